@@ -1,0 +1,195 @@
+#include "bsq/bits/plane_kernels.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "bsq/bits/penalty.h"
+#include "bsq/bits/reconstruction.h"
+#include "bsq/bits/vector_variants.h"
+
+namespace bsq {
+namespace {
+
+constexpr int64_t kChunk = 2048;  // weights whose gradient stays in the first-level cache over all planes
+
+template <typename T>
+struct StepNumbers {
+  T learning_rate, momentum, weight_decay;
+  T gradient_factor;  // of dL/dW: s 2^(n-1-b) / (2^n - 1), negative for the negative plane
+  T penalty_factor;   // of the plane's own value: penalty / norm
+};
+
+// Gives the sum of squares of the plane after the step.
+template <typename T>
+BSQ_INLINE T step_span(T* plane, T* momentum, const T* gradient, int64_t count, const StepNumbers<T>& numbers) {
+  const T own = numbers.weight_decay + numbers.penalty_factor;
+  T squares = 0;
+#pragma omp simd reduction(+ : squares)
+  for (int64_t i = 0; i < count; ++i) {
+    const T direction = gradient[i] * numbers.gradient_factor + own * plane[i];
+    momentum[i] = numbers.momentum * momentum[i] + direction;
+    const T moved = plane[i] - numbers.learning_rate * momentum[i];
+    const T kept = moved < T(0) ? T(0) : (moved > T(2) ? T(2) : moved);
+    plane[i] = kept;
+    squares += kept * kept;
+  }
+  return squares;
+}
+
+BSQ_VECTOR_VARIANTS float step_any(float* plane, float* momentum, const float* gradient, int64_t count,
+                                     const StepNumbers<float>& numbers) {
+  return step_span(plane, momentum, gradient, count, numbers);
+}
+
+BSQ_VECTOR_VARIANTS double step_any(double* plane, double* momentum, const double* gradient, int64_t count,
+                                       const StepNumbers<double>& numbers) {
+  return step_span(plane, momentum, gradient, count, numbers);
+}
+
+template <typename T>
+StepNumbers<T> numbers_of(const PlaneStep& step, double scale, int64_t bits, int64_t plane, double squares) {
+  const double factor =
+      scale * static_cast<double>(digit_weight(bits, plane)) / static_cast<double>(max_integer(bits));
+  return {static_cast<T>(step.learning_rate), static_cast<T>(step.momentum), static_cast<T>(step.weight_decay),
+          static_cast<T>(factor), static_cast<T>(step.penalty / std::sqrt(kNormEpsilon + squares))};
+}
+
+template <typename T>
+void step_all(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor& momentum_negative,
+              const torch::Tensor& weight_gradient, const PlaneStep& step, torch::Tensor& squares) {
+  const int64_t bits = planes.bits();
+  const int64_t weights = planes.weights();
+  const int64_t chunks = (weights + kChunk - 1) / kChunk;
+  std::vector<StepNumbers<T>> numbers;
+  for (int64_t plane = 0; plane < bits; ++plane) {
+    numbers.push_back(
+        numbers_of<T>(step, planes.scale.item<double>(), bits, plane, squares[plane].item<double>()));
+  }
+  std::vector<double> sums(static_cast<size_t>(chunks * bits), 0.0);
+  const T* gradient = weight_gradient.data_ptr<T>();
+  const std::array<T*, 2> values = {planes.positive.data_ptr<T>(), planes.negative.data_ptr<T>()};
+  const std::array<T*, 2> moments = {momentum_positive.data_ptr<T>(), momentum_negative.data_ptr<T>()};
+  at::parallel_for(0, chunks, 2, [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+      const int64_t first = chunk * kChunk;
+      const int64_t count = std::min(kChunk, weights - first);
+      for (int64_t plane = 0; plane < bits; ++plane) {
+        for (size_t sign = 0; sign < 2; ++sign) {
+          auto own = numbers[static_cast<size_t>(plane)];
+          own.gradient_factor = sign == 0 ? own.gradient_factor : -own.gradient_factor;
+          const int64_t at = plane * weights + first;
+          sums[static_cast<size_t>(chunk * bits + plane)] +=
+              step_any(values[sign] + at, moments[sign] + at, gradient + first, count, own);
+        }
+      }
+    }
+  });
+  auto* total = squares.data_ptr<double>();
+  std::fill(total, total + bits, 0.0);
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    for (int64_t plane = 0; plane < bits; ++plane) {
+      total[plane] += sums[static_cast<size_t>(chunk * bits + plane)];
+    }
+  }
+}
+
+template <typename T>
+BSQ_INLINE void round_span(const T* positive, const T* negative, T* out, int64_t weights, int64_t bits, int64_t first,
+                           int64_t count) {
+  const T levels = static_cast<T>(max_integer(bits));
+  for (int64_t plane = 0; plane < bits; ++plane) {
+    const T weight = static_cast<T>(digit_weight(bits, plane));
+    const T* p = positive + plane * weights + first;
+    const T* n = negative + plane * weights + first;
+    const T keep = plane == 0 ? T(0) : T(1);
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) {
+      out[first + i] = keep * out[first + i] + (p[i] - n[i]) * weight;
+    }
+  }
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) {
+    const T q = out[first + i] / levels;
+    const T clamped = q < T(-1) ? T(-1) : (q > T(1) ? T(1) : q);
+    out[first + i] = std::nearbyint(clamped * levels) / levels;
+  }
+}
+
+BSQ_VECTOR_VARIANTS void round_float(const float* p, const float* n, float* out, int64_t weights, int64_t bits,
+                                     int64_t first, int64_t count) {
+  round_span(p, n, out, weights, bits, first, count);
+}
+BSQ_VECTOR_VARIANTS void round_double(const double* p, const double* n, double* out, int64_t weights, int64_t bits,
+                                      int64_t first, int64_t count) {
+  round_span(p, n, out, weights, bits, first, count);
+}
+
+template <typename T, typename Round>
+torch::Tensor rounded_value(const BitPlanes& planes, Round round) {
+  auto out = torch::zeros_like(planes.positive[0], torch::MemoryFormat::Contiguous);
+  const T* p = planes.positive.data_ptr<T>();
+  const T* n = planes.negative.data_ptr<T>();
+  T* target = out.data_ptr<T>();
+  const int64_t weights = planes.weights();
+  at::parallel_for(0, weights, kChunk, [&](int64_t begin, int64_t end) {
+    for (int64_t first = begin; first < end; first += kChunk) {
+      round(p, n, target, weights, planes.bits(), first, std::min(kChunk, end - first));
+    }
+  });
+  return out;
+}
+
+void step_with_operations(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor& momentum_negative,
+                          const torch::Tensor& weight_gradient, const PlaneStep& step, torch::Tensor& squares) {
+  const int64_t bits = planes.bits();
+  const double scale = planes.scale.item<double>();
+  for (int64_t plane = 0; plane < bits; ++plane) {
+    const auto numbers = numbers_of<double>(step, scale, bits, plane, squares[plane].item<double>());
+    const auto move = [&](torch::Tensor value, torch::Tensor momentum, double factor) {
+      momentum.mul_(numbers.momentum)
+          .add_(weight_gradient, factor)
+          .add_(value, numbers.weight_decay + numbers.penalty_factor);
+      value.add_(momentum, -numbers.learning_rate).clamp_(0, 2);
+    };
+    move(planes.positive[plane], momentum_positive[plane], numbers.gradient_factor);
+    move(planes.negative[plane], momentum_negative[plane], -numbers.gradient_factor);
+  }
+  squares = plane_squares(planes);
+}
+
+}  // namespace
+
+torch::Tensor plane_squares(const BitPlanes& planes) {
+  const auto sums = planes.positive.flatten(1).square().sum(1, /*keepdim=*/false, torch::kFloat64) +
+                    planes.negative.flatten(1).square().sum(1, /*keepdim=*/false, torch::kFloat64);
+  return sums.cpu();
+}
+
+void step_planes(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor& momentum_negative,
+                 const torch::Tensor& weight_gradient, const PlaneStep& step, torch::Tensor& squares) {
+  torch::NoGradGuard no_grad;
+  const auto gradient = weight_gradient.contiguous();
+  if (!planes.positive.is_cpu()) {
+    step_with_operations(planes, momentum_positive, momentum_negative, gradient, step, squares);
+  } else if (planes.positive.scalar_type() == torch::kFloat32) {
+    step_all<float>(planes, momentum_positive, momentum_negative, gradient, step, squares);
+  } else {
+    step_all<double>(planes, momentum_positive, momentum_negative, gradient, step, squares);
+  }
+}
+
+torch::Tensor rounded_plane_value(const BitPlanes& planes) {
+  torch::NoGradGuard no_grad;
+  if (!planes.positive.is_cpu()) {
+    return round_value(plane_value(planes.positive, planes.negative), planes.bits());
+  }
+  return planes.positive.scalar_type() == torch::kFloat32 ? rounded_value<float>(planes, round_float)
+                                                          : rounded_value<double>(planes, round_double);
+}
+
+}  // namespace bsq

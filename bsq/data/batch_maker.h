@@ -1,0 +1,56 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "bsq/data/dataset.h"
+#include "bsq/data/image_writer.h"
+
+namespace bsq {
+
+struct Batch {
+  torch::Tensor images;  ///< (B, 3, H, W), normalized, in the loader's type and layout
+  torch::Tensor labels;  ///< int64 (B)
+  int64_t index = 0;     ///< of the batch in its epoch
+};
+
+struct LoaderOptions {
+  int64_t batch_size = 128;
+  bool shuffle = false;
+  bool augment = false;    ///< random crop from a black border of 4 pixels, then mirrored half of the time
+  bool drop_last = false;  ///< leaves out a last batch that is not full
+  int64_t workers = 1;     ///< background threads; 0: batches are made in the thread that asks for them
+  uint64_t seed = 1234;
+  torch::ScalarType type = torch::kFloat32;                      ///< or float64 or bfloat16
+  torch::MemoryFormat layout = torch::MemoryFormat::Contiguous;  ///< or ChannelsLast
+  Normalization normalization;
+};
+
+/// Makes any batch of any epoch, without state: the order of the images follows from (seed, epoch) alone, an
+/// image's crop and flip from (seed, epoch, position in the epoch) alone. Safe to use from several threads at
+/// once, and makes no use of libtorch's own threads.
+class BatchMaker {
+ public:
+  /// Throws std::invalid_argument for an empty or ill-formed data set and for options out of range.
+  BatchMaker(ImageDataset data, const LoaderOptions& options);
+
+  int64_t batches() const;  ///< in an epoch
+
+  /// The images of an epoch in their order, as indices into the data set.
+  std::vector<int64_t> order(int64_t epoch) const;
+
+  /// Batch `index` (in [0, batches())) of an epoch whose order is `order`. Throws bsq::Error for a label that
+  /// is not one of the data set's classes.
+  Batch make(int64_t epoch, const std::vector<int64_t>& order, int64_t index) const;
+
+ private:
+  int64_t checked_label(int64_t image) const;
+
+  ImageDataset data_;
+  LoaderOptions options_;
+  ImageWriter writer_;
+};
+
+}  // namespace bsq

@@ -1,0 +1,115 @@
+#include "bsq/data/loader.h"
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace bsq {
+namespace {
+
+// Batches made ahead beside the one that each worker is making.
+constexpr int64_t kAhead = 2;
+
+}  // namespace
+
+BatchLoader::BatchLoader(ImageDataset data, LoaderOptions options)
+    : maker_(std::move(data), options), worker_count_(options.workers) {}
+
+BatchLoader::~BatchLoader() { stop(); }
+
+void BatchLoader::stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  room_.notify_all();
+  for (std::thread& worker : workers_) {
+    worker.join();
+  }
+  workers_.clear();
+  results_.clear();
+}
+
+void BatchLoader::start(int64_t epoch, int64_t first_batch) {
+  if (epoch < 0 || first_batch < 0 || first_batch > batches()) {
+    throw std::invalid_argument("cannot start epoch " + std::to_string(epoch) + " at batch " +
+                                std::to_string(first_batch) + " of " + std::to_string(batches()));
+  }
+  stop();
+  epoch_ = epoch;
+  order_ = maker_.order(epoch);
+  claimed_ = first_batch;
+  given_ = first_batch;
+  stopping_ = false;
+  wait_seconds_ = 0;
+  started_ = true;
+  for (int64_t i = 0; i < worker_count_; ++i) {
+    workers_.emplace_back([this] { work(); });
+  }
+}
+
+std::optional<Batch> BatchLoader::next() {
+  if (!started_) {
+    throw std::logic_error("BatchLoader::next before start");
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (given_ == batches()) {
+    return std::nullopt;
+  }
+  lock.unlock();
+  Batch batch = take();
+  wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return batch;
+}
+
+Batch BatchLoader::take() {
+  if (workers_.empty()) {
+    Batch batch = maker_.make(epoch_, order_, given_);
+    ++given_;
+    return batch;
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  made_.wait(lock, [this] { return results_.count(given_) > 0; });
+  const auto found = results_.find(given_);
+  if (found->second.error) {
+    std::rethrow_exception(found->second.error);
+  }
+  Batch batch = std::move(found->second.batch);
+  results_.erase(found);
+  ++given_;
+  room_.notify_all();
+  return batch;
+}
+
+std::optional<int64_t> BatchLoader::claim() {
+  const int64_t window = kAhead + worker_count_;
+  std::unique_lock<std::mutex> lock(mutex_);
+  room_.wait(lock, [&] { return stopping_ || claimed_ == maker_.batches() || claimed_ < given_ + window; });
+  if (stopping_ || claimed_ == maker_.batches()) {
+    return std::nullopt;
+  }
+  return claimed_++;
+}
+
+BatchLoader::Result BatchLoader::make(int64_t index) const {
+  try {
+    return {maker_.make(epoch_, order_, index), nullptr};
+  } catch (...) {
+    return {Batch{}, std::current_exception()};
+  }
+}
+
+void BatchLoader::work() {
+  while (const auto index = claim()) {
+    Result result = make(*index);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      results_.emplace(*index, std::move(result));
+    }
+    made_.notify_one();
+  }
+}
+
+}  // namespace bsq

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "bsq/nn/network_description.h"
+#include "bsq/nn/network_state.h"
+#include "bsq/train/training_state.h"
+
+namespace bsq {
+
+/// "float": no layer holds bits. "bits": planes or digits. "frozen": a scheme in finetuning, real-valued q.
+enum class CheckpointKind { kFloat, kBits, kFrozen };
+
+/// A network, what it is and how good, and where it comes from a training run that can go on, that run's
+/// state. checkpoints/README.md describes the HDF5 file that holds it.
+struct Checkpoint {
+  CheckpointKind kind = CheckpointKind::kFloat;
+  NetworkDescription description;
+  std::string dataset;                ///< the data set it was trained on, "" if unknown
+  double top1 = std::nan("");         ///< percent, of `network` on the evaluation split; NaN: not evaluated
+  int64_t epoch = -1;                 ///< last finished epoch; -1: none
+  double comp = std::nan("");         ///< 32 * #weights / bits_total; NaN: unknown
+  double comp_stored = std::nan("");  ///< float32 bits of everything / bits that the file needs; NaN: unknown
+  std::string configuration;          ///< the run's full configuration, INI text, at most 1 MiB
+  NetworkState network;               ///< every tensor, in the network's own order
+  std::optional<TrainingState> training;  ///< only in files that a run can be resumed from
+};
+
+/// Reads a checkpoint; nothing in the file is trusted. Throws bsq::Error for whatever is wrong with the file,
+/// and nothing else.
+Checkpoint read_checkpoint(const std::string& path);
+
+/// The same without reading the tensors, which are left undefined (encoding and bits are there): quick for
+/// any size. Digits and float values are not checked then.
+Checkpoint read_checkpoint_summary(const std::string& path);
+
+/// Writes a checkpoint as a whole or not at all (write_atomically). Throws bsq::Error for trouble with the
+/// file and for a scale that is not finite, std::invalid_argument for a checkpoint that breaks the contracts
+/// of its parts.
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+
+/// Whether the path is a regular file that starts as HDF5 files do; false for what cannot be read.
+bool is_hdf5_file(const std::string& path);
+
+}  // namespace bsq

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bsq/nn/network_state.h"
+
+namespace bsq {
+
+/// The scheme of a network as JSON text: {"layer1.0.conv1": [bits, bias bits or 0], ...}, every layer whose
+/// "L.weight" or "L.bias" holds bits, in alphabetical order.
+std::string scheme_text(const NetworkState& network);
+
+/// Whether the text is the scheme of this network; untrusted text of any content is answered with false.
+bool is_scheme_of(const std::string& text, const NetworkState& network);
+
+/// A list of names as a JSON array, and back. std::invalid_argument for names that are not UTF-8; bsq::Error
+/// "WHERE: ..." for text that is not an array of strings.
+std::string names_text(const std::vector<std::string>& names);
+std::vector<std::string> parse_names(const std::string& text, const std::string& where);
+
+}  // namespace bsq

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+
+namespace bsq::pickle {
+
+/// The opcodes of Python's pickle that checkpoints are made of. All others are refused.
+enum class Opcode : uint8_t {
+  kMark = '(',
+  kStop = '.',
+  kBytes = 'B',
+  kShortBytes = 'C',
+  kFloat = 'G',
+  kInt4 = 'J',
+  kInt1 = 'K',
+  kInt2 = 'M',
+  kNone = 'N',
+  kPersistentId = 'Q',
+  kReduce = 'R',
+  kString = 'T',
+  kShortString = 'U',
+  kUnicode = 'X',
+  kEmptyList = ']',
+  kAppend = 'a',
+  kBuild = 'b',
+  kGlobal = 'c',
+  kAppends = 'e',
+  kGet1 = 'h',
+  kGet4 = 'j',
+  kPut1 = 'q',
+  kPut4 = 'r',
+  kSetItem = 's',
+  kTuple = 't',
+  kSetItems = 'u',
+  kEmptyTuple = ')',
+  kEmptyDict = '}',
+  kProtocol = 0x80,
+  kTuple1 = 0x85,
+  kTuple2 = 0x86,
+  kTuple3 = 0x87,
+  kTrue = 0x88,
+  kFalse = 0x89,
+  kLong1 = 0x8a,
+  kShortUnicode = 0x8c,
+  kStackGlobal = 0x93,
+  kMemoize = 0x94,
+  kFrame = 0x95
+};
+
+}  // namespace bsq::pickle

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <torch/torch.h>
+
+namespace bsq {
+
+/// Whether the kernels below serve this tensor: float32 or float64 on the CPU, dense in memory.
+bool can_use_activation_kernels(const torch::Tensor& x);
+
+/// quantize_unsigned() in one pass over memory; `levels` is 2^k - 1. Keeps x's memory format.
+torch::Tensor quantize_unsigned_kernel(const torch::Tensor& x, double levels, double range);
+
+}  // namespace bsq

@@ -1,0 +1,73 @@
+#include "bsq/train/evaluation.h"
+
+#include <algorithm>
+
+#include "bsq/nn/network_bits.h"
+
+namespace bsq {
+namespace {
+
+class EvalMode {
+ public:
+  explicit EvalMode(Network& network) : network_(network), was_training_(network.is_training()) { network.eval(); }
+  ~EvalMode() { network_.train(was_training_); }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  Network& network_;
+  bool was_training_;
+};
+
+torch::Device device_of(Network& network) { return network.parameters().front().device(); }
+
+}  // namespace
+
+Evaluation evaluate(Network& network, BatchLoader& loader) {
+  torch::NoGradGuard no_grad;
+  const EvalMode eval_mode(network);
+  const auto device = device_of(network);
+  Evaluation result;
+  loader.start(/*epoch=*/0);
+  while (const auto batch = loader.next()) {
+    const auto labels = batch->labels.to(device);
+    const auto logits = network.forward(batch->images.to(device));
+    const int64_t count = labels.size(0);
+    result.loss += torch::nn::functional::cross_entropy(logits, labels).item<double>() * static_cast<double>(count);
+    result.correct += logits.argmax(/*dim=*/1).eq(labels).sum().item<int64_t>();
+    result.images += count;
+  }
+  result.loss /= static_cast<double>(std::max<int64_t>(result.images, 1));
+  return result;
+}
+
+bool needs_calibration(Network& network) {
+  for (const auto* quantizer : activation_quantizers(network)) {
+    if (quantizer->needs_calibration()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void calibrate(Network& network, BatchLoader& loader, int64_t batches) {
+  torch::NoGradGuard no_grad;
+  const EvalMode eval_mode(network);
+  const auto device = device_of(network);
+  for (auto* quantizer : activation_quantizers(network)) {
+    quantizer->begin_calibration();
+  }
+  loader.start(/*epoch=*/0);
+  for (int64_t done = 0; done < batches; ++done) {
+    const auto batch = loader.next();
+    if (!batch) {
+      break;
+    }
+    network.forward(batch->images.to(device));
+  }
+  for (auto* quantizer : activation_quantizers(network)) {
+    quantizer->end_calibration();
+  }
+}
+
+}  // namespace bsq

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+#include "bsq/data/loader.h"
+#include "bsq/nn/network.h"
+
+namespace bsq {
+
+struct Evaluation {
+  double loss = 0;      ///< mean cross entropy
+  int64_t correct = 0;  ///< images whose largest logit is the label's
+  int64_t images = 0;
+  double top1() const { return images == 0 ? 0.0 : 100.0 * static_cast<double>(correct) / static_cast<double>(images); }
+};
+
+/// Evaluates in eval mode, without gradients; leaves the network in the mode it was in.
+Evaluation evaluate(Network& network, BatchLoader& loader);
+
+/// Whether evaluation needs activation ranges that the network does not have.
+bool needs_calibration(Network& network);
+/// Sets every activation's range to the mean of the maxima over the first `batches` batches, in eval mode.
+void calibrate(Network& network, BatchLoader& loader, int64_t batches);
+
+}  // namespace bsq

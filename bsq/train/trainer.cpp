@@ -1,0 +1,191 @@
+#include "bsq/train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <stdexcept>
+
+#include "bsq/error.h"
+#include "bsq/nn/network_bits.h"
+#include "bsq/train/schedule.h"
+#include "bsq/train/statistics.h"
+
+namespace bsq {
+namespace {
+
+Representation representation_of(TrainingMethod method) {
+  switch (method) {
+    case TrainingMethod::kFloat:
+      return Representation::kFloat;
+    case TrainingMethod::kBits:
+      return Representation::kBits;
+    default:
+      return Representation::kFrozen;
+  }
+}
+
+std::vector<std::string> columns_of(TrainingMethod method) {
+  std::vector<std::string> columns = {"Learning Rate", "Train Loss", "Valid Loss", "Train Acc.", "Valid Acc."};
+  if (method == TrainingMethod::kBits) {
+    columns.insert(columns.end(), {"Reg Loss", "Comp"});
+  }
+  columns.insert(columns.end(), {"Comp Stored", "Seconds", "Wait %"});
+  return columns;
+}
+
+EpochRecord record_of(const EpochReport& report, TrainingMethod method) {
+  EpochRecord record = {report.learning_rate, report.train_loss, report.validation.loss, report.train_top1,
+                        report.validation.top1()};
+  if (method == TrainingMethod::kBits) {
+    record.insert(record.end(), {report.penalty, report.comp});
+  }
+  record.insert(record.end(), {report.comp_stored, report.seconds, report.wait_percent});
+  return record;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Trainer::Trainer(std::shared_ptr<Network> network, BatchLoader& training, BatchLoader& validation,
+                 const TrainerOptions& options, TrainerObserver& observer)
+    : network_(std::move(network)),
+      training_(training),
+      validation_(validation),
+      options_(options),
+      observer_(observer) {
+  if (network_representation(*network_) != representation_of(options.method)) {
+    throw std::logic_error("trainer: the network's representation is not the method's");
+  }
+  state_.columns = columns_of(options.method);
+  make_optimizer();
+}
+
+void Trainer::make_optimizer() {
+  const double penalty = options_.method == TrainingMethod::kBits ? options_.penalty : 0.0;
+  optimizer_ = std::make_unique<BsqOptimizer>(*network_, BsqOptimizerOptions()
+                                                             .learning_rate(options_.learning_rate)
+                                                             .momentum(options_.momentum)
+                                                             .weight_decay(options_.weight_decay)
+                                                             .penalty(penalty));
+}
+
+void Trainer::resume(const TrainingState& state) {
+  state_ = state;
+  state_.network.clear();
+  make_optimizer();
+  optimizer_->load(state.optimizer);
+  const auto sum = [&](const char* name) { return state.sums.count(name) ? state.sums.at(name) : 0.0; };
+  sums_ = {sum("loss"), sum("correct"), sum("images"), sum("penalty"), sum("steps"), sum("seconds"), sum("waited")};
+}
+
+TrainingState Trainer::state() const {
+  TrainingState state = state_;
+  state.optimizer = optimizer_->state();
+  state.sums = {{"loss", sums_.loss},   {"correct", sums_.correct}, {"images", sums_.images},
+                {"penalty", sums_.penalty}, {"steps", sums_.steps}, {"seconds", sums_.seconds},
+                {"waited", sums_.waited}};
+  return state;
+}
+
+bool Trainer::run() {
+  for (int64_t epoch = state_.next_epoch; epoch < options_.epochs; ++epoch) {
+    if (!run_epoch(epoch)) {
+      return false;
+    }
+    if (epoch + 1 < options_.epochs && observer_.should_stop()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Trainer::run_epoch(int64_t epoch) {
+  state_.learning_rate =
+      learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule);
+  const bool is_interval = options_.method == TrainingMethod::kBits && epoch % options_.adjustment_interval == 0;
+  if (is_interval && state_.next_step == 0) {
+    adjust(epoch, options_.threshold);
+  }
+  optimizer_->set_learning_rate(state_.learning_rate);
+  network_->train();
+  training_.start(epoch, state_.next_step);
+  observer_.on_epoch_start(epoch, training_.batches(), state_.next_step);
+  auto start = std::chrono::steady_clock::now();
+  while (const auto batch = training_.next()) {
+    train_batch(*batch);
+    state_.next_step = batch->index + 1;
+    observer_.on_step(state_.next_step, sums_.loss / sums_.images, 100.0 * sums_.correct / sums_.images);
+    if (state_.next_step < training_.batches() && observer_.should_stop()) {
+      sums_.seconds += seconds_since(start);
+      sums_.waited += training_.wait_seconds();
+      return false;
+    }
+  }
+  sums_.seconds += seconds_since(start);
+  sums_.waited += training_.wait_seconds();
+  end_epoch(epoch);
+  return true;
+}
+
+void Trainer::train_batch(const Batch& batch) {
+  const auto device = network_->parameters().front().device();
+  const auto labels = batch.labels.to(device);
+  optimizer_->zero_grad();
+  const auto logits = network_->forward(batch.images.to(device));
+  const auto loss = torch::nn::functional::cross_entropy(logits, labels);
+  const double value = loss.item<double>();
+  if (!std::isfinite(value)) {
+    throw Error("epoch " + std::to_string(state_.next_epoch) + ", step " + std::to_string(batch.index) +
+                ": the loss is " + std::to_string(value) + "; expected a finite number (a lower --lr may help)");
+  }
+  loss.backward();
+  optimizer_->step();
+  const auto count = static_cast<double>(labels.size(0));
+  sums_.loss += value * count;
+  sums_.correct += logits.detach().argmax(/*dim=*/1).eq(labels).sum().item<double>();
+  sums_.images += count;
+  sums_.penalty += optimizer_->penalty();
+  sums_.steps += 1;
+}
+
+void Trainer::adjust(int64_t epoch, double threshold) {
+  requantize_network(*network_, options_.max_bits);
+  adjust_network(*network_, threshold);
+  make_optimizer();
+  observer_.on_adjusted(epoch);
+}
+
+void Trainer::end_epoch(int64_t epoch) {
+  EpochReport report{};
+  report.epoch = epoch;
+  report.learning_rate = state_.learning_rate;
+  report.train_loss = sums_.loss / sums_.images;
+  report.train_top1 = 100.0 * sums_.correct / sums_.images;
+  report.validation = evaluate(*network_, validation_);
+  report.penalty = sums_.penalty / sums_.steps;
+  const auto compression = compression_of(*network_);
+  report.comp = compression.comp;
+  report.comp_stored = compression.comp_stored;
+  report.seconds = sums_.seconds;
+  report.wait_percent = 100.0 * sums_.waited / std::max(sums_.seconds, 1e-9);
+  report.is_best = report.validation.top1() > state_.best_top1;
+  if (report.is_best) {
+    state_.best_top1 = report.validation.top1();
+    state_.best_epoch = epoch;
+  }
+  state_.next_epoch = epoch + 1;
+  state_.next_step = 0;
+  state_.history.push_back(record_of(report, options_.method));
+  sums_ = {};
+  observer_.on_epoch_end(report);
+}
+
+void Trainer::finish() {
+  if (options_.method == TrainingMethod::kBits) {
+    adjust(options_.epochs, /*threshold=*/0);
+  }
+}
+
+}  // namespace bsq

@@ -1,0 +1,18 @@
+# The libraries that others keep. CMAKE_PREFIX_PATH chooses another libtorch than the distribution's.
+find_package(Torch REQUIRED)
+if(Torch_VERSION VERSION_GREATER_EQUAL 2.10)
+  set(CMAKE_CXX_STANDARD 20)
+else()
+  set(CMAKE_CXX_STANDARD 17)
+endif()
+
+find_package(Threads REQUIRED)
+find_package(Boost 1.71 REQUIRED COMPONENTS program_options)
+find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(nlohmann_json 3.9 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+find_path(BSQ_STB_INCLUDE stb/stb_image.h REQUIRED)
+if(BSQ_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()

@@ -1,0 +1,49 @@
+# bsq_common: the flags and the precompiled torch header that every target shares.
+add_library(bsq_common INTERFACE)
+target_include_directories(bsq_common INTERFACE ${PROJECT_SOURCE_DIR})
+target_include_directories(bsq_common SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_link_libraries(bsq_common INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
+separate_arguments(BSQ_TORCH_FLAGS UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+target_compile_options(bsq_common INTERFACE
+  -Wall -Wextra -fopenmp-simd -fno-math-errno -fno-trapping-math ${BSQ_TORCH_FLAGS})
+if(BSQ_SANITIZE)
+  target_compile_options(bsq_common INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
+  target_link_options(bsq_common INTERFACE -fsanitize=address,undefined)
+endif()
+
+file(WRITE ${CMAKE_BINARY_DIR}/pch/empty.cpp "\n")
+add_library(bsq_pch OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cpp)
+target_link_libraries(bsq_pch PUBLIC bsq_common)
+target_precompile_headers(bsq_pch PRIVATE <torch/torch.h>)
+target_compile_options(bsq_pch PRIVATE -fpch-preprocess)
+
+# bsq_target(NAME DEPENDENCIES...): the shared flags and header for one library or program.
+function(bsq_target name)
+  target_link_libraries(${name} PUBLIC bsq_common ${ARGN})
+  target_precompile_headers(${name} REUSE_FROM bsq_pch)
+  target_compile_options(${name} PRIVATE -fpch-preprocess)
+endfunction()
+
+# bsq_library(NAME FILE... [DEPENDS TARGET...]): one folder, one static library.
+function(bsq_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  bsq_target(${name} ${ARG_DEPENDS})
+endfunction()
+
+# bsq_program(NAME FILE... [DEPENDS TARGET...]): one executable in build/bin.
+function(bsq_program name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  bsq_target(${name} ${ARG_DEPENDS})
+endfunction()
+
+# bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label]): one GoogleTest program, every TEST its own ctest case.
+function(bsq_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  bsq_target(${name} ${ARG_DEPENDS} bsq_test_support GTest::gtest)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1500 LABELS "${ARG_LABEL}" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+endfunction()

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "bsq/nn/bit_conv2d.h"
+#include "bsq/nn/network_description.h"
+#include "bsq/quant/activation_quantizer.h"
+
+namespace bsq {
+
+/// What both kinds of blocks share: their shape and the identity branch, a float (or, with quantize_shortcut, bit-capable)
+/// 1x1 convolution and batch norm where the shape changes.
+struct BlockOptions {
+  int64_t in_planes;
+  int64_t planes;
+  int64_t stride;
+  const NetworkDescription& description;
+};
+
+/// conv3x3, bn, relu1, conv3x3, bn, + shortcut, relu2.
+class BasicBlockImpl : public torch::nn::Module {
+ public:
+  static constexpr int64_t kExpansion = 1;
+  explicit BasicBlockImpl(const BlockOptions& options);
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  BitConv2d conv1_{nullptr}, conv2_{nullptr};
+  torch::nn::BatchNorm2d bn1_{nullptr}, bn2_{nullptr};
+  ActivationQuantizer relu1_{nullptr}, relu2_{nullptr};
+  torch::nn::Sequential downsample_{nullptr};
+};
+TORCH_MODULE(BasicBlock);
+
+/// conv1x1, bn, relu1, conv3x3, bn, relu2, conv1x1 to 4 planes, bn, + shortcut, relu3.
+class BottleneckImpl : public torch::nn::Module {
+ public:
+  static constexpr int64_t kExpansion = 4;
+  explicit BottleneckImpl(const BlockOptions& options);
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  BitConv2d conv1_{nullptr}, conv2_{nullptr}, conv3_{nullptr};
+  torch::nn::BatchNorm2d bn1_{nullptr}, bn2_{nullptr}, bn3_{nullptr};
+  ActivationQuantizer relu1_{nullptr}, relu2_{nullptr}, relu3_{nullptr};
+  torch::nn::Sequential downsample_{nullptr};
+};
+TORCH_MODULE(Bottleneck);
+
+/// A convolution without bias, "same" padding for odd kernels.
+BitConv2d bit_conv(int64_t in_planes, int64_t planes, int64_t kernel, int64_t stride);
+
+}  // namespace bsq

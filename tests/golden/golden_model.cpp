@@ -1,0 +1,108 @@
+#include "tests/golden/golden_model.h"
+
+#include "bsq/data/dataset.h"
+#include "bsq/io/model_file.h"
+#include "tests/support.h"
+
+namespace bsq::test {
+namespace {
+
+const DatasetSplits& exact_data() {
+  static const DatasetSplits data = [] {
+    DatasetOptions options;
+    options.folder = shared_folder() + "/data/cifar10-exact";
+    return load_dataset(options);
+  }();
+  return data;
+}
+
+std::string checkpoint_path() { return shared_folder() + "/checkpoints/bsq-resnet20-cifar10.pth.tar"; }
+
+void expect_close(const torch::Tensor& ours, const torch::Tensor& golden, double tolerance, const std::string& what) {
+  const auto difference = (ours.to(torch::kFloat64) - golden).abs().max().item<double>();
+  const auto size = golden.abs().max().item<double>();
+  EXPECT_LE(difference, tolerance * std::max(size, 1e-30)) << what;
+}
+
+void expect_planes(const GoldenFile& golden, const std::string& prefix, const torch::Tensor& planes,
+                   double tolerance) {
+  const auto values = planes.to(torch::kFloat64);
+  if (golden.has(prefix)) {
+    const auto whole = golden.tensor(prefix).movedim(-1, 0);
+    ASSERT_EQ(whole.sizes(), values.sizes()) << prefix;
+    expect_close(values, whole, tolerance, prefix);
+  }
+  expect_close(values.flatten(1).sum(1), golden.tensor(prefix + "_sum"), tolerance, prefix + "_sum");
+  expect_close(values.flatten(1).square().sum(1), golden.tensor(prefix + "_sum_of_squares"), tolerance,
+               prefix + "_sum_of_squares");
+}
+
+void expect_parameter(const GoldenFile& golden, const std::string& group, const std::string& bias,
+                      const BitParameter& parameter, double tolerance) {
+  torch::NoGradGuard no_grad;
+  ASSERT_EQ(parameter.bits(), static_cast<int64_t>(golden.number(group, bias + "bits"))) << group << " " << bias;
+  const double scale = golden.number(group, bias + "scale");
+  EXPECT_LE(std::abs(parameter.scale().item<double>() - scale), tolerance * std::abs(scale)) << group << " " << bias;
+  expect_planes(golden, group + "/" + bias + "pos", parameter.planes().positive, tolerance);
+  expect_planes(golden, group + "/" + bias + "neg", parameter.planes().negative, tolerance);
+}
+
+}  // namespace
+
+bool has_shared_files() {
+  if (shared_folder().empty()) {
+    return false;
+  }
+  EXPECT_TRUE(std::filesystem::exists(checkpoint_path())) << "missing: " << checkpoint_path();
+  return true;
+}
+
+std::shared_ptr<Network> pretrained_network(int64_t activation_bits) {
+  NetworkDescription description;
+  description.activation_bits = activation_bits;
+  description.activation_range = ActivationRange::kBatch;
+  auto network = make_network(description);
+  load_network(*network, read_model(checkpoint_path()).checkpoint.network);
+  return network;
+}
+
+Batch exact_images(bool is_test, int64_t first, int64_t count) {
+  const auto& split = is_test ? exact_data().test : exact_data().train;
+  LoaderOptions options;
+  options.batch_size = count;
+  options.workers = 0;
+  options.type = torch::kFloat64;
+  BatchLoader loader(split.subset(first, count), options);
+  loader.start(/*epoch=*/0);
+  return *loader.next();
+}
+
+double exact_top1(Network& network) {
+  torch::NoGradGuard no_grad;
+  network.eval();
+  int64_t right = 0;
+  for (int64_t first = 0; first < 1000; first += 250) {
+    const auto batch = exact_images(/*is_test=*/true, first, 250);
+    right += network.forward(batch.images).argmax(1).eq(batch.labels).sum().item<int64_t>();
+  }
+  return static_cast<double>(right) / 10.0;
+}
+
+torch::Tensor first_logits(Network& network) {
+  torch::NoGradGuard no_grad;
+  network.eval();
+  return network.forward(exact_images(/*is_test=*/true, 0, 250).images).slice(/*dim=*/0, 0, 64);
+}
+
+void expect_bits(const GoldenFile& golden, const std::string& group, Network& network, double tolerance) {
+  for (const auto& [name, layer] : bit_layers(network)) {
+    const auto own = group + "/" + name;
+    ASSERT_TRUE(golden.has(own)) << own;
+    expect_parameter(golden, own, "", layer->weight_bits(), tolerance);
+    if (layer->bias_bits() != nullptr) {
+      expect_parameter(golden, own, "bias_", *layer->bias_bits(), tolerance);
+    }
+  }
+}
+
+}  // namespace bsq::test

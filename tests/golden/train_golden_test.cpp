@@ -1,0 +1,156 @@
+#include "bsq/train/optimizer.h"
+#include "tests/golden/golden_model.h"
+#include "tests/support.h"
+
+namespace bsq::test {
+namespace {
+
+// Which losses are held how closely: the first ten steps are, later ones part as single roundings flip.
+constexpr int64_t kCloseSteps = 10;
+constexpr double kLossTolerance = 1e-6;
+constexpr double kFinetuneTolerance = 1e-4;
+constexpr double kPlaneTolerance = 1e-5;
+
+struct Run {
+  const GoldenFile& golden;
+  std::string group;
+  double number(const std::string& attribute) const { return golden.number(group, attribute); }
+  Batch batch(int64_t step) const {
+    const auto size = static_cast<int64_t>(number("batch"));
+    return exact_images(/*is_test=*/false, static_cast<int64_t>(number("first_image")) + size * step, size);
+  }
+  int64_t steps() const { return static_cast<int64_t>(number("steps")); }
+};
+
+struct StepResult {
+  double cross_entropy, penalty;
+};
+
+// The fused step, as the tools train.
+class FusedStep {
+ public:
+  FusedStep(Network& network, const Run& run)
+      : network_(network),
+        optimizer_(network, BsqOptimizerOptions()
+                                .learning_rate(run.number("lr"))
+                                .momentum(run.number("momentum"))
+                                .weight_decay(run.number("weight_decay"))
+                                .penalty(run.number("decay"))) {}
+  StepResult operator()(const Batch& batch) {
+    network_.train();
+    optimizer_.zero_grad();
+    const auto loss = torch::nn::functional::cross_entropy(network_.forward(batch.images), batch.labels);
+    loss.backward();
+    optimizer_.step();
+    return {loss.item<double>(), optimizer_.penalty()};
+  }
+
+ private:
+  Network& network_;
+  BsqOptimizer optimizer_;
+};
+
+// The slow, obvious step: planes are parameters, autograd and torch::optim::SGD do the rest.
+class NaiveStep {
+ public:
+  NaiveStep(Network& network, const Run& run)
+      : network_(network), decay_(run.number("decay")), sgd_((set_gradient_mode(network, GradientMode::kPlanes), network.parameters()),
+                               torch::optim::SGDOptions(run.number("lr"))
+                                   .momentum(run.number("momentum"))
+                                   .weight_decay(run.number("weight_decay"))) {}
+  StepResult operator()(const Batch& batch) {
+    network_.train();
+    sgd_.zero_grad();
+    const auto cross_entropy = torch::nn::functional::cross_entropy(network_.forward(batch.images), batch.labels);
+    const auto penalty = network_penalty(network_);
+    (cross_entropy + decay_ * penalty).backward();
+    sgd_.step();
+    torch::NoGradGuard no_grad;
+    for (auto& [name, parameter] : bit_parameters(network_)) {
+      parameter->planes().positive.clamp_(0, 2);
+      parameter->planes().negative.clamp_(0, 2);
+    }
+    return {cross_entropy.item<double>(), penalty.item<double>()};
+  }
+
+ private:
+  Network& network_;
+  double decay_;
+  torch::optim::SGD sgd_;
+};
+
+void expect_relative(double ours, double golden, double tolerance, const std::string& what) {
+  EXPECT_LE(std::abs(ours - golden), tolerance * std::abs(golden)) << what << ": " << ours << ", golden " << golden;
+}
+
+template <typename Step>
+void train_steps(Network& network, const Run& run, int64_t steps) {
+  Step step(network, run);
+  const auto losses = run.golden.tensor(run.group + "/cross_entropy");
+  const auto penalties = run.golden.tensor(run.group + "/regularizer_over_params");
+  for (int64_t t = 0; t < steps; ++t) {
+    const auto result = step(run.batch(t));
+    if (t < kCloseSteps) {
+      const auto what = run.group + " step " + std::to_string(t);
+      expect_relative(result.cross_entropy, losses[t].item<double>(), kLossTolerance, what + " loss");
+      expect_relative(result.penalty, penalties[t].item<double>(), kLossTolerance, what + " penalty");
+    }
+  }
+}
+
+void finetune_steps(Network& network, const Run& finetuning) {
+  freeze_network(network);
+  FusedStep step(network, finetuning);
+  const auto losses = finetuning.golden.tensor(finetuning.group + "/cross_entropy");
+  for (int64_t t = 0; t < finetuning.steps(); ++t) {
+    expect_relative(step(finetuning.batch(t)).cross_entropy, losses[t].item<double>(), kFinetuneTolerance,
+                    finetuning.group + " step " + std::to_string(t));
+  }
+}
+
+std::shared_ptr<Network> eight_bit_network() {
+  auto network = pretrained_network(/*activation_bits=*/4);
+  convert_to_bits(*network, 8);
+  network->to(torch::kFloat64);
+  return network;
+}
+
+TEST(TrainGolden, FusedStepsAdjustmentAndFinetuning) {
+  const auto path = golden_path("train.h5");
+  if (path.empty() || !has_shared_files()) {
+    GTEST_SKIP() << "the golden folder or the shared checkpoint is missing";
+  }
+  const GoldenFile golden(path);
+  for (const auto& name : golden.members("/")) {
+    const Run run{golden, name};
+    const auto network = eight_bit_network();
+    train_steps<FusedStep>(*network, run, run.steps());
+    if (run.steps() <= kCloseSteps) {
+      expect_bits(golden, name + "/after_steps", *network, kPlaneTolerance);
+    }
+    requantize_network(*network, /*max_bits=*/8);
+    adjust_network(*network, /*threshold_percent=*/0);
+    const auto sizes = network_sizes(*network);
+    EXPECT_EQ(sizes.bits_total, static_cast<int64_t>(run.number("bits_total"))) << name;
+    EXPECT_NEAR(sizes.comp(), run.number("compression"), 1e-9) << name;
+    for (const auto& [layer, bits] : scheme_of(*network)) {
+      EXPECT_EQ(bits.weight, static_cast<int64_t>(golden.number(name + "/adjusted/" + layer, "bits"))) << name << layer;
+    }
+    finetune_steps(*network, {golden, name + "/finetune"});
+  }
+}
+
+TEST(TrainGolden, NaiveSteps) {
+  const auto path = golden_path("train.h5");
+  if (path.empty() || !has_shared_files()) {
+    GTEST_SKIP() << "the golden folder or the shared checkpoint is missing";
+  }
+  const GoldenFile golden(path);
+  for (const auto& name : golden.members("/")) {
+    const Run run{golden, name};
+    train_steps<NaiveStep>(*eight_bit_network(), run, std::min(kCloseSteps, run.steps()));
+  }
+}
+
+}  // namespace
+}  // namespace bsq::test

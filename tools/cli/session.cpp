@@ -1,0 +1,157 @@
+#include "tools/cli/session.h"
+
+#include <torch/cuda.h>
+
+#include <algorithm>
+#include <iomanip>
+#include <ostream>
+#include <sstream>
+#include <thread>
+
+#include "bsq/error.h"
+#include "bsq/io/model_file.h"
+#include "bsq/nn/network_state.h"
+#include "models/registry.h"
+#include "tools/cli/usage_error.h"
+
+namespace bsq::cli {
+namespace {
+
+constexpr int64_t kCalibrationBatches = 50;
+
+std::unique_ptr<BatchLoader> make_loader(const ImageDataset& images, const DatasetSplits& splits,
+                                         const DataFlags& flags, bool is_training) {
+  LoaderOptions options;
+  options.batch_size = is_training ? flags.train_batch : flags.test_batch;
+  options.shuffle = options.augment = is_training;
+  options.workers = flags.workers;
+  options.seed = flags.seed;
+  options.normalization = splits.normalization;
+  return std::make_unique<BatchLoader>(images, options);
+}
+
+template <typename T>
+T resolve(const char* flag, const std::optional<T>& given, const T& stored, bool has_file) {
+  if (given && has_file && *given != stored) {
+    std::ostringstream text;
+    text << "--" << flag << " " << *given << " contradicts the model file, which has " << stored;
+    throw UsageError(text.str());
+  }
+  return given ? *given : stored;
+}
+
+// PyTorch files say nothing of their network: flags or defaults do.
+NetworkDescription description_of(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes) {
+  const bool has_description = file && !file->description.architecture.empty();
+  const auto stored = has_description ? file->description : NetworkDescription();
+  NetworkDescription result;
+  result.architecture = resolve("arch", flags.arch, stored.architecture, has_description);
+  result.depth = resolve("depth", flags.depth, stored.depth, has_description);
+  result.block_name = resolve("block-name", flags.block_name, stored.block_name, has_description);
+  result.activation_bits = resolve("act", flags.act, stored.activation_bits, has_description);
+  const std::string range = to_string(stored.activation_range);
+  result.activation_range = activation_range_of(resolve("act-range", flags.act_range, range, has_description));
+  if (flags.quantize_shortcut && has_description && !stored.quantize_shortcut) {
+    throw UsageError("--quantize-shortcut contradicts the model file, whose shortcuts are float");
+  }
+  result.quantize_shortcut = flags.quantize_shortcut || stored.quantize_shortcut;
+  result.classes = classes;
+  if (has_description && stored.classes != classes) {
+    throw Error(flags.model + ": a network of " + std::to_string(stored.classes) + " classes; expected " +
+                std::to_string(classes) + ", as the data set has");
+  }
+  return result;
+}
+
+std::shared_ptr<Network> build(const NetworkDescription& description) {
+  try {
+    return make_network(description);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+}
+
+}  // namespace
+
+torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed) {
+  const auto cores = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  torch::set_num_threads(static_cast<int>(flags.threads == 0 ? cores : flags.threads));
+  torch::manual_seed(seed);
+  if (flags.device == "cpu") {
+    return torch::kCPU;
+  }
+  if (!torch::cuda::is_available() || flags.gpu_id >= static_cast<int64_t>(torch::cuda::device_count())) {
+    throw UsageError("--device cuda: no such GPU for this libtorch; expected one, or --device cpu");
+  }
+  return {torch::kCUDA, static_cast<c10::DeviceIndex>(flags.gpu_id)};
+}
+
+std::optional<Checkpoint> read_named_model(const ModelFlags& flags) {
+  if (flags.model.empty()) {
+    return std::nullopt;
+  }
+  auto file = read_model(flags.model);
+  if (!file.has_description) {
+    file.checkpoint.description.architecture.clear();
+  }
+  return std::move(file.checkpoint);
+}
+
+Data load_data(const DataFlags& flags, const std::optional<Checkpoint>& file) {
+  DatasetOptions options;
+  const bool file_knows = file && !file->dataset.empty();
+  options.dataset = flags.dataset.value_or(file_knows ? file->dataset : "cifar10");
+  options.folder = flags.folder;
+  options.seed = flags.seed;
+  options.validation = flags.validation;
+  DatasetSplits splits;
+  try {
+    splits = load_dataset(options);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+  DataFlags in_order = flags;
+  in_order.test_batch = flags.train_batch;
+  return {options.dataset,
+          splits.train.classes,
+          make_loader(splits.train, splits, flags, /*is_training=*/true),
+          make_loader(splits.train, splits, in_order, /*is_training=*/false),
+          make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags, /*is_training=*/false),
+          make_loader(splits.test, splits, flags, /*is_training=*/false)};
+}
+
+Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,
+                 torch::Device device) {
+  Model model;
+  const auto description = description_of(flags, file, classes);
+  model.network = build(description);
+  if (file) {
+    try {
+      load_network(*model.network, file->network);
+    } catch (const Error& error) {
+      throw Error(flags.model + ": " + error.what());
+    }
+    model.origin = *file;
+    model.origin.network.clear();
+  }
+  model.origin.description = description;
+  model.network->to(device);
+  return model;
+}
+
+void calibrate_if_needed(Network& network, Data& data, std::ostream& out) {
+  if (needs_calibration(network)) {
+    const int64_t batches = std::min(kCalibrationBatches, data.calibration->batches());
+    calibrate(network, *data.calibration, batches);
+    out << "activation ranges: the file has none; calibrated on " << batches << " training batches" << std::endl;
+  }
+}
+
+std::string text_of(const Evaluation& evaluation) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(2) << "top-1 " << evaluation.top1() << " %, loss " << std::setprecision(4)
+       << evaluation.loss << " (" << evaluation.correct << " of " << evaluation.images << ")";
+  return text.str();
+}
+
+}  // namespace bsq::cli

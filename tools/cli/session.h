@@ -1,0 +1,54 @@
+#pragma once
+
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "bsq/data/dataset.h"
+#include "bsq/data/loader.h"
+#include "bsq/io/checkpoint.h"
+#include "bsq/nn/network.h"
+#include "bsq/train/evaluation.h"
+#include "tools/cli/flags.h"
+
+namespace bsq::cli {
+
+/// Images and the loaders that every tool makes of them.
+struct Data {
+  std::string dataset;
+  int64_t classes;
+  std::unique_ptr<BatchLoader> training;     ///< shuffled and augmented
+  std::unique_ptr<BatchLoader> calibration;  ///< the same images, in order, as they are
+  std::unique_ptr<BatchLoader> validation;   ///< the held-out images, or the test set where none are
+  std::unique_ptr<BatchLoader> test;
+};
+
+/// A network on its device and what its file said.
+struct Model {
+  std::shared_ptr<Network> network;
+  /// All but the tensors; default values without a file.
+  Checkpoint origin;
+};
+
+/// Threads, seed and device. Throws UsageError where there is no such device.
+torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed);
+
+/// Reads --model, or gives nothing where none is named. Throws bsq::Error.
+std::optional<Checkpoint> read_named_model(const ModelFlags& flags);
+
+/// Loads the images that the flags name or, where they do not, those that the model was trained on.
+Data load_data(const DataFlags& flags, const std::optional<Checkpoint>& file);
+
+/// Builds the network that flags and file describe, for `classes` classes, and fills it from the file. Throws
+/// UsageError where a flag contradicts the file, bsq::Error where the file does not fit.
+Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,
+                 torch::Device device);
+
+/// Where the network lacks activation ranges, calibrates them on training batches and says so.
+void calibrate_if_needed(Network& network, Data& data, std::ostream& out);
+
+/// "top-1 91.10 %, loss 0.2973 (911 of 1000)".
+std::string text_of(const Evaluation& evaluation);
+
+}  // namespace bsq::cli
