@@ -28,7 +28,6 @@ void* limited_realloc(void* memory, size_t bytes) {
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
-#define STBI_MAX_DIMENSIONS bsq::kMaxSide
 #define STBI_MALLOC(bytes) bsq::limited_realloc(nullptr, bytes)
 #define STBI_REALLOC(memory, bytes) bsq::limited_realloc(memory, bytes)
 #define STBI_FREE(memory) std::free(memory)

@@ -32,8 +32,8 @@ void place_row(const uint8_t* channel, int64_t height, int64_t width, const Plac
   const int64_t end = std::clamp<int64_t>(width - shift, begin, width);
   std::fill(row, row + width, uint8_t{0});
   if (source_y >= 0 && source_y < height && begin < end) {
-    const uint8_t* const source = channel + source_y * width + shift;
-    std::copy(source + begin, source + end, row + begin);
+    const uint8_t* const source = channel + (source_y * width + shift + begin);
+    std::copy(source, source + (end - begin), row + begin);
   }
   if (placement.flip) {
     std::reverse(row, row + width);

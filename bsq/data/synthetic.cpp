@@ -13,6 +13,8 @@ constexpr int64_t kSide = 32;
 constexpr int64_t kArea = kSide * kSide;
 constexpr int64_t kClasses = 10;
 constexpr int64_t kUnit = 16;  // lengths are in sixteenths of a pixel
+// Figures that hardly stand out from the noise: they keep the best networks below 100 %.
+constexpr int64_t kImagesPerFaintOne = 20;
 
 struct Figure {
   int64_t kind;
@@ -26,9 +28,9 @@ struct Figure {
 Figure random_figure(int64_t kind, Random& random) {
   Figure figure{};
   figure.kind = kind;
-  figure.x = random.between(11 * kUnit, 20 * kUnit);
-  figure.y = random.between(11 * kUnit, 20 * kUnit);
-  figure.radius = random.between(6 * kUnit, 10 * kUnit);
+  figure.x = random.between(12 * kUnit, 19 * kUnit);
+  figure.y = random.between(12 * kUnit, 19 * kUnit);
+  figure.radius = random.between(7 * kUnit, 11 * kUnit);
   figure.thickness = random.between(figure.radius / 4, figure.radius * 2 / 5);
   figure.period = random.between(4 * kUnit, 7 * kUnit);
   figure.phase_x = random.below(figure.period);
@@ -43,7 +45,7 @@ bool inside(const Figure& figure, int64_t u, int64_t v) {
   const int64_t t = figure.thickness;
   const int64_t far = std::max(std::abs(u), std::abs(v));
   const int64_t square = u * u + v * v;
-  // The box is at most 20 pixels wide: r added makes the positions in a pattern positive.
+  // The box is at most 22 pixels wide: r added makes the positions in a pattern positive.
   const int64_t column = (u + r + figure.phase_x) % figure.period;
   const int64_t row = (v + r + figure.phase_y) % figure.period;
   const int64_t half = figure.period / 2;
@@ -80,15 +82,15 @@ struct Colors {
 
 Colors random_colors(Random& random) {
   Colors colors{};
-  const int64_t contrast = random.between(24, 110);
-  const int64_t strongest = random.below(3);
+  const int64_t sign = random.below(2) == 0 ? -1 : 1;
+  const bool faint = random.below(kImagesPerFaintOne) == 0;
+  const int64_t contrast = faint ? random.between(5, 40) : random.between(50, 140);
   for (int64_t channel = 0; channel < 3; ++channel) {
-    const int64_t share = channel == strongest ? 100 : random.between(20, 100);
-    const int64_t sign = random.below(2) == 0 ? -1 : 1;
+    const int64_t share = random.between(30, 100);
     colors.ground[channel] = random.between(80, 175);
     colors.ink[channel] = sign * contrast * share / 100;
   }
-  colors.noise = random.between(15, 60);
+  colors.noise = faint ? random.between(40, 80) : random.between(5, 38);
   return colors;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -26,6 +27,24 @@ int synchronize(const std::string& path) {
   return error;
 }
 
+/// The errno of writing a file of these bytes, 0 if it went well.
+int write_all(const std::string& path, const char* data, size_t bytes) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor < 0) return errno;
+  int error = 0;
+  while (bytes > 0 && error == 0) {
+    const ssize_t written = ::write(descriptor, data, std::min(bytes, size_t{1} << 30));
+    if (written < 0) {
+      error = errno == EINTR ? 0 : errno;
+    } else {
+      data += written;
+      bytes -= static_cast<size_t>(written);
+    }
+  }
+  if (::close(descriptor) != 0 && error == 0) error = errno;
+  return error;
+}
+
 }  // namespace
 
 void write_atomically(const std::string& path,
@@ -45,6 +64,12 @@ void write_atomically(const std::string& path,
   const std::string folder = target.parent_path().empty() ? "." : target.parent_path().string();
   const int error = synchronize(folder);
   if (error != 0 && error != EINVAL) fail(path, error);  // EINVAL: a file system without fsync of folders
+}
+
+void write_bytes_atomically(const std::string& path, const void* data, size_t bytes) {
+  write_atomically(path, [&](const std::string& temporary) {
+    if (const int error = write_all(temporary, static_cast<const char*>(data), bytes)) fail(path, error);
+  });
 }
 
 }  // namespace bsq

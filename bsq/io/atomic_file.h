@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -12,5 +13,8 @@ namespace bsq {
 /// is replaced, not followed.
 void write_atomically(const std::string& path,
                       const std::function<void(const std::string& temporary)>& write);
+
+/// The same for a file of these bytes.
+void write_bytes_atomically(const std::string& path, const void* data, size_t bytes);
 
 }  // namespace bsq

@@ -6,7 +6,6 @@
 #include <stdexcept>
 
 #include "bsq/error.h"
-#include "bsq/io/atomic_file.h"
 #include "bsq/io/checkpoint_json.h"
 #include "bsq/io/checkpoint_network.h"
 #include "bsq/io/checkpoint_training.h"
@@ -61,14 +60,6 @@ void write_root(const Hdf5Handle& file, const Checkpoint& checkpoint) {
   write_number(file, "comp_stored", checkpoint.comp_stored);
   write_text(file, "scheme", scheme_text(checkpoint.network));
   write_text(file, "configuration", checkpoint.configuration);
-}
-
-void write_file(const std::string& temporary, const std::string& path, const Checkpoint& checkpoint) {
-  Hdf5Handle file = create_hdf5_file(temporary, path);
-  write_root(file, checkpoint);
-  write_network(file, "network", checkpoint.network);
-  if (checkpoint.training) write_training(file, *checkpoint.training);
-  file.close();
 }
 
 /// The place of an attribute's text among the `names`.
@@ -163,7 +154,11 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   if (!name.empty())
     throw std::invalid_argument(path + ": the encoding of " + name + " does not go with the kind");
   const Hdf5Session session;
-  write_atomically(path, [&](const std::string& temporary) { write_file(temporary, path, checkpoint); });
+  const Hdf5Handle file = create_hdf5_image(path);
+  write_root(file, checkpoint);
+  write_network(file, "network", checkpoint.network);
+  if (checkpoint.training) write_training(file, *checkpoint.training);
+  save_hdf5_image(file, path);
 }
 
 bool is_hdf5_file(const std::string& path) {

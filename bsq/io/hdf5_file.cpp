@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "bsq/error.h"
+#include "bsq/io/atomic_file.h"
 
 namespace bsq {
 namespace {
@@ -75,15 +76,27 @@ std::string name_fault(const std::string& name) {
   return plain ? "" : "has a character other than printable ASCII without '/'";
 }
 
-Hdf5Handle create_hdf5_file(const std::string& path, const std::string& shown) {
-  const Hdf5Handle access = access_properties(shown);
+Hdf5Handle create_hdf5_image(const std::string& path) {
+  const Hdf5Handle access = access_properties(path);
   access.check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V18, H5F_LIBVER_V18), "set HDF5 properties");
-  const Hdf5Handle creation = make_properties(H5P_FILE_CREATE, shown);
+  access.check(H5Pset_fapl_core(access.id(), /*increment=*/1 << 20, /*backing_store=*/false),
+               "set HDF5 properties");
+  const Hdf5Handle creation = make_properties(H5P_FILE_CREATE, path);
   creation.check(H5Pset_attr_phase_change(creation.id(), /*max_compact=*/64, /*min_dense=*/0),
                  "set HDF5 properties");
-  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.id(), access.id());
-  if (id < 0) throw Error("cannot write " + shown + ": " + hdf5_reason());
-  return Hdf5Handle(id, H5Fclose, shown + ": /", "create");
+  const std::string name = path + ".image";  // HDF5 wants one, and would read a file that has it
+  return Hdf5Handle(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()), H5Fclose,
+                    path + ": /", "make an HDF5 file in memory");
+}
+
+void save_hdf5_image(const Hdf5Handle& image, const std::string& path) {
+  image.check(H5Fflush(image.id(), H5F_SCOPE_GLOBAL), "finish the HDF5 file in memory");
+  const ssize_t bytes =
+      image.check(H5Fget_file_image(image.id(), /*buf_ptr=*/nullptr, 0), "measure the HDF5 file");
+  void** memory = nullptr;
+  image.check(H5Fget_vfd_handle(image.id(), H5P_DEFAULT, reinterpret_cast<void**>(&memory)),
+              "find the HDF5 file");
+  write_bytes_atomically(path, *memory, static_cast<size_t>(bytes));
 }
 
 Hdf5Handle open_hdf5_file(const std::string& path) {

@@ -15,9 +15,14 @@ constexpr int64_t kMaxNameBytes = 1024;
 /// '/', not ".".
 std::string name_fault(const std::string& name);
 
-/// Makes an HDF5 file in the compact and checksummed format of HDF5 1.8, the same from every release of the
-/// library. `shown` stands for the file in messages. Throws bsq::Error.
-Hdf5Handle create_hdf5_file(const std::string& path, const std::string& shown);
+/// Makes an HDF5 file in memory, in the compact and checksummed format of HDF5 1.8, the same from every
+/// release of the library. `path` is where it is going to be. (HDF5 crashes at exit after a write to disk
+/// that failed.)
+Hdf5Handle create_hdf5_image(const std::string& path);
+
+/// Writes what create_hdf5_image made to `path`, as a whole or not at all (write_atomically). Throws
+/// bsq::Error.
+void save_hdf5_image(const Hdf5Handle& image, const std::string& path);
 
 /// Opens a regular file to read. Throws bsq::Error.
 Hdf5Handle open_hdf5_file(const std::string& path);

@@ -68,6 +68,9 @@ Hdf5Handle dataset_properties(const Hdf5Handle& parent, int64_t bytes) {
   parent.check(H5Pset_layout(creation.id(), compact ? H5D_COMPACT : H5D_CONTIGUOUS), "set HDF5 properties");
   parent.check(H5Pset_fill_time(creation.id(), H5D_FILL_TIME_NEVER), "set HDF5 properties");
   parent.check(H5Pset_obj_track_times(creation.id(), /*track_times=*/false), "set HDF5 properties");
+#if H5_VERSION_GE(1, 10, 5)  // saves a hundred bytes a dataset
+  parent.check(H5Pset_dset_no_attrs_hint(creation.id(), /*minimize=*/true), "set HDF5 properties");
+#endif
   return creation;
 }
 

@@ -11,7 +11,7 @@ constexpr double kLossTolerance = 1e-6;
 constexpr double kFinetuneTolerance = 1e-4;
 constexpr double kPlaneTolerance = 1e-5;
 
-struct Run {
+struct GoldenRun {
   const GoldenFile& golden;
   std::string group;
   double number(const std::string& attribute) const { return golden.number(group, attribute); }
@@ -29,7 +29,7 @@ struct StepResult {
 // The fused step, as the tools train.
 class FusedStep {
  public:
-  FusedStep(Network& network, const Run& run)
+  FusedStep(Network& network, const GoldenRun& run)
       : network_(network),
         optimizer_(network, BsqOptimizerOptions()
                                 .learning_rate(run.number("lr"))
@@ -53,7 +53,7 @@ class FusedStep {
 // The slow, obvious step: planes are parameters, autograd and torch::optim::SGD do the rest.
 class NaiveStep {
  public:
-  NaiveStep(Network& network, const Run& run)
+  NaiveStep(Network& network, const GoldenRun& run)
       : network_(network), decay_(run.number("decay")), sgd_((set_gradient_mode(network, GradientMode::kPlanes), network.parameters()),
                                torch::optim::SGDOptions(run.number("lr"))
                                    .momentum(run.number("momentum"))
@@ -84,7 +84,7 @@ void expect_relative(double ours, double golden, double tolerance, const std::st
 }
 
 template <typename Step>
-void train_steps(Network& network, const Run& run, int64_t steps) {
+void train_steps(Network& network, const GoldenRun& run, int64_t steps) {
   Step step(network, run);
   const auto losses = run.golden.tensor(run.group + "/cross_entropy");
   const auto penalties = run.golden.tensor(run.group + "/regularizer_over_params");
@@ -98,7 +98,7 @@ void train_steps(Network& network, const Run& run, int64_t steps) {
   }
 }
 
-void finetune_steps(Network& network, const Run& finetuning) {
+void finetune_steps(Network& network, const GoldenRun& finetuning) {
   freeze_network(network);
   FusedStep step(network, finetuning);
   const auto losses = finetuning.golden.tensor(finetuning.group + "/cross_entropy");
@@ -122,7 +122,7 @@ TEST(TrainGolden, FusedStepsAdjustmentAndFinetuning) {
   }
   const GoldenFile golden(path);
   for (const auto& name : golden.members("/")) {
-    const Run run{golden, name};
+    const GoldenRun run{golden, name};
     const auto network = eight_bit_network();
     train_steps<FusedStep>(*network, run, run.steps());
     if (run.steps() <= kCloseSteps) {
@@ -147,7 +147,7 @@ TEST(TrainGolden, NaiveSteps) {
   }
   const GoldenFile golden(path);
   for (const auto& name : golden.members("/")) {
-    const Run run{golden, name};
+    const GoldenRun run{golden, name};
     train_steps<NaiveStep>(*eight_bit_network(), run, std::min(kCloseSteps, run.steps()));
   }
 }

@@ -27,6 +27,7 @@ std::unique_ptr<BatchLoader> make_loader(const ImageDataset& images, const Datas
   options.workers = flags.workers;
   options.seed = flags.seed;
   options.normalization = splits.normalization;
+  options.layout = torch::MemoryFormat::ChannelsLast;
   return std::make_unique<BatchLoader>(images, options);
 }
 

@@ -19,7 +19,9 @@ DatasetOptions synthetic_options(int64_t validation, uint64_t seed = 1234) {
 
 // Where the images of `part`, in their order, stand in `whole`; the images of the synthetic set all differ.
 std::vector<int64_t> positions(const ImageDataset& part, const ImageDataset& whole) {
-  const auto key = [](const torch::Tensor& image) { return std::string(image.data_ptr<uint8_t>(), image.data_ptr<uint8_t>() + image.numel()); };
+  const auto key = [](const torch::Tensor& image) {
+    return std::string(image.data_ptr<uint8_t>(), image.data_ptr<uint8_t>() + image.numel());
+  };
   std::map<std::string, int64_t> known;
   for (int64_t i = 0; i < whole.size(); ++i) {
     known[key(whole.images[i])] = i;
@@ -82,7 +84,9 @@ TEST(LoadDataset, HoldsOutDisjointImagesInFileOrder) {
 }
 
 TEST(LoadDataset, TheSeedChoosesTheHeldOutImages) {
-  const auto held_out = [](uint64_t seed) { return load_dataset(synthetic_options(20, seed)).validation.images; };
+  const auto held_out = [](uint64_t seed) {
+    return load_dataset(synthetic_options(20, seed)).validation.images;
+  };
   EXPECT_TRUE(same_bits(held_out(1), held_out(1)));
   EXPECT_FALSE(same_bits(held_out(1), held_out(2)));
 }

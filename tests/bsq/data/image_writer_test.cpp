@@ -26,15 +26,18 @@ torch::Tensor place_slowly(const torch::Tensor& image, const Placement& placemen
 
 torch::Tensor write_one(const torch::Tensor& image, const Placement& placement, torch::ScalarType type,
                         torch::MemoryFormat layout = torch::MemoryFormat::Contiguous) {
-  const torch::Tensor batch = torch::full({3, 3, image.size(1), image.size(2)}, -7.0, type).contiguous(layout);
+  const torch::Tensor batch =
+      torch::full({3, 3, image.size(1), image.size(2)}, -7.0, type).contiguous(layout);
   ImageWriter(Normalization{}, type).write(image.data_ptr<uint8_t>(), placement, batch, 1);
   EXPECT_TRUE((batch[0] == -7.0).all().item<bool>() && (batch[2] == -7.0).all().item<bool>());
   return batch[1].contiguous();
 }
 
 TEST(ImageWriter, NormalizesEveryByteAsTheFormula) {
-  const torch::Tensor image = torch::arange(256, torch::kUInt8).view({1, 16, 16}).expand({3, 16, 16}).contiguous();
-  EXPECT_TRUE(same_bits(write_one(image, Placement{}, torch::kFloat32), normalize_slowly(image, Normalization{})));
+  const torch::Tensor image =
+      torch::arange(256, torch::kUInt8).view({1, 16, 16}).expand({3, 16, 16}).contiguous();
+  EXPECT_TRUE(
+      same_bits(write_one(image, Placement{}, torch::kFloat32), normalize_slowly(image, Normalization{})));
 }
 
 TEST(ImageWriter, CropsAndMirrorsAsTheSlowReference) {

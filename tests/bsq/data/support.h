@@ -11,7 +11,8 @@
 namespace bsq::test {
 
 /// Random bytes as images, with random labels. Depends on torch's generator.
-inline ImageDataset random_images(int64_t count, int64_t height = 32, int64_t width = 32, int64_t classes = 10) {
+inline ImageDataset random_images(int64_t count, int64_t height = 32, int64_t width = 32,
+                                  int64_t classes = 10) {
   return {torch::randint(0, 256, {count, 3, height, width}, torch::kUInt8),
           torch::randint(0, classes, {count}, torch::kInt64), classes};
 }

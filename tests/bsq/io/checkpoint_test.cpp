@@ -2,8 +2,10 @@
 
 #include <sys/resource.h>
 
+#include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 
 #include "bsq/error.h"
 #include "tests/bsq/io/checkpoint_samples.h"
@@ -106,14 +108,14 @@ TEST(Checkpoint, SummaryReadsAllButTheTensors) {
   test::expect_same(expected, read_checkpoint_summary(folder.file("a.h5")));
 }
 
-TEST(Checkpoint, StructureOfAResNet20IsBelow64KiB) {
+TEST(Checkpoint, StructureOfAResNet20IsBelow32KiB) {
   const test::TemporaryFolder folder;
   const Checkpoint checkpoint = test::resnet20_checkpoint();
   write_checkpoint(folder.file("best_bin.h5"), checkpoint);
   const int64_t size = static_cast<int64_t>(std::filesystem::file_size(folder.file("best_bin.h5")));
   const int64_t structure = size - test::payload_bytes(checkpoint.network);
   RecordProperty("structure_bytes", static_cast<int>(structure));
-  EXPECT_LE(structure, 64 << 10) << "of " << size << " bytes";
+  EXPECT_LE(structure, 32 << 10) << "of " << size << " bytes";
   test::expect_same(checkpoint, read_checkpoint(folder.file("best_bin.h5")));
 }
 

@@ -1,6 +1,6 @@
 #include <hdf5.h>
 
-#include <filesystem>
+#include <cmath>
 #include <functional>
 #include <random>
 
@@ -8,6 +8,9 @@
 #include "bsq/io/checkpoint.h"
 #include "tests/bsq/io/checkpoint_samples.h"
 #include "tests/support.h"
+
+/// The HDF5 library itself loses some memory where a structure in the file is damaged.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libhdf5"; }
 
 namespace bsq {
 namespace {
@@ -170,9 +173,8 @@ TEST(CheckpointUntrusted, RefusesWrongAttributesOfATensor) {
   EXPECT_REFUSED("4 GiB", set_shape(file, kBinary, {int64_t{1} << 62, 4, 0}));
   EXPECT_REFUSED("8 values", set_shape(file, kBinary, std::vector<int64_t>(9, 1)));
   EXPECT_REFUSED("shape is not a list", set_integer(file, kBinary, "shape", 108));
-  EXPECT_REFUSED("expected (2, 3)", set_text(file, kBinary, "encoding", "planes");
-                 set_shape(file, kBinary, {}); set_integer(file, kBinary, "bits", 3);
-                 set_shape(file, kBinary, {}));
+  EXPECT_REFUSED("expected (2, 3, 4)", set_text(file, kBinary, "encoding", "planes");
+                 set_integer(file, kBinary, "bits", 3); set_shape(file, kBinary, {4}));
   EXPECT_REFUSED("expected float32 or float64", set_text(file, kBinary, "encoding", "frozen");
                  set_shape(file, kBinary, {84}));
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <sstream>
 
 #include "bsq/error.h"
 #include "bsq/io/pytorch_reader.h"
@@ -56,11 +57,13 @@ with open('names', 'w') as names, open('bytes', 'wb') as data:
 )";
 
 std::string name_and_shape(const std::string& prefix, const std::pair<std::string, torch::Tensor>& entry) {
-  std::string line = prefix + entry.first + " ";
+  std::ostringstream line;
+  line << prefix << entry.first << " ";
   for (int64_t d = 0; d < entry.second.dim(); ++d) {
-    line += (d > 0 ? " " : "") + std::to_string(entry.second.size(d));
+    line << (d > 0 ? " " : "") << entry.second.size(d);
   }
-  return line + "\n";
+  line << "\n";
+  return line.str();
 }
 
 TEST_F(PyTorchPython, ReadsThePublishedCheckpointAsPythonDoes) {
@@ -68,8 +71,9 @@ TEST_F(PyTorchPython, ReadsThePublishedCheckpointAsPythonDoes) {
     GTEST_SKIP() << "no folder of shared data";
   }
   const std::string path = shared_folder() + "/checkpoints/bsq-resnet20-cifar10.pth.tar";
-  const CommandResult result =
-      run_python(folder_, kDump, "'" + std::filesystem::absolute(path).string() + "'");
+  std::ostringstream argument;
+  argument << std::filesystem::absolute(path);
+  const CommandResult result = run_python(folder_, kDump, argument.str());
   ASSERT_EQ(result.status, 0) << result.err;
   std::string names;
   std::string bytes;

@@ -1,0 +1,127 @@
+#include "tests/bsq/train/training_run.h"
+#include "tests/support.h"
+
+namespace bsq::test {
+namespace {
+
+// Three steps an epoch, adjustments at the epochs 0, 2 and 4, with planes lost on the way.
+TrainerOptions run_options(TrainingMethod method) {
+  TrainerOptions options;
+  options.method = method;
+  options.epochs = 5;
+  options.learning_rate = 0.05;
+  options.schedule = {3};
+  options.penalty = 0.3;
+  options.adjustment_interval = 2;
+  options.threshold = 2;
+  return options;
+}
+
+constexpr int64_t kImages = 96;
+
+// Columns but those of the clock, which come last.
+std::vector<EpochRecord> comparable(std::vector<EpochRecord> history) {
+  for (auto& record : history) {
+    record.resize(record.size() - 2);
+  }
+  return history;
+}
+
+void expect_same_run(const TrainingRun& a, const TrainingRun& b) {
+  expect_same_state(save_network(*a.network), save_network(*b.network));
+  const auto left = a.trainer.state();
+  const auto right = b.trainer.state();
+  EXPECT_EQ(left.best_top1, right.best_top1);
+  EXPECT_EQ(left.best_epoch, right.best_epoch);
+  EXPECT_EQ(left.next_epoch, right.next_epoch);
+  EXPECT_EQ(left.columns, right.columns);
+  EXPECT_EQ(comparable(left.history), comparable(right.history));
+  ASSERT_EQ(left.optimizer.size(), right.optimizer.size());
+  for (const auto& [name, tensor] : left.optimizer) {
+    EXPECT_TRUE(same_bits(tensor, right.optimizer.at(name))) << name;
+  }
+}
+
+// Stops after so many steps, once or twice, goes on with other objects, and expects the uninterrupted run's
+// end.
+void expect_resumes(TrainingMethod method, const std::vector<int64_t>& stops, int64_t activation_bits = 4) {
+  torch::manual_seed(1);
+  const auto data = easy_images(kImages);
+  const auto start = save_network(*network_for(method, activation_bits));
+  const auto loaded = [&](const NetworkState& state) {
+    auto network = std::make_shared<SmallNetwork>(activation_bits);
+    load_network(*network, state);
+    return network;
+  };
+  TrainingRun whole(loaded(start), data, run_options(method));
+  ASSERT_TRUE(whole.trainer.run());
+  NetworkState network = start;
+  TrainingState state;
+  for (const int64_t stop : stops) {
+    TrainingRun part(loaded(network), data, run_options(method), stop);
+    if (stop != stops.front()) {
+      part.trainer.resume(state);
+    }
+    ASSERT_FALSE(part.trainer.run());
+    state = part.trainer.state();
+    network = save_network(*part.network);
+  }
+  TrainingRun rest(loaded(network), data, run_options(method));
+  rest.trainer.resume(state);
+  ASSERT_TRUE(rest.trainer.run());
+  expect_same_run(rest, whole);
+  rest.trainer.finish();
+  whole.trainer.finish();
+  expect_same_state(save_network(*rest.network), save_network(*whole.network));
+}
+
+TEST(TrainerResume, BitsGoOnBitForBitFromAnyStep) {
+  for (int64_t stop = 1; stop < 15; ++stop) {
+    expect_resumes(TrainingMethod::kBits, {stop});
+    ASSERT_FALSE(testing::Test::HasFailure()) << "stopped after " << stop << " steps";
+  }
+}
+
+TEST(TrainerResume, PactGoesOnBitForBit) {
+  expect_resumes(TrainingMethod::kBits, {7}, /*activation_bits=*/3);
+}
+
+TEST(TrainerResume, TwoInterruptionsLeaveNoTrace) { expect_resumes(TrainingMethod::kBits, {4, 6}); }
+
+TEST(TrainerResume, FloatAndFinetuningGoOnBitForBit) {
+  for (const auto method : {TrainingMethod::kFloat, TrainingMethod::kFinetune}) {
+    for (const int64_t stop : {2, 3, 8}) {
+      expect_resumes(method, {stop});
+    }
+  }
+}
+
+TEST(TrainerResume, AdjustmentsDropPlanesInTheseRuns) {
+  torch::manual_seed(1);
+  const auto data = easy_images(kImages);
+  TrainingRun run(network_for(TrainingMethod::kBits), data, run_options(TrainingMethod::kBits));
+  run.trainer.run();
+  const auto before = scheme_of(*run.network);
+  EXPECT_NE(before, scheme_of(*network_for(TrainingMethod::kBits)));
+}
+
+TEST(TrainerResume, AStateForMoreEpochsGoesOn) {
+  torch::manual_seed(2);
+  const auto data = easy_images(kImages);
+  auto options = run_options(TrainingMethod::kBits);
+  options.epochs = 2;
+  TrainingRun first(network_for(TrainingMethod::kBits), data, options);
+  ASSERT_TRUE(first.trainer.run());
+  const auto state = first.trainer.state();
+  auto network = std::make_shared<SmallNetwork>();
+  load_network(*network, save_network(*first.network));
+  options.epochs = 3;
+  TrainingRun second(network, data, options);
+  second.trainer.resume(state);
+  ASSERT_TRUE(second.trainer.run());
+  EXPECT_EQ(second.trainer.state().history.size(), 3U);
+  EXPECT_EQ(second.recorder.adjusted, std::vector<int64_t>{2});
+}
+
+}  // namespace
+}  // namespace bsq::test

@@ -1,0 +1,261 @@
+#include "bsq/train/trainer.h"
+
+#include <limits>
+#include <stdexcept>
+
+#include "bsq/error.h"
+#include "tests/bsq/train/training_run.h"
+
+namespace bsq::test {
+namespace {
+
+using Numbers = std::vector<int64_t>;
+
+TrainerOptions quick_options(TrainingMethod method, int64_t epochs) {
+  TrainerOptions options;
+  options.method = method;
+  options.epochs = epochs;
+  options.learning_rate = 0.02;
+  options.schedule = {2, 4};
+  options.penalty = 0.05;
+  options.adjustment_interval = 2;
+  return options;
+}
+
+TEST(Trainer, AdjustsAtEveryIntervalAndAtTheEnd) {
+  torch::manual_seed(1);
+  TrainingRun run(network_for(TrainingMethod::kBits), easy_images(70),
+                  quick_options(TrainingMethod::kBits, 5));
+  EXPECT_TRUE(run.trainer.run());
+  EXPECT_EQ(run.recorder.adjusted, (Numbers{0, 2, 4}));
+  run.trainer.finish();
+  EXPECT_EQ(run.recorder.adjusted, (Numbers{0, 2, 4, 5}));
+  for (const auto& [name, parameter] : bit_parameters(*run.network)) {
+    EXPECT_TRUE(is_sign_magnitude(parameter->planes())) << name;
+  }
+  EXPECT_EQ(run.recorder.steps.size(), 15U);
+  EXPECT_EQ(run.recorder.starts.back(), (Numbers{4, 3, 0}));
+}
+
+TEST(Trainer, OtherMethodsNeverAdjust) {
+  torch::manual_seed(2);
+  for (const auto method : {TrainingMethod::kFloat, TrainingMethod::kFinetune}) {
+    TrainingRun run(network_for(method), easy_images(40), quick_options(method, 3));
+    const auto scheme = scheme_of(*run.network);
+    EXPECT_TRUE(run.trainer.run());
+    run.trainer.finish();
+    EXPECT_TRUE(run.recorder.adjusted.empty());
+    EXPECT_EQ(scheme_of(*run.network), scheme);
+    EXPECT_EQ(run.recorder.reports.back().penalty, 0.0);
+  }
+}
+
+TEST(Trainer, LearningRateFollowsTheSchedule) {
+  torch::manual_seed(3);
+  TrainingRun run(network_for(TrainingMethod::kFloat), easy_images(40),
+                  quick_options(TrainingMethod::kFloat, 5));
+  run.trainer.run();
+  std::vector<double> rates;
+  for (const auto& report : run.recorder.reports) {
+    rates.push_back(report.learning_rate);
+  }
+  const std::vector<double> expected = {0.02, 0.02, 0.02 * 0.1, 0.02 * 0.1, 0.02 * 0.1 * 0.1};
+  EXPECT_EQ(rates, expected);
+}
+
+TEST(Trainer, TheLearningRateOfTheScheduleIsTheOneThatSteps) {
+  torch::manual_seed(4);
+  auto options = quick_options(TrainingMethod::kBits, 1);
+  options.schedule = {0};
+  options.gamma = 0;
+  auto network = network_for(TrainingMethod::kBits);
+  const auto before = network->shortcut->weight.detach().clone();
+  TrainingRun run(network, easy_images(40), options);
+  run.trainer.run();
+  EXPECT_TRUE(torch::equal(network->shortcut->weight, before)) << "after an adjustment as well";
+}
+
+TEST(Trainer, ThresholdIsForTheIntervalsNotForTheEnd) {
+  torch::manual_seed(5);
+  auto options = quick_options(TrainingMethod::kBits, 1);
+  options.learning_rate = 0;
+  options.threshold = 45;
+  TrainingRun interval(network_for(TrainingMethod::kBits), easy_images(40), options);
+  interval.trainer.run();
+  EXPECT_LT(interval.network->conv2->weight_bits().bits(), 8);
+  TrainingRun end(network_for(TrainingMethod::kBits), easy_images(40), options);
+  end.trainer.finish();
+  EXPECT_EQ(end.network->conv2->weight_bits().bits(), 8);
+  EXPECT_EQ(end.recorder.adjusted, (Numbers{1}));
+}
+
+TEST(Trainer, GrowthStopsAtTheWidestWidth) {
+  torch::manual_seed(6);
+  for (const int64_t max_bits : {4, 8}) {
+    auto options = quick_options(TrainingMethod::kBits, 1);
+    options.max_bits = max_bits;
+    auto network = std::make_shared<SmallNetwork>();
+    bring_to(*network, Representation::kBits);
+    TrainingRun run(network, easy_images(40), options);
+    run.trainer.finish();
+    EXPECT_EQ(network->conv2->weight_bits().bits(), max_bits == 4 ? 4 : 5);
+  }
+}
+
+TEST(Trainer, MomentumStartsAfreshAtAnAdjustment) {
+  struct Observer : TrainerObserver {
+    void on_adjusted(int64_t epoch) override {
+      for (const auto& [name, tensor] : trainer->state().optimizer) {
+        largest = std::max(largest, tensor.abs().max().template item<double>());
+      }
+      adjustments += epoch > 0 ? 1 : 0;
+    }
+    Trainer* trainer = nullptr;
+    double largest = 0;
+    int adjustments = 0;
+  };
+  torch::manual_seed(7);
+  const auto data = easy_images(64);
+  BatchLoader training(data, loader_options(/*batch_size=*/32, /*is_training=*/true));
+  BatchLoader validation(data, loader_options(/*batch_size=*/32));
+  Observer observer;
+  Trainer trainer(network_for(TrainingMethod::kBits), training, validation,
+                  quick_options(TrainingMethod::kBits, 5), observer);
+  observer.trainer = &trainer;
+  trainer.run();
+  EXPECT_EQ(observer.adjustments, 2);
+  EXPECT_EQ(observer.largest, 0.0);
+  double momentum = 0;
+  for (const auto& [name, tensor] : trainer.state().optimizer) {
+    momentum = std::max(momentum, tensor.abs().max().item<double>());
+  }
+  EXPECT_GT(momentum, 0.0);
+}
+
+TEST(Trainer, BestEpochIsTheFirstOfTheHighest) {
+  torch::manual_seed(8);
+  TrainingRun run(network_for(TrainingMethod::kFloat), easy_images(90),
+                  quick_options(TrainingMethod::kFloat, 6));
+  run.trainer.run();
+  double best = -1;
+  int64_t best_epoch = -1;
+  for (const auto& report : run.recorder.reports) {
+    const bool is_best = report.validation.top1() > best;
+    EXPECT_EQ(report.is_best, is_best) << report.epoch;
+    best_epoch = is_best ? report.epoch : best_epoch;
+    best = std::max(best, report.validation.top1());
+  }
+  EXPECT_EQ(run.trainer.state().best_epoch, best_epoch);
+  EXPECT_EQ(run.trainer.state().best_top1, best);
+}
+
+TEST(Trainer, ReportsWhatEvaluationAndCompressionSay) {
+  torch::manual_seed(9);
+  const auto data = easy_images(90);
+  auto network = network_for(TrainingMethod::kBits);
+  TrainingRun run(network, data, quick_options(TrainingMethod::kBits, 1));
+  run.trainer.run();
+  const auto& report = run.recorder.reports.front();
+  BatchLoader loader(data, loader_options(/*batch_size=*/40));
+  const auto evaluation = evaluate(*network, loader);
+  EXPECT_EQ(report.validation.correct, evaluation.correct);
+  EXPECT_EQ(report.validation.loss, evaluation.loss);
+  EXPECT_EQ(report.comp, network_sizes(*network).comp());
+  EXPECT_EQ(report.comp_stored, network_sizes(*network).comp_stored());
+  EXPECT_GT(report.penalty, 0.0);
+  EXPECT_GE(report.seconds, 0.0);
+  const auto state = run.trainer.state();
+  const std::vector<std::string> columns = {"Learning Rate", "Train Loss", "Valid Loss", "Train Acc.",
+                                            "Valid Acc.",    "Reg Loss",   "Comp",       "Comp Stored",
+                                            "Seconds",       "Wait %"};
+  EXPECT_EQ(state.columns, columns);
+  ASSERT_EQ(state.history.size(), 1U);
+  ASSERT_EQ(state.history[0].size(), columns.size());
+  EXPECT_EQ(state.history[0][1], report.train_loss);
+  EXPECT_EQ(state.history[0][4], report.validation.top1());
+  EXPECT_EQ(state.history[0][6], report.comp);
+  EXPECT_TRUE(state.network.empty());
+}
+
+TEST(Trainer, ColumnsOfTheOtherMethodsHaveNoPenalty) {
+  for (const auto method : {TrainingMethod::kFloat, TrainingMethod::kFinetune}) {
+    TrainingRun run(network_for(method), easy_images(40), quick_options(method, 1));
+    run.trainer.run();
+    const auto state = run.trainer.state();
+    EXPECT_EQ(std::count(state.columns.begin(), state.columns.end(), "Comp"), 0);
+    EXPECT_EQ(state.history[0].size(), state.columns.size());
+  }
+}
+
+TEST(Trainer, StopsWhereItIsAsked) {
+  torch::manual_seed(10);
+  const auto stopped = [](int64_t after) {
+    TrainingRun run(network_for(TrainingMethod::kBits), easy_images(70),
+                    quick_options(TrainingMethod::kBits, 2), after);
+    EXPECT_FALSE(run.trainer.run());
+    EXPECT_EQ(static_cast<int64_t>(run.recorder.steps.size()), after);
+    const auto state = run.trainer.state();
+    return Numbers{state.next_epoch, state.next_step, static_cast<int64_t>(state.history.size())};
+  };
+  EXPECT_EQ(stopped(1), (Numbers{0, 1, 0}));
+  EXPECT_EQ(stopped(2), (Numbers{0, 2, 0}));
+  EXPECT_EQ(stopped(3), (Numbers{1, 0, 1}));
+  EXPECT_EQ(stopped(5), (Numbers{1, 2, 1}));
+  TrainingRun whole(network_for(TrainingMethod::kBits), easy_images(70),
+                    quick_options(TrainingMethod::kBits, 2),
+                    /*stop_after=*/6);
+  EXPECT_TRUE(whole.trainer.run()) << "after the last step the run is done";
+}
+
+TEST(Trainer, StartsAtAnEpoch) {
+  torch::manual_seed(11);
+  TrainingRun run(network_for(TrainingMethod::kBits), easy_images(40),
+                  quick_options(TrainingMethod::kBits, 5));
+  run.trainer.start_at(3);
+  EXPECT_TRUE(run.trainer.run());
+  ASSERT_EQ(run.recorder.reports.size(), 2U);
+  EXPECT_EQ(run.recorder.reports[0].epoch, 3);
+  EXPECT_EQ(run.recorder.adjusted, (Numbers{4}));
+}
+
+TEST(Trainer, ALossThatIsNotFiniteNamesTheStep) {
+  struct Poison : TrainerObserver {
+    void on_step(int64_t step, double /*mean_loss*/, double /*top1*/) override {
+      if (++steps == 5) {
+        torch::NoGradGuard no_grad;
+        network->bn1->weight.fill_(std::numeric_limits<float>::quiet_NaN());
+        EXPECT_EQ(step, 2);
+      }
+    }
+    SmallNetwork* network = nullptr;
+    int steps = 0;
+  };
+  torch::manual_seed(12);
+  const auto data = easy_images(96);
+  BatchLoader training(data, loader_options(/*batch_size=*/32, /*is_training=*/true));
+  BatchLoader validation(data, loader_options(/*batch_size=*/32));
+  Poison observer;
+  const auto network = network_for(TrainingMethod::kFloat);
+  observer.network = network.get();
+  Trainer trainer(network, training, validation, quick_options(TrainingMethod::kFloat, 3), observer);
+  const auto message = message_of<Error>([&] { trainer.run(); });
+  EXPECT_TRUE(begins_with(message, "epoch 1, step 2: the loss is nan")) << message;
+}
+
+TEST(Trainer, RepresentationHasToBeTheMethods) {
+  const auto data = easy_images(40);
+  const TrainingMethod methods[] = {TrainingMethod::kFloat, TrainingMethod::kBits, TrainingMethod::kFinetune};
+  for (const auto wanted : methods) {
+    for (const auto given : methods) {
+      const auto make = [&] { TrainingRun run(network_for(given), data, quick_options(wanted, 1)); };
+      if (wanted == given) {
+        EXPECT_NO_THROW(make());
+      } else {
+        EXPECT_THROW(make(), std::logic_error);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bsq::test

@@ -1,0 +1,211 @@
+#include "models/resnet.h"
+
+#include <cmath>
+#include <set>
+#include <stdexcept>
+
+#include "bsq/nn/network_bits.h"
+#include "tests/bsq/bits/support.h"
+
+namespace bsq::test {
+namespace {
+
+using Names = std::set<std::string>;
+
+NetworkDescription describe(int64_t depth, const std::string& block = "BasicBlock") {
+  NetworkDescription description;
+  description.depth = depth;
+  description.block_name = block;
+  return description;
+}
+
+int64_t count_bit_weights(torch::nn::Module& network) {
+  int64_t weights = 0;
+  for (const auto& [name, parameter] : bit_parameters(network)) {
+    weights += parameter->numel();
+  }
+  return weights;
+}
+
+Names norm(const std::string& name) { return {name + ".weight", name + ".bias"}; }
+
+TEST(ResNet, ParametersHaveThePublishedNames) {
+  auto description = describe(8);
+  description.activation_bits = 3;
+  ResNet network(description);
+  Names expected = {"conv1.weight", "fc.weight", "fc.bias"};
+  expected.merge(norm("bn1"));
+  for (const std::string layer : {"layer1.0.", "layer2.0.", "layer3.0."}) {
+    expected.merge(
+        Names{layer + "conv1.weight", layer + "conv2.weight", layer + "relu1.alpha", layer + "relu2.alpha"});
+    expected.merge(norm(layer + "bn1"));
+    expected.merge(norm(layer + "bn2"));
+    if (layer != "layer1.0.") {
+      expected.insert(layer + "downsample.0.weight");
+      expected.merge(norm(layer + "downsample.1"));
+    }
+  }
+  const auto keys = network->named_parameters().keys();
+  EXPECT_EQ(Names(keys.begin(), keys.end()), expected);
+  EXPECT_EQ(keys.size(), expected.size());
+}
+
+TEST(ResNet, BottlenecksHaveThreeConvolutions) {
+  ResNet network(describe(11, "Bottleneck"));
+  const auto parameters = network->named_parameters();
+  for (const char* name : {"layer1.0.conv3.weight", "layer1.0.bn3.bias", "layer1.0.downsample.0.weight"}) {
+    EXPECT_NE(parameters.find(name), nullptr) << name;
+  }
+  EXPECT_EQ(parameters["layer3.0.conv3.weight"].sizes(), at::IntArrayRef({256, 64, 1, 1}));
+  EXPECT_EQ(parameters["fc.weight"].sizes(), at::IntArrayRef({10, 256}));
+  EXPECT_NE(network->named_buffers().find("layer1.0.relu3.range"), nullptr);
+}
+
+TEST(ResNet, PactIsForThreeBitsAndFewer) {
+  for (const int64_t bits : {0, 2, 3, 4, 32}) {
+    auto description = describe(8);
+    description.activation_bits = bits;
+    ResNet network(description);
+    EXPECT_EQ(network->named_parameters().find("layer1.0.relu1.alpha") != nullptr, bits == 2 || bits == 3);
+    EXPECT_EQ(network->named_buffers().find("layer1.0.relu1.range") != nullptr, bits > 0);
+  }
+}
+
+TEST(ResNet, ActivationRangeReachesEveryQuantizer) {
+  for (const auto range : {ActivationRange::kRunning, ActivationRange::kBatch}) {
+    auto description = describe(8);
+    description.activation_range = range;
+    ResNet network(description);
+    const auto quantizers = activation_quantizers(*network);
+    EXPECT_EQ(quantizers.size(), 6U);
+    for (const auto* quantizer : quantizers) {
+      EXPECT_EQ(quantizer->options.batch_range(), range == ActivationRange::kBatch);
+    }
+  }
+}
+
+TEST(ResNet, Depth20HasThePublishedCounts) {
+  ResNet network(describe(20));
+  EXPECT_EQ(count_bit_weights(*network), 268346);
+  EXPECT_EQ(bit_layers(*network).size(), 20U);
+  convert_to_bits(*network, /*bits=*/8);
+  const auto sizes = network_sizes(*network);
+  EXPECT_EQ(sizes.weights, 268346);
+  EXPECT_DOUBLE_EQ(sizes.comp(), 4.0);
+}
+
+TEST(ResNet, QuantizeShortcutGivesTheShortcutsBits) {
+  auto description = describe(20);
+  description.quantize_shortcut = true;
+  ResNet network(description);
+  EXPECT_EQ(count_bit_weights(*network), 268346 + 16 * 32 + 32 * 64);
+  EXPECT_EQ(bit_layers(*network).size(), 22U);
+  EXPECT_NE(network->named_parameters().find("layer2.0.downsample.0.weight"), nullptr) << "the same name";
+  EXPECT_EQ(network->forward(torch::zeros({1, 3, 32, 32})).sizes(), at::IntArrayRef({1, 10}));
+}
+
+TEST(ResNet, DepthsFitTheirBlocks) {
+  const auto message = [](int64_t depth, const std::string& block) {
+    return message_of<std::invalid_argument>([&] { ResNet network(describe(depth, block)); });
+  };
+  for (const int64_t depth : {8, 14, 20, 32, 110}) {
+    EXPECT_NO_THROW(ResNet(describe(depth, "BasicBlock"))) << depth;
+  }
+  for (const int64_t depth : {11, 20, 29, 110}) {
+    EXPECT_NO_THROW(ResNet(describe(depth, "Bottleneck"))) << depth;
+  }
+  for (const int64_t depth : {-4, 0, 1, 2, 7, 21, 22, 2006}) {
+    EXPECT_TRUE(contains(message(depth, "BasicBlock"), "depth " + std::to_string(depth))) << depth;
+    EXPECT_TRUE(contains(message(depth, "BasicBlock"), "6n+2"));
+  }
+  for (const int64_t depth : {2, 8, 21, 2009}) {
+    EXPECT_TRUE(contains(message(depth, "Bottleneck"), "9n+2")) << depth;
+  }
+  EXPECT_TRUE(contains(message(20, "basicblock"), "basicblock"));
+}
+
+TEST(ResNet, BlocksOfDepth20And110) {
+  EXPECT_EQ(bit_layers(*ResNet(describe(20, "Bottleneck"))).size(), 20U);
+  EXPECT_EQ(bit_layers(*ResNet(describe(110))).size(), 110U);
+  EXPECT_EQ(bit_layers(*ResNet(describe(110, "Bottleneck"))).size(), 110U);
+}
+
+TEST(ResNet, ClassCountsHaveLimits) {
+  auto description = describe(8);
+  for (const int64_t classes : {2, 10, 100}) {
+    description.classes = classes;
+    ResNet network(description);
+    EXPECT_EQ(network->forward(torch::zeros({3, 3, 32, 32})).sizes(), at::IntArrayRef({3, classes}));
+  }
+  for (const int64_t classes : {-1, 0, 1, 100001}) {
+    description.classes = classes;
+    EXPECT_THROW(ResNet{description}, std::invalid_argument) << classes;
+  }
+}
+
+TEST(ResNet, InitializationIsAsPublished) {
+  torch::manual_seed(1);
+  ResNet network(describe(20));
+  for (const auto& [name, layer] : bit_layers(*network)) {
+    const auto weight = layer->weight_bits().weight().detach();
+    if (weight.dim() != 4) {
+      continue;
+    }
+    const double expected = std::sqrt(2.0 / static_cast<double>(9 * weight.size(0)));
+    const auto count = static_cast<double>(weight.numel());
+    EXPECT_NEAR(weight.std().item<double>(), expected, expected * 5 / std::sqrt(2 * count)) << name;
+    EXPECT_NEAR(weight.mean().item<double>(), 0, expected * 5 / std::sqrt(count)) << name;
+  }
+  const auto parameters = network->named_parameters();
+  EXPECT_TRUE(torch::equal(parameters["layer1.0.bn1.weight"], torch::ones({16})));
+  EXPECT_TRUE(torch::equal(parameters["layer1.0.bn1.bias"], torch::zeros({16})));
+  EXPECT_LE(parameters["fc.weight"].abs().max().item<double>(), 1 / std::sqrt(64.0));
+  EXPECT_LE(parameters["layer3.0.downsample.0.weight"].abs().max().item<double>(), 1 / std::sqrt(32.0));
+}
+
+TEST(ResNet, RunsInEveryTypeAndRepresentation) {
+  torch::manual_seed(2);
+  for (const int64_t bits : {3, 4}) {
+    auto description = describe(8);
+    description.activation_bits = bits;
+    ResNet network(description);
+    network->to(torch::kFloat64);
+    const auto x = torch::randn({2, 3, 32, 32}, torch::kFloat64);
+    const auto check = [&](const char* what) {
+      const auto y = network->forward(x);
+      EXPECT_EQ(y.scalar_type(), torch::kFloat64) << what;
+      EXPECT_TRUE(y.isfinite().all().item<bool>()) << what;
+    };
+    check("float, training");
+    convert_to_bits(*network, /*bits=*/8);
+    check("in bits");
+    network->eval();
+    check("in evaluation");
+    freeze_network(*network);
+    check("frozen");
+  }
+}
+
+TEST(ResNet, FirstReluIsNotQuantized) {
+  torch::manual_seed(3);
+  ResNet network(describe(8));
+  network->eval();
+  const auto modules = network->named_children();
+  EXPECT_EQ(modules.keys(), (std::vector<std::string>{"conv1", "bn1", "layer1", "layer2", "layer3", "fc"}));
+}
+
+TEST(ResNet, EveryParameterGetsAGradient) {
+  torch::manual_seed(4);
+  for (const std::string block : {"BasicBlock", "Bottleneck"}) {
+    ResNet network(describe(20, block));
+    convert_to_bits(*network, /*bits=*/4);
+    network->forward(torch::randn({4, 3, 32, 32})).square().sum().backward();
+    for (const auto& item : network->named_parameters()) {
+      ASSERT_TRUE(item.value().grad().defined()) << item.key();
+      EXPECT_GT(item.value().grad().abs().sum().item<double>(), 0.0) << item.key();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bsq::test
