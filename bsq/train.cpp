@@ -1,3 +1,4 @@
+#include <iomanip>
 #include <iostream>
 
 #include "bsq/error.h"
@@ -13,7 +14,8 @@ namespace bsq::cli {
 namespace {
 
 TrainerOptions trainer_options(const TrainOptions& options) {
-  auto result = options_of(options.training, options.is_float ? TrainingMethod::kFloat : TrainingMethod::kBits);
+  auto result =
+      options_of(options.training, options.is_float ? TrainingMethod::kFloat : TrainingMethod::kBits);
   result.penalty = options.penalty;
   result.adjustment_interval = options.adjustment_interval;
   result.threshold = options.threshold;
@@ -21,7 +23,8 @@ TrainerOptions trainer_options(const TrainOptions& options) {
   return result;
 }
 
-// Brings a loaded network into the representation that the run trains; planes are made binary and as few as needed.
+// Brings a loaded network into the representation that the run trains; planes are made binary and as few as
+// needed.
 void prepare(Network& network, const TrainOptions& options) {
   const auto found = network_representation(network);
   if (options.is_float) {
@@ -61,37 +64,43 @@ int train(Model& model, Data& data, RunFolder& folder, const TrainOptions& optio
   if (!run.train()) {
     return stop_status();
   }
-  std::cout << "final: " << text_of(run.finish()) << "\n";
-  std::cout << "best: top-1 " << run.best_top1() << " %" << std::endl;
+  const auto evaluation = run.finish();
+  std::cout << "final: " << text_of(evaluation) << "\n";
+  if (run.best_top1() >= 0) {
+    std::cout << "best: top-1 " << std::fixed << std::setprecision(2) << run.best_top1() << " %\n";
+  }
+  std::cout << std::flush;
   return 0;
 }
 
 int run(TrainOptions options) {
   const auto device = set_up_runtime(options.runtime, options.data.seed);
-  std::optional<RunFolder> folder;
-  if (!options.training.evaluate) {
-    folder.emplace(options.output);
-  }
   if (options.training.resume) {
-    options.model.model = folder->file("checkpoint.h5");
+    options.model.model = options.output.folder + "/checkpoint.h5";
   }
-  const auto file = options.training.resume ? read_interrupted(options.model.model) : read_named_model(options.model);
+  const auto file =
+      options.training.resume ? read_interrupted(options.model.model) : read_named_model(options.model);
   auto data = load_data(options.data, file);
   auto model = make_model(options.model, file, data.classes, device);
   if (options.training.resume) {
+    RunFolder folder(options.output);
     set_gradient_mode(*model.network, GradientMode::kWeight);
-    return train(model, data, *folder, options, file->training);
+    return train(model, data, folder, options, file->training);
   }
   prepare(*model.network, options);
+  if (options.training.evaluate) {
+    print_start(model, data);
+    return 0;
+  }
+  RunFolder folder(options.output);
   print_start(model, data);
-  return options.training.evaluate ? 0 : train(model, data, *folder, options, std::nullopt);
+  return train(model, data, folder, options, std::nullopt);
 }
 
 }  // namespace
 }  // namespace bsq::cli
 
 int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("bsq_train", [&] {
-    return bsq::cli::run(bsq::cli::parse_train_options(argc, argv));
-  });
+  return bsq::cli::guarded_main("bsq_train",
+                                [&] { return bsq::cli::run(bsq::cli::parse_train_options(argc, argv)); });
 }

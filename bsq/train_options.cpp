@@ -35,7 +35,8 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   training.epochs = 350;
   line.add(training);
   auto add = line.own().add_options();
-  add("decay", po::value<double>()->default_value(0.01, "0.01"), "alpha, the strength of the penalty that --L1 asks for");
+  add("decay", po::value<double>()->default_value(0.01, "0.01"),
+      "alpha, the strength of the penalty that --L1 asks for");
   add("L1", po::bool_switch(), "penalize bit planes by their group norms");
   add("Prun_Int", po::value<int64_t>()->default_value(50), "epochs between precision adjustments");
   add("thre", po::value<double>()->default_value(0, "0"),

@@ -38,12 +38,17 @@ function(bsq_program name)
   bsq_target(${name} ${ARG_DEPENDS})
 endfunction()
 
-# bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label]): one GoogleTest program, every TEST its own ctest case.
+# bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label] [SEPARATE]): one GoogleTest program. With SEPARATE every TEST is
+# a ctest case of its own, so that long ones run side by side and a skip shows.
 function(bsq_test name)
-  cmake_parse_arguments(ARG "" "LABEL" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "LABEL" "DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   bsq_target(${name} ${ARG_DEPENDS} bsq_test_support GTest::gtest)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 1500 LABELS "${ARG_LABEL}" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+  if(ARG_SEPARATE)
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 1500 LABELS "${ARG_LABEL}")
+  else()
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 1500 LABELS "${ARG_LABEL}")
+  endif()
 endfunction()

@@ -12,7 +12,8 @@
 namespace bsq::cli {
 namespace {
 
-void convert_network(Network& network, const ConvertOptions& options, const std::optional<Checkpoint>& scheme_file) {
+void convert_network(Network& network, const ConvertOptions& options,
+                     const std::optional<Checkpoint>& scheme_file) {
   if (network_representation(network) != Representation::kFloat) {
     make_float_network(network);
   }
@@ -69,7 +70,6 @@ int run(const ConvertOptions& options) {
 }  // namespace bsq::cli
 
 int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("convert", [&] {
-    return bsq::cli::run(bsq::cli::parse_convert_options(argc, argv));
-  });
+  return bsq::cli::guarded_main("convert",
+                                [&] { return bsq::cli::run(bsq::cli::parse_convert_options(argc, argv)); });
 }

@@ -7,7 +7,8 @@ namespace po = boost::program_options;
 namespace {
 
 constexpr const char* kUsage =
-    "convert: turns a full-precision model into bit representation, every layer at --Nbits bits or at the width that\n"
+    "convert: turns a full-precision model into bit representation, every layer at --Nbits bits or at the "
+    "width that\n"
     "another checkpoint gives it; evaluates before and after; writes model_best.h5.\n"
     "usage: convert --model FILE --checkpoint FOLDER [--Nbits N | --dict SCHEME.h5] [options]\n";
 
@@ -17,15 +18,20 @@ ConvertOptions parse_convert_options(int argc, const char* const* argv) {
   CommandLine line(kUsage);
   line.add(ModelFlags());
   auto add = line.own().add_options();
-  add("dict", po::value<std::string>()->default_value(""), "take every layer's width from this checkpoint's scheme");
+  add("dict", po::value<std::string>()->default_value(""),
+      "take every layer's width from this checkpoint's scheme");
   add("export-pth", po::value<std::string>()->default_value(""),
       "also write the converted model's weights as a PyTorch file, with Nbit_dict");
   line.add(DataFlags());
   line.add(RuntimeFlags());
   line.add_output("checkpoints/convert");
   line.parse(argc, argv);
-  ConvertOptions options{line.model(), line.data(), line.runtime(), line.output(),
-                         line.values()["dict"].as<std::string>(), line.values()["export-pth"].as<std::string>()};
+  ConvertOptions options{line.model(),
+                         line.data(),
+                         line.runtime(),
+                         line.output(),
+                         line.values()["dict"].as<std::string>(),
+                         line.values()["export-pth"].as<std::string>()};
   if (options.model.model.empty()) {
     throw UsageError("--model FILE is missing");
   }

@@ -32,7 +32,8 @@ void freeze(Network& network, const FinetuneOptions& options) {
 }
 
 // best_bin.h5 and best_float.h5: the best epoch's network, with its accuracy on the test set.
-void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const FinetuneOptions& options) {
+void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
+                const FinetuneOptions& options) {
   run.load_best();
   const auto evaluation = evaluate(*model.network, *data.test);
   auto checkpoint = run.current_checkpoint(evaluation.top1());
@@ -60,43 +61,53 @@ int train(Model& model, Data& data, RunFolder& folder, const FinetuneOptions& op
   if (!run.train()) {
     return stop_status();
   }
-  std::cout << "final: " << text_of(run.finish()) << std::endl;
+  const auto evaluation = run.finish();
+  std::cout << "final: " << text_of(evaluation) << std::endl;
   write_best(run, model, data, folder, options);
   return 0;
 }
 
-int run(FinetuneOptions options) {
-  const auto device = set_up_runtime(options.runtime, options.data.seed);
-  std::optional<RunFolder> folder;
-  if (!options.training.evaluate) {
-    folder.emplace(options.output);
-  }
-  if (options.training.resume) {
-    options.model.model = folder->file("checkpoint.h5");
-  }
-  const auto file = options.training.resume ? read_interrupted(options.model.model) : read_named_model(options.model);
-  auto data = load_data(options.data, file);
-  auto model = make_model(options.model, file, data.classes, device);
-  if (options.training.resume) {
-    return train(model, data, *folder, options, file->training);
-  }
-  // A float file is evaluated as it is, unless a width is asked for.
-  const bool stays_float = options.training.evaluate && !options.training.needs_bits && !options.model.names_bits &&
-                           network_representation(*model.network) == Representation::kFloat;
-  if (!stays_float) {
-    freeze(*model.network, options);
+void print_start(Model& model, Data& data) {
+  if (network_representation(*model.network) != Representation::kFloat) {
     print_statistics(std::cout, *model.network);
   }
   calibrate_if_needed(*model.network, data, std::cout);
   std::cout << "start: " << text_of(evaluate(*model.network, *data.test)) << std::endl;
-  return options.training.evaluate ? 0 : train(model, data, *folder, options, std::nullopt);
+}
+
+int run(FinetuneOptions options) {
+  const auto device = set_up_runtime(options.runtime, options.data.seed);
+  if (options.training.resume) {
+    options.model.model = options.output.folder + "/checkpoint.h5";
+  }
+  const auto file =
+      options.training.resume ? read_interrupted(options.model.model) : read_named_model(options.model);
+  auto data = load_data(options.data, file);
+  auto model = make_model(options.model, file, data.classes, device);
+  if (options.training.resume) {
+    RunFolder folder(options.output);
+    return train(model, data, folder, options, file->training);
+  }
+  // A float file is evaluated as it is, unless a width is asked for.
+  const bool stays_float = options.training.evaluate && !options.training.needs_bits &&
+                           !options.model.names_bits &&
+                           network_representation(*model.network) == Representation::kFloat;
+  if (!stays_float) {
+    freeze(*model.network, options);
+  }
+  if (options.training.evaluate) {
+    print_start(model, data);
+    return 0;
+  }
+  RunFolder folder(options.output);
+  print_start(model, data);
+  return train(model, data, folder, options, std::nullopt);
 }
 
 }  // namespace
 }  // namespace bsq::cli
 
 int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("finetune", [&] {
-    return bsq::cli::run(bsq::cli::parse_finetune_options(argc, argv));
-  });
+  return bsq::cli::guarded_main("finetune",
+                                [&] { return bsq::cli::run(bsq::cli::parse_finetune_options(argc, argv)); });
 }

@@ -7,7 +7,8 @@ namespace po = boost::program_options;
 namespace {
 
 constexpr const char* kUsage =
-    "finetune: freezes a model's mixed precision and finetunes it, or with --evaluate evaluates it; writes the best\n"
+    "finetune: freezes a model's mixed precision and finetunes it, or with --evaluate evaluates it; writes "
+    "the best\n"
     "model as bits (best_bin.h5) and as floating point (best_float.h5).\n"
     "usage: finetune --model FILE --checkpoint FOLDER [options]\n";
 

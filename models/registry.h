@@ -8,8 +8,8 @@
 
 namespace bsq {
 
-/// The network of a description, float, on the CPU. Throws std::invalid_argument for an architecture that is not
-/// among architectures() and for whatever the architecture refuses.
+/// The network of a description, float, on the CPU. Throws std::invalid_argument for an architecture that is
+/// not among architectures() and for whatever the architecture refuses.
 std::shared_ptr<Network> make_network(const NetworkDescription& description);
 
 /// Names that `-a` takes.

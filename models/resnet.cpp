@@ -30,7 +30,8 @@ int64_t blocks_per_layer(const NetworkDescription& description) {
 ResNetImpl::ResNetImpl(const NetworkDescription& description) : Network(description) {
   const int64_t blocks = blocks_per_layer(description);
   if (description.classes < 2 || description.classes > kMaxClasses) {
-    throw std::invalid_argument("ResNet: " + std::to_string(description.classes) + " classes; expected 2 or more");
+    throw std::invalid_argument("ResNet: " + std::to_string(description.classes) +
+                                " classes; expected 2 or more");
   }
   conv1_ = register_module("conv1", bit_conv(/*in_planes=*/3, /*planes=*/16, /*kernel=*/3, /*stride=*/1));
   bn1_ = register_module("bn1", torch::nn::BatchNorm2d(16));

@@ -9,10 +9,10 @@
 
 namespace bsq {
 
-/// The CIFAR ResNet (He et al., 2015, section 4.2) with the module names of the published BSQ code, so that its state
-/// dicts load: conv1, bn1, layer1..3 of 16, 32, 64 planes, average pool 8, fc. Depth 6n+2 with BasicBlock, 9n+2 with
-/// Bottleneck. conv1's ReLU is not quantized; in each block every activation is (relu1, relu2, relu3).
-/// Images (B, 3, 32, 32).
+/// The CIFAR ResNet (He et al., 2015, section 4.2) with the module names of the published BSQ code, so that
+/// its state dicts load: conv1, bn1, layer1..3 of 16, 32, 64 planes, average pool 8, fc. Depth 6n+2 with
+/// BasicBlock, 9n+2 with Bottleneck. conv1's ReLU is not quantized; in each block every activation is (relu1,
+/// relu2, relu3). Images (B, 3, 32, 32).
 class ResNetImpl : public Network {
  public:
   /// Throws std::invalid_argument for a depth, a block name or a class count that cannot be.

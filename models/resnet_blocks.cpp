@@ -18,8 +18,9 @@ torch::nn::Sequential shortcut(const BlockOptions& options, int64_t expansion) {
   if (options.description.quantize_shortcut) {
     branch->push_back(bit_conv(options.in_planes, out, /*kernel=*/1, options.stride));
   } else {
-    branch->push_back(torch::nn::Conv2d(
-        torch::nn::Conv2dOptions(options.in_planes, out, /*kernel_size=*/1).stride(options.stride).bias(false)));
+    branch->push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(options.in_planes, out, /*kernel_size=*/1)
+                                            .stride(options.stride)
+                                            .bias(false)));
   }
   branch->push_back(torch::nn::BatchNorm2d(out));
   return branch;
@@ -33,7 +34,8 @@ BitConv2d bit_conv(int64_t in_planes, int64_t planes, int64_t kernel, int64_t st
 }
 
 BasicBlockImpl::BasicBlockImpl(const BlockOptions& options) {
-  conv1_ = register_module("conv1", bit_conv(options.in_planes, options.planes, /*kernel=*/3, options.stride));
+  conv1_ =
+      register_module("conv1", bit_conv(options.in_planes, options.planes, /*kernel=*/3, options.stride));
   bn1_ = register_module("bn1", torch::nn::BatchNorm2d(options.planes));
   relu1_ = register_module("relu1", activation(options.description));
   conv2_ = register_module("conv2", bit_conv(options.planes, options.planes, /*kernel=*/3, /*stride=*/1));

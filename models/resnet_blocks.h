@@ -8,8 +8,8 @@
 
 namespace bsq {
 
-/// What both kinds of blocks share: their shape and the identity branch, a float (or, with quantize_shortcut, bit-capable)
-/// 1x1 convolution and batch norm where the shape changes.
+/// What both kinds of blocks share: their shape and the identity branch, a float (or, with quantize_shortcut,
+/// bit-capable) 1x1 convolution and batch norm where the shape changes.
 struct BlockOptions {
   int64_t in_planes;
   int64_t planes;

@@ -1,5 +1,4 @@
 #include <boost/program_options.hpp>
-
 #include <iostream>
 
 #include "tools/cli/command_line.h"
@@ -18,7 +17,8 @@ struct DescribeOptions {
 
 DescribeOptions parse_describe_options(int argc, const char* const* argv) {
   DescribeOptions options;
-  po::options_description all("describe: what is in a model file, ours or PyTorch's.\nusage: describe [--json | --brief] FILE...");
+  po::options_description all(
+      "describe: what is in a model file, ours or PyTorch's.\nusage: describe [--json | --brief] FILE...");
   all.add_options()("help,h", "print this text")("json", po::bool_switch(&options.is_json), "as JSON")(
       "brief", po::bool_switch(&options.is_brief), "one line a file");
   po::options_description with_files;
@@ -65,7 +65,6 @@ int run(const DescribeOptions& options) {
 }  // namespace bsq::cli
 
 int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("describe", [&] {
-    return bsq::cli::run(bsq::cli::parse_describe_options(argc, argv));
-  });
+  return bsq::cli::guarded_main("describe",
+                                [&] { return bsq::cli::run(bsq::cli::parse_describe_options(argc, argv)); });
 }

@@ -36,8 +36,8 @@ const char* name_of(Encoding encoding) {
 }
 
 TensorLine line_of(const std::string& name, const StoredTensor& stored) {
-  const auto shape =
-      stored.encoding == Encoding::kPlanes ? stored.positive.sizes().slice(1).vec() : stored.value.sizes().vec();
+  const auto shape = stored.encoding == Encoding::kPlanes ? stored.positive.sizes().slice(1).vec()
+                                                          : stored.value.sizes().vec();
   return {name, shape, name_of(stored.encoding), stored.bits, stored.scale.item<double>()};
 }
 
@@ -69,7 +69,9 @@ std::string number(double value, int digits = 2) {
   return text.str();
 }
 
-nlohmann::json json_number(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(); }
+nlohmann::json json_number(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::ostringstream text;
@@ -80,8 +82,9 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 }
 
 void append_tensors(std::ostringstream& text, const FileDescription& description) {
-  text << std::left << std::setw(28) << "tensor" << std::setw(14) << "shape" << std::right << std::setw(9) << "weights"
-       << std::setw(6) << "bits" << "  encoding\n";
+  text << std::left << std::setw(28) << "tensor" << std::setw(14) << "shape" << std::right << std::setw(9)
+       << "weights" << std::setw(6) << "bits"
+       << "  encoding\n";
   for (const auto& line : description.bit_tensors) {
     text << std::left << std::setw(28) << line.name << std::setw(14) << shape_text(line.shape) << std::right
          << std::setw(9) << weights_of(line) << std::setw(6) << line.bits << "  " << line.encoding << "\n";
@@ -122,16 +125,17 @@ std::string text_of(const FileDescription& description) {
   text << description.path << ": " << description.bytes << " bytes\n";
   text << "kind: " << description.kind << "\n";
   if (description.has_description) {
-    text << "network: " << description.architecture << "-" << description.depth << ", " << description.block_name
-         << ", " << description.classes << " classes, activations of " << description.activation_bits << " bits, range "
-         << description.activation_range << "\n";
+    text << "network: " << description.architecture << "-" << description.depth << ", "
+         << description.block_name << ", " << description.classes << " classes, activations of "
+         << description.activation_bits << " bits, range " << description.activation_range << "\n";
   } else {
     text << "network: not said in a PyTorch file\n";
   }
   text << "data set: " << (description.dataset.empty() ? "unknown" : description.dataset) << "\n";
   text << "last epoch: " << (description.epoch < 0 ? "none" : std::to_string(description.epoch)) << "\n";
   text << "top-1: " << number(description.top1) << "\n";
-  text << "comp: " << number(description.comp) << ", comp_stored: " << number(description.comp_stored) << "\n";
+  text << "comp: " << number(description.comp) << ", comp_stored: " << number(description.comp_stored)
+       << "\n";
   text << "float elements: " << description.float_elements << "\n";
   if (description.is_resumable) {
     text << "resumable: at epoch " << description.next_epoch << "\n";
@@ -145,9 +149,9 @@ std::string text_of(const FileDescription& description) {
 std::string brief_of(const FileDescription& description) {
   std::ostringstream text;
   text << std::left << std::setw(7) << description.kind << std::right << "top-1 " << std::setw(6)
-       << number(description.top1) << "  comp " << std::setw(6) << number(description.comp) << "  comp_stored "
-       << std::setw(6) << number(description.comp_stored) << "  " << std::setw(9) << description.bytes << " bytes  "
-       << description.path;
+       << number(description.top1) << "  comp " << std::setw(6) << number(description.comp)
+       << "  comp_stored " << std::setw(6) << number(description.comp_stored) << "  " << std::setw(9)
+       << description.bytes << " bytes  " << description.path;
   return text.str();
 }
 
@@ -165,10 +169,10 @@ nlohmann::json json_of(const FileDescription& description) {
                          {"configuration", description.configuration},
                          {"tensors", nlohmann::json::array()}};
   if (description.has_description) {
-    json["network"] = {{"architecture", description.architecture},   {"depth", description.depth},
-                       {"block_name", description.block_name},       {"classes", description.classes},
-                       {"activation_bits", description.activation_bits},
-                       {"activation_range", description.activation_range}};
+    json["network"] = {
+        {"architecture", description.architecture},       {"depth", description.depth},
+        {"block_name", description.block_name},           {"classes", description.classes},
+        {"activation_bits", description.activation_bits}, {"activation_range", description.activation_range}};
   }
   for (const auto& line : description.bit_tensors) {
     json["tensors"].push_back({{"name", line.name},

@@ -24,7 +24,8 @@ struct Sizes {
   double comp_stored() const;
 };
 
-/// `float_elements` counts the elements of every floating-point parameter and buffer outside bit tensors and scales.
+/// `float_elements` counts the elements of every floating-point parameter and buffer outside bit tensors and
+/// scales.
 Sizes count_sizes(const std::vector<BitCount>& tensors, int64_t float_elements);
 
 }  // namespace bsq

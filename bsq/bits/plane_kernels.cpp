@@ -24,39 +24,97 @@ struct StepNumbers {
   T penalty_factor;   // of the plane's own value: penalty / norm
 };
 
-// Gives the sum of squares of the plane after the step.
 template <typename T>
-BSQ_INLINE T step_span(T* plane, T* momentum, const T* gradient, int64_t count, const StepNumbers<T>& numbers) {
+BSQ_INLINE void step_span(T* plane, T* momentum, const T* gradient, int64_t count,
+                          const StepNumbers<T>& numbers) {
   const T own = numbers.weight_decay + numbers.penalty_factor;
-  T squares = 0;
-#pragma omp simd reduction(+ : squares)
+#pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
     const T direction = gradient[i] * numbers.gradient_factor + own * plane[i];
     momentum[i] = numbers.momentum * momentum[i] + direction;
     const T moved = plane[i] - numbers.learning_rate * momentum[i];
-    const T kept = moved < T(0) ? T(0) : (moved > T(2) ? T(2) : moved);
-    plane[i] = kept;
-    squares += kept * kept;
+    plane[i] = moved < T(0) ? T(0) : (moved > T(2) ? T(2) : moved);
   }
+}
+
+BSQ_VECTOR_VARIANTS void step_any(float* plane, float* momentum, const float* gradient, int64_t count,
+                                  const StepNumbers<float>& numbers) {
+  step_span(plane, momentum, gradient, count, numbers);
+}
+
+BSQ_VECTOR_VARIANTS void step_any(double* plane, double* momentum, const double* gradient, int64_t count,
+                                  const StepNumbers<double>& numbers) {
+  step_span(plane, momentum, gradient, count, numbers);
+}
+
+// Four sums at a time, since one alone would wait for each addition.
+template <typename T>
+BSQ_INLINE T squares_span(const T* plane, int64_t count) {
+  const int64_t quarter = count / 4;
+  const T* second = plane + quarter;
+  const T* third = second + quarter;
+  const T* fourth = third + quarter;
+  T a = 0, b = 0, c = 0, d = 0;
+#pragma omp simd reduction(+ : a, b, c, d)
+  for (int64_t i = 0; i < quarter; ++i) {
+    a += plane[i] * plane[i];
+    b += second[i] * second[i];
+    c += third[i] * third[i];
+    d += fourth[i] * fourth[i];
+  }
+  for (int64_t i = 4 * quarter; i < count; ++i) {
+    a += plane[i] * plane[i];
+  }
+  return (a + b) + (c + d);
+}
+
+// One function for the step and for plane_squares(): a resumed run starts from the same bits as it went on
+// from.
+BSQ_VECTOR_VARIANTS float squares_any(const float* plane, int64_t count) {
+  return squares_span(plane, count);
+}
+BSQ_VECTOR_VARIANTS double squares_any(const double* plane, int64_t count) {
+  return squares_span(plane, count);
+}
+
+// The sums of all chunks, plane by plane, in a fixed order.
+void add_up(const std::vector<double>& sums, torch::Tensor& squares) {
+  const int64_t bits = squares.size(0);
+  auto* total = squares.data_ptr<double>();
+  std::fill(total, total + bits, 0.0);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    total[i % static_cast<size_t>(bits)] += sums[i];
+  }
+}
+
+template <typename T>
+torch::Tensor squares_of(const BitPlanes& planes) {
+  const int64_t bits = planes.bits();
+  const int64_t weights = planes.weights();
+  const int64_t chunks = (weights + kChunk - 1) / kChunk;
+  std::vector<double> sums(static_cast<size_t>(chunks * bits), 0.0);
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t first = chunk * kChunk;
+    const int64_t count = std::min(kChunk, weights - first);
+    for (int64_t plane = 0; plane < bits; ++plane) {
+      const int64_t at = plane * weights + first;
+      auto& sum = sums[static_cast<size_t>(chunk * bits + plane)];
+      sum += squares_any(planes.positive.data_ptr<T>() + at, count);
+      sum += squares_any(planes.negative.data_ptr<T>() + at, count);
+    }
+  }
+  auto squares = torch::empty({bits}, torch::kFloat64);
+  add_up(sums, squares);
   return squares;
-}
-
-BSQ_VECTOR_VARIANTS float step_any(float* plane, float* momentum, const float* gradient, int64_t count,
-                                     const StepNumbers<float>& numbers) {
-  return step_span(plane, momentum, gradient, count, numbers);
-}
-
-BSQ_VECTOR_VARIANTS double step_any(double* plane, double* momentum, const double* gradient, int64_t count,
-                                       const StepNumbers<double>& numbers) {
-  return step_span(plane, momentum, gradient, count, numbers);
 }
 
 template <typename T>
 StepNumbers<T> numbers_of(const PlaneStep& step, double scale, int64_t bits, int64_t plane, double squares) {
   const double factor =
       scale * static_cast<double>(digit_weight(bits, plane)) / static_cast<double>(max_integer(bits));
-  return {static_cast<T>(step.learning_rate), static_cast<T>(step.momentum), static_cast<T>(step.weight_decay),
-          static_cast<T>(factor), static_cast<T>(step.penalty / std::sqrt(kNormEpsilon + squares))};
+  return {static_cast<T>(step.learning_rate), static_cast<T>(step.momentum),
+          static_cast<T>(step.weight_decay), static_cast<T>(factor),
+          static_cast<T>(step.penalty / std::sqrt(kNormEpsilon + squares))};
 }
 
 template <typename T>
@@ -83,24 +141,18 @@ void step_all(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor
           auto own = numbers[static_cast<size_t>(plane)];
           own.gradient_factor = sign == 0 ? own.gradient_factor : -own.gradient_factor;
           const int64_t at = plane * weights + first;
-          sums[static_cast<size_t>(chunk * bits + plane)] +=
-              step_any(values[sign] + at, moments[sign] + at, gradient + first, count, own);
+          step_any(values[sign] + at, moments[sign] + at, gradient + first, count, own);
+          sums[static_cast<size_t>(chunk * bits + plane)] += squares_any(values[sign] + at, count);
         }
       }
     }
   });
-  auto* total = squares.data_ptr<double>();
-  std::fill(total, total + bits, 0.0);
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    for (int64_t plane = 0; plane < bits; ++plane) {
-      total[plane] += sums[static_cast<size_t>(chunk * bits + plane)];
-    }
-  }
+  add_up(sums, squares);
 }
 
 template <typename T>
-BSQ_INLINE void round_span(const T* positive, const T* negative, T* out, int64_t weights, int64_t bits, int64_t first,
-                           int64_t count) {
+BSQ_INLINE void round_span(const T* positive, const T* negative, T* out, int64_t weights, int64_t bits,
+                           int64_t first, int64_t count) {
   const T levels = static_cast<T>(max_integer(bits));
   for (int64_t plane = 0; plane < bits; ++plane) {
     const T weight = static_cast<T>(digit_weight(bits, plane));
@@ -120,12 +172,12 @@ BSQ_INLINE void round_span(const T* positive, const T* negative, T* out, int64_t
   }
 }
 
-BSQ_VECTOR_VARIANTS void round_float(const float* p, const float* n, float* out, int64_t weights, int64_t bits,
-                                     int64_t first, int64_t count) {
+BSQ_VECTOR_VARIANTS void round_float(const float* p, const float* n, float* out, int64_t weights,
+                                     int64_t bits, int64_t first, int64_t count) {
   round_span(p, n, out, weights, bits, first, count);
 }
-BSQ_VECTOR_VARIANTS void round_double(const double* p, const double* n, double* out, int64_t weights, int64_t bits,
-                                      int64_t first, int64_t count) {
+BSQ_VECTOR_VARIANTS void round_double(const double* p, const double* n, double* out, int64_t weights,
+                                      int64_t bits, int64_t first, int64_t count) {
   round_span(p, n, out, weights, bits, first, count);
 }
 
@@ -144,8 +196,9 @@ torch::Tensor rounded_value(const BitPlanes& planes, Round round) {
   return out;
 }
 
-void step_with_operations(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor& momentum_negative,
-                          const torch::Tensor& weight_gradient, const PlaneStep& step, torch::Tensor& squares) {
+void step_with_operations(BitPlanes& planes, torch::Tensor& momentum_positive,
+                          torch::Tensor& momentum_negative, const torch::Tensor& weight_gradient,
+                          const PlaneStep& step, torch::Tensor& squares) {
   const int64_t bits = planes.bits();
   const double scale = planes.scale.item<double>();
   for (int64_t plane = 0; plane < bits; ++plane) {
@@ -165,6 +218,10 @@ void step_with_operations(BitPlanes& planes, torch::Tensor& momentum_positive, t
 }  // namespace
 
 torch::Tensor plane_squares(const BitPlanes& planes) {
+  if (planes.positive.is_cpu()) {
+    return planes.positive.scalar_type() == torch::kFloat32 ? squares_of<float>(planes)
+                                                            : squares_of<double>(planes);
+  }
   const auto sums = planes.positive.flatten(1).square().sum(1, /*keepdim=*/false, torch::kFloat64) +
                     planes.negative.flatten(1).square().sum(1, /*keepdim=*/false, torch::kFloat64);
   return sums.cpu();

@@ -17,11 +17,11 @@ struct PlaneStep {
 /// sum p_b^2 + sum n_b^2 of every plane; shape (n), float64, on the CPU.
 torch::Tensor plane_squares(const BitPlanes& planes);
 
-/// One step of SGD over all planes of a tensor in one pass over memory, without autograd: the straight-through
-/// gradient from dL/dW, the gradient of the group Lasso, weight decay, momentum, the step, the clamp to [0, 2].
-/// `momentum_positive`, `momentum_negative` and `planes` are changed in place; `squares` holds plane_squares() before
-/// the call and after it. `weight_gradient` has the weight's shape and the planes' type. The sum over chunks has a
-/// fixed order: the result does not depend on the number of threads.
+/// One step of SGD over all planes of a tensor in one pass over memory, without autograd: the
+/// straight-through gradient from dL/dW, the gradient of the group Lasso, weight decay, momentum, the step,
+/// the clamp to [0, 2]. `momentum_positive`, `momentum_negative` and `planes` are changed in place; `squares`
+/// holds plane_squares() before the call and after it. `weight_gradient` has the weight's shape and the
+/// planes' type. The sum over chunks has a fixed order: the result does not depend on the number of threads.
 void step_planes(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor& momentum_negative,
                  const torch::Tensor& weight_gradient, const PlaneStep& step, torch::Tensor& squares);
 

@@ -14,7 +14,9 @@ struct RoundValue : torch::autograd::Function<RoundValue> {
   static torch::Tensor forward(AutogradContext*, const torch::Tensor& q, int64_t bits) {
     return round_value(q, bits);
   }
-  static variable_list backward(AutogradContext*, variable_list gradients) { return {gradients[0], torch::Tensor()}; }
+  static variable_list backward(AutogradContext*, variable_list gradients) {
+    return {gradients[0], torch::Tensor()};
+  }
 };
 
 struct Reconstruct : torch::autograd::Function<Reconstruct> {

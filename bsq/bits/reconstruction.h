@@ -6,7 +6,8 @@
 
 namespace bsq {
 
-/// q = sum_b (p_b - n_b) 2^(n-1-b) / (2^n - 1), what the planes (n, *shape) stand for before rounding and scaling.
+/// q = sum_b (p_b - n_b) 2^(n-1-b) / (2^n - 1), what the planes (n, *shape) stand for before rounding and
+/// scaling.
 torch::Tensor plane_value(const torch::Tensor& positive, const torch::Tensor& negative);
 
 /// Q = sign(q) round(min(|q|, 1) (2^n - 1)) / (2^n - 1), half to even: the value that the forward pass uses.

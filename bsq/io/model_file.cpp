@@ -21,7 +21,8 @@ const PartNames kWeightParts = {"weight", ".pweight", ".nweight", ".scale"};
 const PartNames kBiasParts = {"bias", ".pbias", ".nbias", ".biasscale"};
 
 bool ends_with(const std::string& text, const std::string& ending) {
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+  return text.size() >= ending.size() &&
+         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
 torch::Tensor scale_of(const TensorMap& tensors, const std::string& name) {
@@ -80,8 +81,10 @@ StoredTensor lost_bias(const torch::Tensor& weight) {
   return stored;
 }
 
-// The stored form of `name` if it is the tensor that stands for its group; none for a plane's or a scale's companions.
-std::optional<std::pair<std::string, StoredTensor>> import_tensor(const std::string& name, const TensorMap& tensors,
+// The stored form of `name` if it is the tensor that stands for its group; none for a plane's or a scale's
+// companions.
+std::optional<std::pair<std::string, StoredTensor>> import_tensor(const std::string& name,
+                                                                  const TensorMap& tensors,
                                                                   const BitsMap& bits) {
   for (const auto* parts : {&kWeightParts, &kBiasParts}) {
     if (ends_with(name, parts->positive)) {

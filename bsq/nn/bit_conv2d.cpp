@@ -8,6 +8,8 @@ std::shared_ptr<torch::nn::Module> BitConv2dImpl::clone(const c10::optional<torc
   return copy_of(*this, device);
 }
 
-void BitConv2dImpl::pretty_print(std::ostream& stream) const { print_layer(stream, "bsq::BitConv2d", weight_bits()); }
+void BitConv2dImpl::pretty_print(std::ostream& stream) const {
+  print_layer(stream, "bsq::BitConv2d", weight_bits());
+}
 
 }  // namespace bsq

@@ -6,8 +6,8 @@
 
 namespace bsq {
 
-/// Everything that libtorch's Conv2d takes: stride, padding (numbers, "same", "valid"), dilation, groups, bias and every
-/// padding mode.
+/// Everything that libtorch's Conv2d takes: stride, padding (numbers, "same", "valid"), dilation, groups,
+/// bias and every padding mode.
 using BitConv2dOptions = torch::nn::Conv2dOptions;
 
 /// A 2-d convolution whose weight and bias are float until converted to bits.
@@ -17,7 +17,8 @@ class BitConv2dImpl : public BitModule<torch::nn::Conv2dImpl> {
   BitConv2dImpl(int64_t in_channels, int64_t out_channels, torch::ExpandingArray<2> kernel_size)
       : BitConv2dImpl(BitConv2dOptions(in_channels, out_channels, kernel_size)) {}
 
-  std::shared_ptr<torch::nn::Module> clone(const c10::optional<torch::Device>& device = c10::nullopt) const override;
+  std::shared_ptr<torch::nn::Module> clone(
+      const c10::optional<torch::Device>& device = c10::nullopt) const override;
   void pretty_print(std::ostream& stream) const override;
 };
 TORCH_MODULE(BitConv2d);

@@ -7,7 +7,8 @@ namespace {
 
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
-void append(NamedTensors& tensors, const BitParameter& parameter, const std::string& noun, const std::string& scale) {
+void append(NamedTensors& tensors, const BitParameter& parameter, const std::string& noun,
+            const std::string& scale) {
   if (parameter.representation() == Representation::kBits) {
     tensors.emplace_back("p" + noun, parameter.planes().positive);
     tensors.emplace_back("n" + noun, parameter.planes().negative);

@@ -14,8 +14,8 @@ namespace bsq {
 /// What every layer with a bit-capable weight, and maybe bias, offers. A layer begins as a float layer.
 ///
 /// Registered parameters, by representation of the weight (those of the bias in brackets):
-/// float: weight (bias); bits: pweight, nweight, scale (pbias, nbias, biasscale), planes first; frozen: weight, scale
-/// (bias, biasscale), weight and bias being q. The names are those of the published BSQ code.
+/// float: weight (bias); bits: pweight, nweight, scale (pbias, nbias, biasscale), planes first; frozen:
+/// weight, scale (bias, biasscale), weight and bias being q. The names are those of the published BSQ code.
 class BitLayer {
  public:
   virtual ~BitLayer() = default;
@@ -48,8 +48,8 @@ class BitLayer {
   std::optional<BitParameter> bias_bits_;
 };
 
-/// A libtorch layer (Conv2dImpl, LinearImpl) whose weight and bias can be bits. The inherited members `weight` and
-/// `bias` hold the tensors that the last forward pass computed with.
+/// A libtorch layer (Conv2dImpl, LinearImpl) whose weight and bias can be bits. The inherited members
+/// `weight` and `bias` hold the tensors that the last forward pass computed with.
 template <typename Base>
 class BitModule : public Base, public BitLayer {
  public:
@@ -74,7 +74,8 @@ class BitModule : public Base, public BitLayer {
 
   /// A deep copy for clone().
   template <typename Impl>
-  std::shared_ptr<torch::nn::Module> copy_of(const Impl& layer, const c10::optional<torch::Device>& device) const {
+  std::shared_ptr<torch::nn::Module> copy_of(const Impl& layer,
+                                             const c10::optional<torch::Device>& device) const {
     auto copy = std::make_shared<Impl>(layer);
     copy->weight_bits().load("weight", weight_bits().store());
     if (bias_bits() != nullptr) {
@@ -87,7 +88,6 @@ class BitModule : public Base, public BitLayer {
     return copy;
   }
 };
-
 
 /// "NAME(weight of shape [..], N bits)", for pretty_print().
 void print_layer(std::ostream& stream, const char* name, const BitParameter& weight);

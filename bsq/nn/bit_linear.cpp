@@ -8,6 +8,8 @@ std::shared_ptr<torch::nn::Module> BitLinearImpl::clone(const c10::optional<torc
   return copy_of(*this, device);
 }
 
-void BitLinearImpl::pretty_print(std::ostream& stream) const { print_layer(stream, "bsq::BitLinear", weight_bits()); }
+void BitLinearImpl::pretty_print(std::ostream& stream) const {
+  print_layer(stream, "bsq::BitLinear", weight_bits());
+}
 
 }  // namespace bsq

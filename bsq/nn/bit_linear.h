@@ -15,7 +15,8 @@ class BitLinearImpl : public BitModule<torch::nn::LinearImpl> {
   BitLinearImpl(int64_t in_features, int64_t out_features)
       : BitLinearImpl(BitLinearOptions(in_features, out_features)) {}
 
-  std::shared_ptr<torch::nn::Module> clone(const c10::optional<torch::Device>& device = c10::nullopt) const override;
+  std::shared_ptr<torch::nn::Module> clone(
+      const c10::optional<torch::Device>& device = c10::nullopt) const override;
   void pretty_print(std::ostream& stream) const override;
 };
 TORCH_MODULE(BitLinear);

@@ -26,7 +26,9 @@ torch::Tensor signed_integers(const torch::Tensor& q, int64_t bits) {
   return round_value(q, bits).mul_(static_cast<double>(max_integer(bits))).round_();
 }
 
-torch::Tensor trainable(const torch::Tensor& tensor) { return tensor.detach().clone().set_requires_grad(true); }
+torch::Tensor trainable(const torch::Tensor& tensor) {
+  return tensor.detach().clone().set_requires_grad(true);
+}
 
 }  // namespace
 
@@ -139,7 +141,7 @@ torch::Tensor BitParameter::scale() const {
 }
 
 StoredTensor BitParameter::store() const {
-  const auto plain = [](const torch::Tensor& t) { return t.detach().cpu().contiguous(); };
+  const auto plain = [](const torch::Tensor& t) { return t.detach().clone().cpu().contiguous(); };
   StoredTensor stored;
   stored.bits = bits();
   if (representation_ == Representation::kFloat) {
@@ -174,12 +176,16 @@ void BitParameter::load_frozen(const StoredTensor& stored, const torch::TensorOp
 
 void BitParameter::load(const std::string& name, const StoredTensor& stored) {
   torch::NoGradGuard no_grad;
-  const auto found = stored.encoding == Encoding::kPlanes ? stored.positive.sizes().slice(1) : stored.value.sizes();
+  const auto found =
+      stored.encoding == Encoding::kPlanes ? stored.positive.sizes().slice(1) : stored.value.sizes();
   if (found != at::IntArrayRef(shape_)) {
     throw std::invalid_argument(name + ": shape " + c10::str(found) + "; expected " +
                                 c10::str(at::IntArrayRef(shape_)));
   }
   const auto options = (weight_.defined() ? weight_ : planes_.scale).options().requires_grad(false);
+  if (stored.bits != 0) {
+    check_bits(name, stored.bits);
+  }
   switch (stored.encoding) {
     case Encoding::kFloat:
       make_float();
@@ -190,9 +196,13 @@ void BitParameter::load(const std::string& name, const StoredTensor& stored) {
       set_planes(planes_of(stored.value.to(options.device()), bits, stored.scale.to(options)));
       return;
     }
-    case Encoding::kPlanes:
-      set_planes({stored.positive.to(options), stored.negative.to(options), stored.scale.to(options)});
+    case Encoding::kPlanes: {
+      const BitPlanes planes{stored.positive.to(options), stored.negative.to(options),
+                             stored.scale.to(options)};
+      planes.check(name);
+      set_planes(planes);
       return;
+    }
     case Encoding::kFrozen:
       load_frozen(stored, options);
       return;

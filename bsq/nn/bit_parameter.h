@@ -22,10 +22,12 @@ enum class Representation {
 /// Which tensors get gradients while a tensor is in bits.
 enum class GradientMode {
   kPlanes,  ///< the planes and the scale, through autograd: any optimizer can train them
-  kWeight   ///< only the weight that the planes stand for: the fused optimizer makes the planes' gradients from it
+  kWeight   ///< only the weight that the planes stand for: the fused optimizer makes the planes' gradients
+            ///< from it
 };
 
-/// One weight or bias tensor of a layer in any of the three representations. Does not register anything; BitLayer does.
+/// One weight or bias tensor of a layer in any of the three representations. Does not register anything;
+/// BitLayer does.
 class BitParameter {
  public:
   /// Begins as a float tensor.
@@ -68,7 +70,8 @@ class BitParameter {
 
   /// As files hold it: binary planes as signed integers, real-valued ones as planes.
   StoredTensor store() const;
-  /// Takes a stored tensor, in its representation. Throws std::invalid_argument where it does not fit; begins with `name`.
+  /// Takes a stored tensor, in its representation. Throws std::invalid_argument where it does not fit; begins
+  /// with `name`.
   void load(const std::string& name, const StoredTensor& stored);
 
  private:

@@ -12,14 +12,23 @@
 namespace bsq {
 namespace {
 
+void change_layer(const std::string& name, BitLayer& layer,
+                  const std::function<void(BitParameter&)>& change) {
+  try {
+    layer.change(change);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(name + ": " + error.what());
+  }
+}
+
 void change_all(torch::nn::Module& network, const std::function<void(BitParameter&)>& change) {
   for (auto& [name, layer] : bit_layers(network)) {
-    layer->change(change);
+    change_layer(name, *layer, change);
   }
 }
 
 void convert_or_clear(BitParameter& parameter, int64_t bits) {
-  if (bits > 0) {
+  if (bits != 0) {
     parameter.convert(bits);
     return;
   }
@@ -27,8 +36,8 @@ void convert_or_clear(BitParameter& parameter, int64_t bits) {
   parameter.set_planes(planes_of(zeros, kMinBits, torch::zeros({}, zeros.options())));
 }
 
-void convert_layer(BitLayer& layer, const LayerBits& bits) {
-  layer.change([&](BitParameter& parameter) {
+void convert_layer(const std::string& name, BitLayer& layer, const LayerBits& bits) {
+  change_layer(name, layer, [&](BitParameter& parameter) {
     convert_or_clear(parameter, &parameter == &layer.weight_bits() ? bits.weight : bits.bias);
   });
 }
@@ -110,12 +119,14 @@ void convert_to_scheme(torch::nn::Module& network, const Scheme& scheme) {
     }
   }
   for (const auto& [name, layer] : layers) {
-    convert_layer(*layer, scheme.at(name));
+    convert_layer(name, *layer, scheme.at(name));
   }
 }
 
 void requantize_network(torch::nn::Module& network, int64_t max_bits) {
-  change_all(network, [&](BitParameter& parameter) { parameter.set_planes(requantize(parameter.planes(), max_bits)); });
+  change_all(network, [&](BitParameter& parameter) {
+    parameter.set_planes(requantize(parameter.planes(), max_bits));
+  });
 }
 
 void adjust_network(torch::nn::Module& network, double threshold_percent) {
@@ -159,7 +170,8 @@ Representation network_representation(torch::nn::Module& network) {
 Scheme scheme_of(torch::nn::Module& network) {
   Scheme scheme;
   for (const auto& [name, layer] : bit_layers(network)) {
-    scheme[name] = {layer->weight_bits().bits(), layer->bias_bits() == nullptr ? 0 : layer->bias_bits()->bits()};
+    scheme[name] = {layer->weight_bits().bits(),
+                    layer->bias_bits() == nullptr ? 0 : layer->bias_bits()->bits()};
   }
   return scheme;
 }

@@ -30,13 +30,15 @@ std::vector<std::pair<std::string, BitLayer*>> bit_layers(torch::nn::Module& net
 std::vector<std::pair<std::string, BitParameter*>> bit_parameters(torch::nn::Module& network);
 /// Every activation quantizer below a module.
 std::vector<ActivationQuantizerImpl*> activation_quantizers(torch::nn::Module& network);
-/// Parameters that are no layer's bits, planes, q or scale, with their names: batch norm, PACT alphas, float layers.
+/// Parameters that are no layer's bits, planes, q or scale, with their names: batch norm, PACT alphas, float
+/// layers.
 std::vector<std::pair<std::string, torch::Tensor>> float_parameters(torch::nn::Module& network);
 
-/// Converts every float bit-capable layer to `bits` bits. Throws std::logic_error where a layer is not float.
+/// Converts every float bit-capable layer to `bits` bits. Throws std::logic_error where a layer is not float,
+/// and std::invalid_argument that names the layer for a width or a weight that conversion refuses.
 void convert_to_bits(torch::nn::Module& network, int64_t bits);
-/// The same, each layer at the scheme's width; 0 bits become one plane of zeros. Throws std::invalid_argument that
-/// names the layer where the scheme lacks one or has one that the network lacks.
+/// The same, each layer at the scheme's width; 0 bits become one plane of zeros. Throws std::invalid_argument
+/// that names the layer also where the scheme lacks one or has one that the network lacks.
 void convert_to_scheme(torch::nn::Module& network, const Scheme& scheme);
 /// Re-quantization of every layer in bits (bsq/bits/requantization.h).
 void requantize_network(torch::nn::Module& network, int64_t max_bits);
@@ -48,8 +50,8 @@ void unfreeze_network(torch::nn::Module& network);
 void make_float_network(torch::nn::Module& network);
 void set_gradient_mode(torch::nn::Module& network, GradientMode mode);
 
-/// The representation that all layers share. Throws std::logic_error where they differ; a network without bit-capable
-/// layers is float.
+/// The representation that all layers share. Throws std::logic_error where they differ; a network without
+/// bit-capable layers is float.
 Representation network_representation(torch::nn::Module& network);
 Scheme scheme_of(torch::nn::Module& network);
 /// Sizes of a network in bits or frozen (see accounting.h).

@@ -4,7 +4,9 @@
 
 namespace bsq {
 
-const char* to_string(ActivationRange range) { return range == ActivationRange::kRunning ? "running" : "batch"; }
+const char* to_string(ActivationRange range) {
+  return range == ActivationRange::kRunning ? "running" : "batch";
+}
 
 ActivationRange activation_range_of(const std::string& name) {
   if (name == "running") {

@@ -5,8 +5,8 @@
 
 namespace bsq {
 
-/// What an activation quantizer takes as its range at test time: the running maximum that training tracked, or the
-/// maximum of the batch at hand (as the published code does).
+/// What an activation quantizer takes as its range at test time: the running maximum that training tracked,
+/// or the maximum of the batch at hand (as the published code does).
 enum class ActivationRange { kRunning, kBatch };
 
 /// What has to be known to build a network again; stored with every checkpoint.

@@ -10,7 +10,8 @@ namespace bsq {
 namespace {
 
 bool ends_with(const std::string& text, const std::string& ending) {
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+  return text.size() >= ending.size() &&
+         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
 bool may_be_missing(const std::string& name) {
@@ -30,7 +31,8 @@ void load_float(const std::string& name, torch::Tensor& tensor, const StoredTens
     throw Error(name + ": holds bits; expected a float tensor");
   }
   if (stored.value.sizes() != tensor.sizes()) {
-    throw Error(name + ": shape " + c10::str(stored.value.sizes()) + "; expected " + c10::str(tensor.sizes()));
+    throw Error(name + ": shape " + c10::str(stored.value.sizes()) + "; expected " +
+                c10::str(tensor.sizes()));
   }
   tensor.copy_(stored.value);
 }

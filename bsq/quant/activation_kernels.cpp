@@ -23,7 +23,8 @@ BSQ_INLINE void quantize_span(const T* in, T* out, int64_t count, T levels, T ra
 BSQ_VECTOR_VARIANTS void quantize_any(const float* in, float* out, int64_t count, float levels, float range) {
   quantize_span(in, out, count, levels, range);
 }
-BSQ_VECTOR_VARIANTS void quantize_any(const double* in, double* out, int64_t count, double levels, double range) {
+BSQ_VECTOR_VARIANTS void quantize_any(const double* in, double* out, int64_t count, double levels,
+                                      double range) {
   quantize_span(in, out, count, levels, range);
 }
 

@@ -15,7 +15,8 @@ constexpr double kNoRange = -1;
 
 }  // namespace
 
-ActivationQuantizerImpl::ActivationQuantizerImpl(const ActivationQuantizerOptions& options) : options(options) {
+ActivationQuantizerImpl::ActivationQuantizerImpl(const ActivationQuantizerOptions& options)
+    : options(options) {
   const int64_t bits = options.bits();
   if (bits < 0 || bits > kMaxActivationBits) {
     throw std::invalid_argument("activation quantizer: " + std::to_string(bits) + " bits; expected 0 to 32");
@@ -78,7 +79,8 @@ void ActivationQuantizerImpl::end_calibration() {
 }
 
 void ActivationQuantizerImpl::pretty_print(std::ostream& stream) const {
-  stream << "bsq::ActivationQuantizer(bits=" << options.bits() << ", " << (alpha.defined() ? "PACT" : "ReLU6") << ")";
+  stream << "bsq::ActivationQuantizer(bits=" << options.bits() << ", " << (alpha.defined() ? "PACT" : "ReLU6")
+         << ")";
 }
 
 }  // namespace bsq

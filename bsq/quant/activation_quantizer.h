@@ -11,7 +11,8 @@ struct ActivationQuantizerOptions {
   explicit ActivationQuantizerOptions(int64_t bits) : bits_(bits) {}
   /// Width k, 0 to 32. 0: the activation alone, not quantized; 1 to 3: PACT; 4 and more: ReLU6.
   TORCH_ARG(int64_t, bits);
-  /// At test time: false, the range that training tracked; true, the maximum of the batch at hand, as published.
+  /// At test time: false, the range that training tracked; true, the maximum of the batch at hand, as
+  /// published.
   TORCH_ARG(bool, batch_range) = false;
   /// Where PACT's alpha starts.
   TORCH_ARG(double, alpha) = 10.0;
@@ -19,12 +20,14 @@ struct ActivationQuantizerOptions {
   TORCH_ARG(double, momentum) = 0.1;
 };
 
-/// The activation function of a quantized block: ReLU6 or PACT, then a = S round(x (2^k-1) / S) / (2^k-1), where S is
-/// the maximum over the whole tensor, backward straight through (design of the published BSQ code).
+/// The activation function of a quantized block: ReLU6 or PACT, then a = S round(x (2^k-1) / S) / (2^k-1),
+/// where S is the maximum over the whole tensor, backward straight through (design of the published BSQ
+/// code).
 ///
-/// Parameter `alpha` (0-dimensional; PACT only). Buffer `range` (0-dimensional; not for k = 0): the running average of
-/// S over training batches, -1 while none was seen. In training the range is the batch's own maximum; in evaluation it
-/// is `range`, above which activations saturate, or the batch's own with batch_range or while `range` is -1.
+/// Parameter `alpha` (0-dimensional; PACT only). Buffer `range` (0-dimensional; not for k = 0): the running
+/// average of S over training batches, -1 while none was seen. In training the range is the batch's own
+/// maximum; in evaluation it is `range`, above which activations saturate, or the batch's own with
+/// batch_range or while `range` is -1.
 class ActivationQuantizerImpl : public torch::nn::Module {
  public:
   /// Throws std::invalid_argument for a width outside 0 to 32.

@@ -11,7 +11,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 struct QuantizeUnsigned : torch::autograd::Function<QuantizeUnsigned> {
-  static torch::Tensor forward(AutogradContext*, const torch::Tensor& x, int64_t bits, const torch::Tensor& range) {
+  static torch::Tensor forward(AutogradContext*, const torch::Tensor& x, int64_t bits,
+                               const torch::Tensor& range) {
     return quantize_unsigned(x, bits, range);
   }
   static variable_list backward(AutogradContext*, variable_list gradients) {

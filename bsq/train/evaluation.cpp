@@ -9,7 +9,9 @@ namespace {
 
 class EvalMode {
  public:
-  explicit EvalMode(Network& network) : network_(network), was_training_(network.is_training()) { network.eval(); }
+  explicit EvalMode(Network& network) : network_(network), was_training_(network.is_training()) {
+    network.eval();
+  }
   ~EvalMode() { network_.train(was_training_); }
   EvalMode(const EvalMode&) = delete;
   EvalMode& operator=(const EvalMode&) = delete;
@@ -33,7 +35,8 @@ Evaluation evaluate(Network& network, BatchLoader& loader) {
     const auto labels = batch->labels.to(device);
     const auto logits = network.forward(batch->images.to(device));
     const int64_t count = labels.size(0);
-    result.loss += torch::nn::functional::cross_entropy(logits, labels).item<double>() * static_cast<double>(count);
+    result.loss +=
+        torch::nn::functional::cross_entropy(logits, labels).item<double>() * static_cast<double>(count);
     result.correct += logits.argmax(/*dim=*/1).eq(labels).sum().item<int64_t>();
     result.images += count;
   }

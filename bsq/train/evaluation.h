@@ -11,7 +11,9 @@ struct Evaluation {
   double loss = 0;      ///< mean cross entropy
   int64_t correct = 0;  ///< images whose largest logit is the label's
   int64_t images = 0;
-  double top1() const { return images == 0 ? 0.0 : 100.0 * static_cast<double>(correct) / static_cast<double>(images); }
+  double top1() const {
+    return images == 0 ? 0.0 : 100.0 * static_cast<double>(correct) / static_cast<double>(images);
+  }
 };
 
 /// Evaluates in eval mode, without gradients; leaves the network in the mode it was in.

@@ -21,8 +21,9 @@ struct BsqOptimizerOptions {
 };
 
 /// torch::optim::SGD's rule (no Nesterov, no dampening) for every trainable tensor of a network, in whichever
-/// representation its layers are. Planes take one fused pass (bsq/bits/plane_kernels.h) with the penalty's gradient
-/// and the clamp to [0, 2]; frozen q is clamped to [-1, 1] after the step; weight decay acts on all parameters.
+/// representation its layers are. Planes take one fused pass (bsq/bits/plane_kernels.h) with the penalty's
+/// gradient and the clamp to [0, 2]; frozen q is clamped to [-1, 1] after the step; weight decay acts on all
+/// parameters.
 ///
 /// Sets layers in bits to GradientMode::kWeight. Holds tensors of the network as it is now: whoever changes a
 /// representation or a width makes a new optimizer.
@@ -33,7 +34,8 @@ class BsqOptimizer {
   void zero_grad();
   void step();
 
-  /// sum_l (#weights_l n_l) B_l / #weights before the last step, without alpha; before any step: now. 0 unless in bits.
+  /// sum_l (#weights_l n_l) B_l / #weights before the last step, without alpha; before any step: now. 0
+  /// unless in bits.
   double penalty() const { return penalty_; }
 
   void set_learning_rate(double rate) { options_.learning_rate(rate); }

@@ -50,7 +50,7 @@ void Progress::update(int64_t done, const std::string& note) {
 }
 
 void Progress::draw_bar(int64_t done, const std::string& note) {
-  const int64_t filled = kBarWidth * done / total_;
+  const int64_t filled = kBarWidth * std::min(done, total_) / total_;
   const double left = seconds() / static_cast<double>(std::max<int64_t>(done - first_, 1)) *
                       static_cast<double>(total_ - done);
   out_ << "\r\033[K" << title_ << " [" << std::string(static_cast<size_t>(filled), '#')

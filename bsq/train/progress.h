@@ -7,8 +7,8 @@
 
 namespace bsq {
 
-/// Progress of an epoch on a stream: a bar with the time left that is drawn over itself on a terminal, else a plain
-/// line now and then and at the end.
+/// Progress of an epoch on a stream: a bar with the time left that is drawn over itself on a terminal, else a
+/// plain line now and then and at the end.
 class Progress {
  public:
   Progress(std::ostream& out, bool is_terminal) : out_(out), is_terminal_(is_terminal) {}

@@ -37,11 +37,12 @@ std::string percents(const BitParameter& parameter) {
 }  // namespace
 
 void print_statistics(std::ostream& out, Network& network) {
-  out << std::left << std::setw(28) << "tensor" << std::right << std::setw(9) << "weights" << std::setw(6) << "bits"
+  out << std::left << std::setw(28) << "tensor" << std::right << std::setw(9) << "weights" << std::setw(6)
+      << "bits"
       << "  percent of ones in each plane, most significant first\n";
   for (const auto& [name, parameter] : bit_parameters(network)) {
-    out << std::left << std::setw(28) << name << std::right << std::setw(9) << parameter->numel() << std::setw(6)
-        << parameter->bits() << "  " << percents(*parameter) << "\n";
+    out << std::left << std::setw(28) << name << std::right << std::setw(9) << parameter->numel()
+        << std::setw(6) << parameter->bits() << "  " << percents(*parameter) << "\n";
   }
   const auto sizes = network_sizes(network);
   std::ostringstream totals;

@@ -24,7 +24,8 @@ Representation representation_of(TrainingMethod method) {
 }
 
 std::vector<std::string> columns_of(TrainingMethod method) {
-  std::vector<std::string> columns = {"Learning Rate", "Train Loss", "Valid Loss", "Train Acc.", "Valid Acc."};
+  std::vector<std::string> columns = {"Learning Rate", "Train Loss", "Valid Loss", "Train Acc.",
+                                      "Valid Acc."};
   if (method == TrainingMethod::kBits) {
     columns.insert(columns.end(), {"Reg Loss", "Comp"});
   }
@@ -77,14 +78,15 @@ void Trainer::resume(const TrainingState& state) {
   make_optimizer();
   optimizer_->load(state.optimizer);
   const auto sum = [&](const char* name) { return state.sums.count(name) ? state.sums.at(name) : 0.0; };
-  sums_ = {sum("loss"), sum("correct"), sum("images"), sum("penalty"), sum("steps"), sum("seconds"), sum("waited")};
+  sums_ = {sum("loss"),  sum("correct"), sum("images"), sum("penalty"),
+           sum("steps"), sum("seconds"), sum("waited")};
 }
 
 TrainingState Trainer::state() const {
   TrainingState state = state_;
   state.optimizer = optimizer_->state();
-  state.sums = {{"loss", sums_.loss},   {"correct", sums_.correct}, {"images", sums_.images},
-                {"penalty", sums_.penalty}, {"steps", sums_.steps}, {"seconds", sums_.seconds},
+  state.sums = {{"loss", sums_.loss},       {"correct", sums_.correct}, {"images", sums_.images},
+                {"penalty", sums_.penalty}, {"steps", sums_.steps},     {"seconds", sums_.seconds},
                 {"waited", sums_.waited}};
   return state;
 }
@@ -102,9 +104,9 @@ bool Trainer::run() {
 }
 
 bool Trainer::run_epoch(int64_t epoch) {
-  state_.learning_rate =
-      learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule);
-  const bool is_interval = options_.method == TrainingMethod::kBits && epoch % options_.adjustment_interval == 0;
+  state_.learning_rate = learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule);
+  const bool is_interval =
+      options_.method == TrainingMethod::kBits && epoch % options_.adjustment_interval == 0;
   if (is_interval && state_.next_step == 0) {
     adjust(epoch, options_.threshold);
   }
@@ -138,7 +140,8 @@ void Trainer::train_batch(const Batch& batch) {
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     throw Error("epoch " + std::to_string(state_.next_epoch) + ", step " + std::to_string(batch.index) +
-                ": the loss is " + std::to_string(value) + "; expected a finite number (a lower --lr may help)");
+                ": the loss is " + std::to_string(value) +
+                "; expected a finite number (a lower --lr may help)");
   }
   loss.backward();
   optimizer_->step();

@@ -58,8 +58,8 @@ class TrainerObserver {
   virtual bool should_stop() { return false; }
 };
 
-/// Trains a network: the loop of BSQ (learning rate, then adjustment when epoch % interval == 0, then the epoch), and
-/// of float training and finetuning, which are the same without the adjustment.
+/// Trains a network: the loop of BSQ (learning rate, then adjustment when epoch % interval == 0, then the
+/// epoch), and of float training and finetuning, which are the same without the adjustment.
 class Trainer {
  public:
   /// The network's representation has to be the method's: float, bits or frozen; std::logic_error otherwise.
@@ -70,8 +70,8 @@ class Trainer {
   void start_at(int64_t epoch) { state_.next_epoch = epoch; }
   /// Takes up an interrupted run whose network is loaded already.
   void resume(const TrainingState& state);
-  /// Trains from the current epoch to the last one. False where the observer stopped it. Throws bsq::Error for a loss
-  /// that is not finite, naming the step.
+  /// Trains from the current epoch to the last one. False where the observer stopped it. Throws bsq::Error
+  /// for a loss that is not finite, naming the step.
   bool run();
   /// kBits: the final re-quantization and adjustment at threshold 0. The rest: nothing.
   void finish();

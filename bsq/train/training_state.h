@@ -14,8 +14,8 @@ namespace bsq {
 /// One line of a run's history: what log.txt shows of an epoch, in the order of the columns of that run.
 using EpochRecord = std::vector<double>;
 
-/// Everything that a run needs to go on as if it had not been interrupted. The data order needs no state: it follows
-/// from the seed, the epoch and the position.
+/// Everything that a run needs to go on as if it had not been interrupted. The data order needs no state: it
+/// follows from the seed, the epoch and the position.
 struct TrainingState {
   int64_t next_epoch = 0;  ///< the epoch to train next, counted from 0
   int64_t next_step = 0;   ///< the batch of that epoch to train next
@@ -26,7 +26,8 @@ struct TrainingState {
   std::vector<EpochRecord> history;                ///< finished epochs
   std::map<std::string, torch::Tensor> optimizer;  ///< momentum buffers by parameter name
   std::map<std::string, double> sums;              ///< running sums of an unfinished epoch
-  NetworkState network;  ///< the network before the final re-quantization; empty: the same as the file's network
+  NetworkState
+      network;  ///< the network before the final re-quantization; empty: the same as the file's network
 };
 
 }  // namespace bsq

@@ -34,8 +34,8 @@ TEST(AdjustGolden, EveryCaseIsExact) {
     const auto before = planes_in(golden, name + "/before");
     const auto requantized = requantize(before, max_bits);
     expect_same(requantized, planes_in(golden, name + "/requantized"), name + " re-quantized");
-    expect_same(adjust_precision(requantized, golden.number(name, "threshold")), planes_in(golden, name + "/adjusted"),
-                name + " adjusted");
+    expect_same(adjust_precision(requantized, golden.number(name, "threshold")),
+                planes_in(golden, name + "/adjusted"), name + " adjusted");
   }
 }
 

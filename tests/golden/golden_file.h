@@ -28,8 +28,8 @@ class GoldenFile {
   hid_t file_;
 };
 
-/// The golden file of this name, or "" where the default folder is missing. A folder that BSQ_GOLDEN names and that
-/// lacks the file is a failure.
+/// The golden file of this name, or "" where the default folder is missing. A folder that BSQ_GOLDEN names
+/// and that lacks the file is a failure.
 std::string golden_path(const std::string& name);
 
 }  // namespace bsq::test

@@ -18,7 +18,8 @@ const DatasetSplits& exact_data() {
 
 std::string checkpoint_path() { return shared_folder() + "/checkpoints/bsq-resnet20-cifar10.pth.tar"; }
 
-void expect_close(const torch::Tensor& ours, const torch::Tensor& golden, double tolerance, const std::string& what) {
+void expect_close(const torch::Tensor& ours, const torch::Tensor& golden, double tolerance,
+                  const std::string& what) {
   const auto difference = (ours.to(torch::kFloat64) - golden).abs().max().item<double>();
   const auto size = golden.abs().max().item<double>();
   EXPECT_LE(difference, tolerance * std::max(size, 1e-30)) << what;
@@ -40,9 +41,11 @@ void expect_planes(const GoldenFile& golden, const std::string& prefix, const to
 void expect_parameter(const GoldenFile& golden, const std::string& group, const std::string& bias,
                       const BitParameter& parameter, double tolerance) {
   torch::NoGradGuard no_grad;
-  ASSERT_EQ(parameter.bits(), static_cast<int64_t>(golden.number(group, bias + "bits"))) << group << " " << bias;
+  ASSERT_EQ(parameter.bits(), static_cast<int64_t>(golden.number(group, bias + "bits")))
+      << group << " " << bias;
   const double scale = golden.number(group, bias + "scale");
-  EXPECT_LE(std::abs(parameter.scale().item<double>() - scale), tolerance * std::abs(scale)) << group << " " << bias;
+  EXPECT_LE(std::abs(parameter.scale().item<double>() - scale), tolerance * std::abs(scale))
+      << group << " " << bias;
   expect_planes(golden, group + "/" + bias + "pos", parameter.planes().positive, tolerance);
   expect_planes(golden, group + "/" + bias + "neg", parameter.planes().negative, tolerance);
 }
@@ -77,21 +80,21 @@ Batch exact_images(bool is_test, int64_t first, int64_t count) {
   return *loader.next();
 }
 
-double exact_top1(Network& network) {
+ExactEvaluation evaluate_exactly(Network& network) {
   torch::NoGradGuard no_grad;
   network.eval();
+  ExactEvaluation result{};
   int64_t right = 0;
   for (int64_t first = 0; first < 1000; first += 250) {
     const auto batch = exact_images(/*is_test=*/true, first, 250);
-    right += network.forward(batch.images).argmax(1).eq(batch.labels).sum().item<int64_t>();
+    const auto logits = network.forward(batch.images);
+    right += logits.argmax(1).eq(batch.labels).sum().item<int64_t>();
+    if (first == 0) {
+      result.first_logits = logits.slice(/*dim=*/0, 0, 64);
+    }
   }
-  return static_cast<double>(right) / 10.0;
-}
-
-torch::Tensor first_logits(Network& network) {
-  torch::NoGradGuard no_grad;
-  network.eval();
-  return network.forward(exact_images(/*is_test=*/true, 0, 250).images).slice(/*dim=*/0, 0, 64);
+  result.top1 = static_cast<double>(right) / 10.0;
+  return result;
 }
 
 void expect_bits(const GoldenFile& golden, const std::string& group, Network& network, double tolerance) {

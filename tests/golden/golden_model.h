@@ -10,7 +10,8 @@
 
 namespace bsq::test {
 
-/// The shared folder, where the pretrained checkpoint and the exact images are; "" where the default is missing.
+/// The shared folder, where the pretrained checkpoint and the exact images are; "" where the default is
+/// missing.
 bool has_shared_files();
 
 /// The pretrained ResNet-20, float32, with the batch's own activation range as the published code takes it.
@@ -19,13 +20,15 @@ std::shared_ptr<Network> pretrained_network(int64_t activation_bits);
 /// Images [first, first + count) of a split, normalized, float64, and their labels.
 Batch exact_images(bool is_test, int64_t first, int64_t count);
 
-/// Percent of the 1,000 test images that are right, in batches of 250.
-double exact_top1(Network& network);
-/// Logits of the first 64 test images, from a batch of 250.
-torch::Tensor first_logits(Network& network);
+struct ExactEvaluation {
+  double top1;                 ///< percent of the 1,000 test images
+  torch::Tensor first_logits;  ///< of the first 64
+};
+/// Evaluates the test images in batches of 250.
+ExactEvaluation evaluate_exactly(Network& network);
 
-/// Holds the bits of a network to a group of a golden file: widths, scales, planes where they are whole, else the sums
-/// and the sums of squares of each plane. Tolerances are relative; 0 is exact.
+/// Holds the bits of a network to a group of a golden file: widths, scales, planes where they are whole, else
+/// the sums and the sums of squares of each plane. Tolerances are relative; 0 is exact.
 void expect_bits(const GoldenFile& golden, const std::string& group, Network& network, double tolerance);
 
 }  // namespace bsq::test

@@ -17,8 +17,8 @@ constexpr int64_t kMany = int64_t{1} << 40;
 
 const std::map<std::string, std::string> kAliases = {{"--learning-rate", "--lr"}, {"--weight-decay", "--wd"}};
 // What a resumed run may change: how long it goes on, and how the machine is used.
-const std::set<std::string> kFreeOnResume = {"epochs", "resume", "checkpoint", "config", "threads",
-                                             "workers", "device", "gpu-id", "data"};
+const std::set<std::string> kFreeOnResume = {"epochs",  "resume", "checkpoint", "config", "threads",
+                                             "workers", "device", "gpu-id",     "data"};
 
 std::vector<std::string> without_aliases(int argc, const char* const* argv) {
   std::vector<std::string> arguments;
@@ -83,12 +83,23 @@ std::string one_line(std::string text) {
   return text.empty() ? text : text.substr(0, text.size() - 1);
 }
 
+// What a run may have taken from its model file or from the defaults, where its configuration does not say.
+std::string ini_of(const Checkpoint& file) {
+  std::ostringstream text;
+  const auto& network = file.description;
+  text << "arch = " << network.architecture << "\ndepth = " << network.depth << "\nblock-name = " << network.block_name
+       << "\nact = " << network.activation_bits << "\nact-range = " << to_string(network.activation_range)
+       << "\ndataset = " << file.dataset << "\n";
+  return text.str();
+}
+
 }  // namespace
 
 CommandLine::CommandLine(const std::string& usage) : usage_(usage), own_("Options of this tool", 110) {
   po::options_description general("General", 110);
   general.add_options()("help,h", "print this text")(
-      "config", po::value<std::string>(), "read options from this INI file too (a preset); the command line wins");
+      "config", po::value<std::string>(),
+      "read options from this INI file too (a preset); the command line wins");
   all_.add(general);
 }
 
@@ -96,12 +107,14 @@ void CommandLine::add(const ModelFlags& defaults) {
   po::options_description group("Network", 110);
   auto add = group.add_options();
   add("arch,a", po::value<std::string>(), "architecture: resnet (from the file, else resnet)");
-  add("depth", po::value<int64_t>(), "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck (from the file, else 20)");
+  add("depth", po::value<int64_t>(),
+      "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck (from the file, else 20)");
   add("block-name", po::value<std::string>(), "BasicBlock or Bottleneck (from the file, else BasicBlock)");
   add("act", po::value<int64_t>(),
       "bits of activations: 0 float, 1 to 3 PACT, 4 to 32 ReLU6 (from the file, else 4)");
   add("act-range", po::value<std::string>(),
-      "range of activations at test time: running (tracked in training) or batch, as published (from the file, else "
+      "range of activations at test time: running (tracked in training) or batch, as published (from the "
+      "file, else "
       "running)");
   add("quantize-shortcut", po::bool_switch(), "give the 1x1 convolutions of shortcuts bits too");
   add("model", po::value<std::string>()->default_value(defaults.model),
@@ -140,19 +153,23 @@ void CommandLine::add(const TrainingFlags& defaults) {
   po::options_description group("Training", 110);
   auto add = group.add_options();
   add("epochs", po::value<int64_t>()->default_value(defaults.epochs), "epochs in all");
-  add("start-epoch", po::value<int64_t>()->default_value(defaults.start_epoch), "epoch to begin with, from 0");
+  add("start-epoch", po::value<int64_t>()->default_value(defaults.start_epoch),
+      "epoch to begin with, from 0");
   add("lr", po::value<double>()->default_value(defaults.learning_rate, shortest(defaults.learning_rate)),
       "learning rate (also --learning-rate)");
-  add("momentum", po::value<double>()->default_value(defaults.momentum, shortest(defaults.momentum)), "momentum");
+  add("momentum", po::value<double>()->default_value(defaults.momentum, shortest(defaults.momentum)),
+      "momentum");
   add("wd", po::value<double>()->default_value(defaults.weight_decay, shortest(defaults.weight_decay)),
       "weight decay (also --weight-decay)");
-  add("schedule", po::value<std::vector<int64_t>>()->multitoken()->default_value(defaults.schedule, "150 225"),
+  add("schedule",
+      po::value<std::vector<int64_t>>()->multitoken()->default_value(defaults.schedule, "150 225"),
       "epochs, rising, at which the learning rate drops");
   add("gamma", po::value<double>()->default_value(defaults.gamma, shortest(defaults.gamma)),
       "factor of the learning rate at each of them");
   add("bin", po::bool_switch(), "the model file must hold bits");
   add("evaluate,e", po::bool_switch(), "evaluate the model and end");
-  add("resume", po::bool_switch(), "go on from checkpoint.h5 in the folder of --checkpoint, with its options");
+  add("resume", po::bool_switch(),
+      "go on from checkpoint.h5 in the folder of --checkpoint, with its options");
   all_.add(group);
 }
 
@@ -205,17 +222,20 @@ void CommandLine::parse_ini(const std::string& text, const std::string& from) {
 
 void CommandLine::take_up_configuration() {
   const auto path = values_["checkpoint"].as<std::string>() + "/checkpoint.h5";
-  const auto text = read_checkpoint_summary(path).configuration;
+  const auto file = read_checkpoint_summary(path);
   po::variables_map stored;
-  std::istringstream in(text);
-  po::store(po::parse_config_file(in, all_, /*allow_unregistered=*/true), stored);
+  for (const auto& text : {file.configuration, ini_of(file)}) {
+    std::istringstream in(text);
+    po::store(po::parse_config_file(in, all_, /*allow_unregistered=*/true), stored);
+  }
   for (const auto& [name, value] : values_) {
     const bool is_given = !value.defaulted() && kFreeOnResume.count(name) == 0;
     if (!is_given || (stored.count(name) != 0 && ini_of(name, stored[name]) == ini_of(name, value))) {
       continue;
     }
     throw UsageError("--resume: " + one_line(ini_of(name, value)) + " contradicts " +
-                     (stored.count(name) == 0 ? "the default" : one_line(ini_of(name, stored[name]))) + " of " + path);
+                     (stored.count(name) == 0 ? "the default" : one_line(ini_of(name, stored[name]))) +
+                     " of " + path);
   }
   const auto given = values_;
   values_ = stored;
@@ -254,7 +274,8 @@ int64_t CommandLine::integer(const std::string& name, int64_t low, int64_t high)
 double CommandLine::real(const std::string& name, double low, double high) const {
   const auto value = values_[name].as<double>();
   if (!(value >= low && value <= high)) {
-    throw UsageError("--" + name + " " + shortest(value) + ": expected " + shortest(low) + " to " + shortest(high));
+    throw UsageError("--" + name + " " + shortest(value) + ": expected " + shortest(low) + " to " +
+                     shortest(high));
   }
   return value;
 }
@@ -311,7 +332,8 @@ TrainingFlags CommandLine::training() const {
   flags.schedule = values_["schedule"].as<std::vector<int64_t>>();
   for (size_t i = 0; i < flags.schedule.size(); ++i) {
     if (flags.schedule[i] < 0 || (i > 0 && flags.schedule[i] <= flags.schedule[i - 1])) {
-      throw UsageError("--schedule: " + std::to_string(flags.schedule[i]) + " is not above what stands before it");
+      throw UsageError("--schedule: " + std::to_string(flags.schedule[i]) +
+                       " is not above what stands before it");
     }
   }
   flags.gamma = real("gamma", 0, 1e6);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/program_options.hpp>
-
 #include <optional>
 #include <string>
 
@@ -30,8 +29,8 @@ class CommandLine {
   boost::program_options::options_description& own() { return own_; }
 
   /// Parses arguments, then --config's file for what they leave open; with --resume the configuration that
-  /// checkpoint.h5 holds instead, whose values no flag may contradict, but for epochs and how the machine is used.
-  /// Throws UsageError for anything unknown or malformed, HelpRequest for --help, bsq::Error for files.
+  /// checkpoint.h5 holds instead, whose values no flag may contradict, but for epochs and how the machine is
+  /// used. Throws UsageError for anything unknown or malformed, HelpRequest for --help, bsq::Error for files.
   void parse(int argc, const char* const* argv);
 
   ModelFlags model() const;

@@ -7,7 +7,8 @@
 
 namespace bsq::cli {
 
-/// Which network, from which file. What is not given comes from the file, else from NetworkDescription's defaults.
+/// Which network, from which file. What is not given comes from the file, else from NetworkDescription's
+/// defaults.
 struct ModelFlags {
   std::optional<std::string> arch;
   std::optional<int64_t> depth;

@@ -42,7 +42,8 @@ T resolve(const char* flag, const std::optional<T>& given, const T& stored, bool
 }
 
 // PyTorch files say nothing of their network: flags or defaults do.
-NetworkDescription description_of(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes) {
+NetworkDescription description_of(const ModelFlags& flags, const std::optional<Checkpoint>& file,
+                                  int64_t classes) {
   const bool has_description = file && !file->description.architecture.empty();
   const auto stored = has_description ? file->description : NetworkDescription();
   NetworkDescription result;
@@ -51,7 +52,8 @@ NetworkDescription description_of(const ModelFlags& flags, const std::optional<C
   result.block_name = resolve("block-name", flags.block_name, stored.block_name, has_description);
   result.activation_bits = resolve("act", flags.act, stored.activation_bits, has_description);
   const std::string range = to_string(stored.activation_range);
-  result.activation_range = activation_range_of(resolve("act-range", flags.act_range, range, has_description));
+  result.activation_range =
+      activation_range_of(resolve("act-range", flags.act_range, range, has_description));
   if (flags.quantize_shortcut && has_description && !stored.quantize_shortcut) {
     throw UsageError("--quantize-shortcut contradicts the model file, whose shortcuts are float");
   }
@@ -117,7 +119,8 @@ Data load_data(const DataFlags& flags, const std::optional<Checkpoint>& file) {
           splits.train.classes,
           make_loader(splits.train, splits, flags, /*is_training=*/true),
           make_loader(splits.train, splits, in_order, /*is_training=*/false),
-          make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags, /*is_training=*/false),
+          make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags,
+                      /*is_training=*/false),
           make_loader(splits.test, splits, flags, /*is_training=*/false)};
 }
 
@@ -144,14 +147,16 @@ void calibrate_if_needed(Network& network, Data& data, std::ostream& out) {
   if (needs_calibration(network)) {
     const int64_t batches = std::min(kCalibrationBatches, data.calibration->batches());
     calibrate(network, *data.calibration, batches);
-    out << "activation ranges: the file has none; calibrated on " << batches << " training batches" << std::endl;
+    out << "activation ranges: none stored; calibrated on " << batches << " training batches"
+        << std::endl;
   }
 }
 
 std::string text_of(const Evaluation& evaluation) {
   std::ostringstream text;
-  text << std::fixed << std::setprecision(2) << "top-1 " << evaluation.top1() << " %, loss " << std::setprecision(4)
-       << evaluation.loss << " (" << evaluation.correct << " of " << evaluation.images << ")";
+  text << std::fixed << std::setprecision(2) << "top-1 " << evaluation.top1() << " %, loss "
+       << std::setprecision(4) << evaluation.loss << " (" << evaluation.correct << " of " << evaluation.images
+       << ")";
   return text.str();
 }
 

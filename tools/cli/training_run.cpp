@@ -120,12 +120,14 @@ void TrainingRun::on_epoch_start(int64_t epoch, int64_t steps, int64_t first_ste
 
 void TrainingRun::on_step(int64_t step, double mean_loss, double top1) {
   std::ostringstream note;
-  note << std::fixed << std::setprecision(4) << "loss " << mean_loss << std::setprecision(2) << ", top-1 " << top1;
+  note << std::fixed << std::setprecision(4) << "loss " << mean_loss << std::setprecision(2) << ", top-1 "
+       << top1;
   progress_.update(step, note.str());
 }
 
 void TrainingRun::on_adjusted(int64_t epoch) {
-  std::cout << (epoch == options_.epochs ? "final precision adjustment" : "precision adjustment at epoch " + std::to_string(epoch))
+  std::cout << (epoch == options_.epochs ? "final precision adjustment"
+                                         : "precision adjustment at epoch " + std::to_string(epoch))
             << "\n";
   print_statistics(std::cout, *model_.network);
   std::cout << std::flush;
@@ -133,10 +135,11 @@ void TrainingRun::on_adjusted(int64_t epoch) {
 
 void TrainingRun::on_epoch_end(const EpochReport& report) {
   progress_.end();
-  std::cout << std::fixed << std::setprecision(4) << "epoch " << report.epoch << "  lr " << std::setprecision(6)
-            << report.learning_rate << std::setprecision(4) << "  train loss " << report.train_loss << "  train top-1 "
-            << std::setprecision(2) << report.train_top1 << "  valid loss " << std::setprecision(4)
-            << report.validation.loss << "  valid top-1 " << std::setprecision(2) << report.validation.top1();
+  std::cout << std::fixed << std::setprecision(4) << "epoch " << report.epoch << "  lr "
+            << std::setprecision(6) << report.learning_rate << std::setprecision(4) << "  train loss "
+            << report.train_loss << "  train top-1 " << std::setprecision(2) << report.train_top1
+            << "  valid loss " << std::setprecision(4) << report.validation.loss << "  valid top-1 "
+            << std::setprecision(2) << report.validation.top1();
   if (options_.method == TrainingMethod::kBits) {
     std::cout << "  penalty " << report.penalty << "  comp " << report.comp;
   }

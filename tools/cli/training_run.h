@@ -18,23 +18,25 @@ void watch_signals();
 /// The trainer's options that bsq_train and finetune share.
 TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method);
 
-/// Reads the checkpoint.h5 of a run to resume: its network is that before the final adjustment where the run had ended.
-/// Throws bsq::Error where it holds no training state.
+/// Reads the checkpoint.h5 of a run to resume: its network is that before the final adjustment where the run
+/// had ended. Throws bsq::Error where it holds no training state.
 Checkpoint read_interrupted(const std::string& path);
 
-/// One training run of bsq_train or finetune: prints the record on stdout and progress on stderr, and keeps the run
-/// folder: after every epoch checkpoint.h5 (resumable), log.txt and, for the best epoch, model_best.h5.
+/// One training run of bsq_train or finetune: prints the record on stdout and progress on stderr, and keeps
+/// the run folder: after every epoch checkpoint.h5 (resumable), log.txt and, for the best epoch,
+/// model_best.h5.
 class TrainingRun : public TrainerObserver {
  public:
-  TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options, int64_t start_epoch);
+  TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options,
+              int64_t start_epoch);
   ~TrainingRun() override = default;
 
   /// Takes up the training state of a file whose network is loaded.
   void resume(const TrainingState& state);
   /// Trains. True when all epochs are done; false after a signal, with the state saved.
   bool train();
-  /// After train(): the final adjustment and evaluation; writes checkpoint.h5 with the final network and, beside it,
-  /// the state before. Gives the final evaluation.
+  /// After train(): the final adjustment and evaluation; writes checkpoint.h5 with the final network and,
+  /// beside it, the state before. Gives the final evaluation.
   Evaluation finish();
 
   /// Loads model_best.h5 into the network, where this run or the one it resumed wrote one.

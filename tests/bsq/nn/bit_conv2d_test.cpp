@@ -98,7 +98,8 @@ TEST(BitConv2d, ComputesWithTheReconstructedPlanes) {
 TEST(BitConv2d, WorksInFloat64) {
   torch::manual_seed(4);
   for (const auto representation : kRepresentations) {
-    BitConv2d layer(BitConv2dOptions(4, 6, 3).padding(1));
+    const auto options = BitConv2dOptions(4, 6, 3).padding(1);
+    BitConv2d layer(options);
     layer->change([&](BitParameter& parameter) { bring_to(parameter, representation); });
     const auto before = layer->weight_bits().value().detach().to(torch::kFloat64);
     layer->to(torch::kFloat64);
@@ -109,7 +110,7 @@ TEST(BitConv2d, WorksInFloat64) {
     const auto x = torch::randn({2, 4, 6, 6}, torch::kFloat64);
     const auto y = layer->forward(x);
     EXPECT_EQ(y.scalar_type(), torch::kFloat64);
-    EXPECT_TRUE(torch::equal(y.detach(), reference(layer->options, layer, x)));
+    EXPECT_TRUE(torch::equal(y.detach(), reference(options, layer, x)));
   }
 }
 
