@@ -1,4 +1,16 @@
 # The libraries that others keep. CMAKE_PREFIX_PATH chooses another libtorch than the distribution's.
+# A PyPI wheel's libtorch lies beside its share/cmake; without this its own configuration finds the distribution's
+# library first. The wheel's CUDA libraries come in packages of their own, which only the linker has to be told of.
+set(BSQ_TORCH_LINK_OPTIONS)
+foreach(prefix ${CMAKE_PREFIX_PATH})
+  if(EXISTS ${prefix}/../../lib/libtorch.so)
+    list(PREPEND CMAKE_LIBRARY_PATH ${prefix}/../../lib)
+    file(GLOB folders ${prefix}/../../../nvidia/*/lib)
+    foreach(folder ${folders})
+      list(APPEND BSQ_TORCH_LINK_OPTIONS -Wl,-rpath-link,${folder})
+    endforeach()
+  endif()
+endforeach()
 find_package(Torch REQUIRED)
 if(Torch_VERSION VERSION_GREATER_EQUAL 2.10)
   set(CMAKE_CXX_STANDARD 20)

@@ -3,6 +3,7 @@ add_library(bsq_common INTERFACE)
 target_include_directories(bsq_common INTERFACE ${PROJECT_SOURCE_DIR})
 target_include_directories(bsq_common SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(bsq_common INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
+target_link_options(bsq_common INTERFACE ${BSQ_TORCH_LINK_OPTIONS})
 separate_arguments(BSQ_TORCH_FLAGS UNIX_COMMAND "${TORCH_CXX_FLAGS}")
 target_compile_options(bsq_common INTERFACE
   -Wall -Wextra -fopenmp-simd -fno-math-errno -fno-trapping-math ${BSQ_TORCH_FLAGS})

@@ -44,6 +44,7 @@ Checkpoint converted(const Model& model, const Data& data, const Evaluation& eva
 
 int run(const ConvertOptions& options) {
   const auto device = set_up_runtime(options.runtime, options.data.seed);
+  check_export_path(options.export_file);
   const auto file = read_named_model(options.model);
   std::optional<Checkpoint> scheme_file;
   if (!options.scheme_file.empty()) {

@@ -12,9 +12,8 @@
 namespace bsq::cli {
 namespace {
 
-constexpr int64_t kMaxBits = 8;
-
-// Freezes a loaded network; planes in mid-training are re-quantized and adjusted first.
+// Freezes a loaded network at the values that it computes with: planes in mid-training are made binary without growth.
+// For training, planes that no weight needs are dropped too; evaluation takes the file as it is, to the last bit.
 void freeze(Network& network, const FinetuneOptions& options) {
   const auto found = network_representation(network);
   if (found == Representation::kFrozen) {
@@ -26,8 +25,10 @@ void freeze(Network& network, const FinetuneOptions& options) {
     }
     convert_to_bits(network, options.model.bits);
   }
-  requantize_network(network, kMaxBits);
-  adjust_network(network, /*threshold_percent=*/0);
+  requantize_network(network, /*max_bits=*/kMinBits);
+  if (!options.training.evaluate) {
+    adjust_network(network, /*threshold_percent=*/0);
+  }
   freeze_network(network);
 }
 
@@ -77,6 +78,7 @@ void print_start(Model& model, Data& data) {
 
 int run(FinetuneOptions options) {
   const auto device = set_up_runtime(options.runtime, options.data.seed);
+  check_export_path(options.export_file);
   if (options.training.resume) {
     options.model.model = options.output.folder + "/checkpoint.h5";
   }

@@ -30,7 +30,7 @@ Figure random_figure(int64_t kind, Random& random) {
   figure.kind = kind;
   figure.x = random.between(12 * kUnit, 19 * kUnit);
   figure.y = random.between(12 * kUnit, 19 * kUnit);
-  figure.radius = random.between(8 * kUnit, 11 * kUnit);
+  figure.radius = random.between(7 * kUnit, 11 * kUnit);
   figure.thickness = random.between(figure.radius / 4, figure.radius * 2 / 5);
   figure.period = random.between(4 * kUnit, 7 * kUnit);
   figure.phase_x = random.below(figure.period);
@@ -86,7 +86,7 @@ Colors random_colors(Random& random) {
   const bool faint = random.below(kImagesPerFaintOne) == 0;
   const int64_t contrast = faint ? random.between(5, 40) : random.between(50, 140);
   for (int64_t channel = 0; channel < 3; ++channel) {
-    const int64_t share = random.between(50, 100);
+    const int64_t share = random.between(30, 100);
     colors.ground[channel] = random.between(80, 175);
     colors.ink[channel] = sign * contrast * share / 100;
   }

@@ -1,24 +1,19 @@
 #include "bsq/io/pytorch_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <zip.h>
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <unordered_set>
 
 #include "bsq/error.h"
+#include "bsq/io/atomic_file.h"
 #include "bsq/io/pickle_builder.h"
 #include "bsq/io/pickle_writer.h"
 
 namespace bsq {
 namespace {
 
-namespace fs = std::filesystem;
 using pickle::Opcode;
 
 /// The pickle, and the tensors whose bytes go beside it.
@@ -124,45 +119,6 @@ Contents describe(const PyTorchCheckpoint& checkpoint) {
   return contents;
 }
 
-/// A file that goes away unless it was renamed.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& path)
-      : target_(path), path_(path + ".tmp" + std::to_string(::getpid())) {}
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() { ::unlink(path_.c_str()); }
-
-  const std::string& path() const { return path_; }
-  void commit() const;
-
- private:
-  void sync(const std::string& path) const;
-  std::string target_;
-  std::string path_;
-};
-
-void TemporaryFile::commit() const {
-  sync(path_);
-  if (std::rename(path_.c_str(), target_.c_str()) != 0) {
-    throw Error(target_ + ": cannot be written: " + std::strerror(errno));
-  }
-  const fs::path folder = fs::path(target_).parent_path();
-  sync(folder.empty() ? "." : folder.string());
-}
-
-void TemporaryFile::sync(const std::string& path) const {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool done = descriptor >= 0 && ::fsync(descriptor) == 0;
-  const int reason = errno;
-  if (descriptor >= 0) {
-    ::close(descriptor);
-  }
-  if (!done) {
-    throw Error(target_ + ": cannot be written to disk: " + std::strerror(reason));
-  }
-}
-
 /// A zip archive of stored entries, whose bytes stay the caller's until close().
 class ZipWriter {
  public:
@@ -212,16 +168,8 @@ class ZipWriter {
   std::string target_;
 };
 
-}  // namespace
-
-void write_pytorch(const std::string& path, const PyTorchCheckpoint& checkpoint) {
-  if (!checkpoint.has_bits && !checkpoint.bits.empty()) {
-    throw std::invalid_argument("a checkpoint has bits of " + std::to_string(checkpoint.bits.size()) +
-                                " layers, but has_bits is false");
-  }
-  const Contents contents = describe(checkpoint);
-  const TemporaryFile temporary(path);
-  ZipWriter zip(temporary.path(), path);
+void write_archive(const std::string& temporary, const std::string& path, const Contents& contents) {
+  ZipWriter zip(temporary, path);
   zip.add("archive/data.pkl", contents.pickle.data(), contents.pickle.size());
   zip.add("archive/byteorder", "little", 6);
   for (size_t i = 0; i < contents.storages.size(); ++i) {
@@ -230,7 +178,17 @@ void write_pytorch(const std::string& path, const PyTorchCheckpoint& checkpoint)
   }
   zip.add("archive/version", "3\n", 2);
   zip.close();
-  temporary.commit();
+}
+
+}  // namespace
+
+void write_pytorch(const std::string& path, const PyTorchCheckpoint& checkpoint) {
+  if (!checkpoint.has_bits && !checkpoint.bits.empty()) {
+    throw std::invalid_argument("a checkpoint has bits of " + std::to_string(checkpoint.bits.size()) +
+                                " layers, but has_bits is false");
+  }
+  const Contents contents = describe(checkpoint);
+  write_atomically(path, [&](const std::string& temporary) { write_archive(temporary, path, contents); });
 }
 
 }  // namespace bsq

@@ -87,9 +87,9 @@ std::string one_line(std::string text) {
 std::string ini_of(const Checkpoint& file) {
   std::ostringstream text;
   const auto& network = file.description;
-  text << "arch = " << network.architecture << "\ndepth = " << network.depth << "\nblock-name = " << network.block_name
-       << "\nact = " << network.activation_bits << "\nact-range = " << to_string(network.activation_range)
-       << "\ndataset = " << file.dataset << "\n";
+  text << "arch = " << network.architecture << "\ndepth = " << network.depth
+       << "\nblock-name = " << network.block_name << "\nact = " << network.activation_bits
+       << "\nact-range = " << to_string(network.activation_range) << "\ndataset = " << file.dataset << "\n";
   return text.str();
 }
 

@@ -1,5 +1,7 @@
 #include "tools/cli/export.h"
 
+#include <filesystem>
+
 #include "bsq/bits/reconstruction.h"
 #include "bsq/error.h"
 #include "bsq/io/model_file.h"
@@ -62,6 +64,13 @@ NetworkState binary_state(Network& network) {
     }
   }
   return state;
+}
+
+void check_export_path(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+    throw Error(path + ": cannot be written; expected " + folder.string() + " to be a folder");
+  }
 }
 
 void export_float_model(const std::string& path, Network& network, double top1) {

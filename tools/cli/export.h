@@ -13,6 +13,9 @@ Checkpoint read_scheme_file(const std::string& path);
 /// The widths that a file in bits gives its layers; 0 where no digit is left.
 Scheme scheme_in(const Checkpoint& file);
 
+/// Throws bsq::Error where the folder that a file is to be exported to is missing, so that no run ends with
+/// that.
+void check_export_path(const std::string& path);
 /// Writes what a network in bits or frozen computes with as float weights, with the widths as Nbit_dict, as a
 /// PyTorch file. The network is unchanged. Throws bsq::Error.
 void export_float_model(const std::string& path, Network& network, double top1);

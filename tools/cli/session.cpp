@@ -147,8 +147,7 @@ void calibrate_if_needed(Network& network, Data& data, std::ostream& out) {
   if (needs_calibration(network)) {
     const int64_t batches = std::min(kCalibrationBatches, data.calibration->batches());
     calibrate(network, *data.calibration, batches);
-    out << "activation ranges: none stored; calibrated on " << batches << " training batches"
-        << std::endl;
+    out << "activation ranges: none stored; calibrated on " << batches << " training batches" << std::endl;
   }
 }
 

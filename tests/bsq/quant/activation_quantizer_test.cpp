@@ -1,5 +1,6 @@
 #include "bsq/quant/activation_quantizer.h"
 
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 
@@ -169,6 +170,16 @@ TEST(ActivationQuantizer, ComputesInTheInputsType) {
     layer->to(torch::kFloat64);
     EXPECT_EQ(layer->range.scalar_type(), torch::kFloat64);
     EXPECT_EQ(layer->forward(x).scalar_type(), torch::kFloat64);
+  }
+}
+
+TEST(ActivationQuantizer, NanStaysNan) {
+  const auto x = torch::tensor({0.5F, std::numeric_limits<float>::quiet_NaN()});
+  for (const int64_t bits : {0, 3, 4}) {
+    auto layer = quantizer(bits);
+    EXPECT_TRUE(layer->forward(x)[1].isnan().item<bool>()) << bits << " bits, in training";
+    layer->eval();
+    EXPECT_TRUE(layer->forward(x)[1].isnan().item<bool>()) << bits << " bits, in evaluation";
   }
 }
 

@@ -1,5 +1,7 @@
 #include "bsq/quant/activation_ste.h"
 
+#include <limits>
+
 #include "tests/bsq/quant/slow_quantization.h"
 
 namespace bsq::test {
@@ -55,6 +57,17 @@ TEST(ActivationSte, RangeZeroGivesZero) {
         torch::equal(quantize_unsigned(torch::zeros({3}, type), /*bits=*/4, zero), torch::zeros({3}, type)));
     EXPECT_TRUE(
         torch::equal(quantize_unsigned(torch::ones({3}, type), /*bits=*/4, zero), torch::zeros({3}, type)));
+  }
+}
+
+// Zeros instead would hide a network that has diverged.
+TEST(ActivationSte, NanStaysNan) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const auto type : {torch::kFloat32, torch::kFloat64, torch::kBFloat16}) {
+    const auto x = torch::tensor({0.5F, nan, 1.0F}, torch::kFloat32).to(type);
+    EXPECT_TRUE(quantize_unsigned(x, /*bits=*/4, x.max()).isnan().all().item<bool>()) << "an unknown range";
+    const auto known = quantize_unsigned(x, /*bits=*/4, torch::ones({}, type));
+    EXPECT_EQ(values_of<float>(known.isnan()), (std::vector<float>{0, 1, 0}));
   }
 }
 

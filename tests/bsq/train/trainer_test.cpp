@@ -79,7 +79,7 @@ TEST(Trainer, ThresholdIsForTheIntervalsNotForTheEnd) {
   torch::manual_seed(5);
   auto options = quick_options(TrainingMethod::kBits, 1);
   options.learning_rate = 0;
-  options.threshold = 45;
+  options.threshold = 60;
   TrainingRun interval(network_for(TrainingMethod::kBits), easy_images(40), options);
   interval.trainer.run();
   EXPECT_LT(interval.network->conv2->weight_bits().bits(), 8);

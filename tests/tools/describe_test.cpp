@@ -1,0 +1,103 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tests/tools/tool_runs.h"
+
+namespace bsq::test {
+namespace {
+
+std::string text_of(const std::string& arguments) {
+  const auto result = run_tool("describe", arguments);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  return result.out;
+}
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST(Describe, TellsTheKindsApart) {
+  const auto& runs = tiny_runs();
+  EXPECT_EQ(described(runs.full.file("model_best.h5"))["kind"], "float");
+  EXPECT_EQ(described(runs.bsq.file("checkpoint.h5"))["kind"], "bits");
+  EXPECT_EQ(described(runs.finetuned.file("checkpoint.h5"))["kind"], "frozen");
+  EXPECT_EQ(described(runs.finetuned.file("best_bin.h5"))["kind"], "bits");
+  EXPECT_EQ(described(runs.finetuned.file("best_float.h5"))["kind"], "float");
+}
+
+TEST(Describe, JsonHoldsTheNetworkAndItsTensors) {
+  const auto json = described(tiny_runs().bsq.file("model_best.h5"));
+  EXPECT_EQ(json["network"]["architecture"], "resnet");
+  EXPECT_EQ(json["network"]["depth"], 8);
+  EXPECT_EQ(json["network"]["classes"], 10);
+  EXPECT_EQ(json["network"]["activation_range"], "running");
+  EXPECT_EQ(json["dataset"], "cifar10");
+  EXPECT_FALSE(json["resumable"]);
+  ASSERT_EQ(json["tensors"].size(), 9U);
+  EXPECT_EQ(json["tensors"][0]["name"], "conv1.weight");
+  EXPECT_EQ(json["tensors"][0]["shape"], (std::vector<int64_t>{16, 3, 3, 3}));
+  EXPECT_EQ(json["tensors"][0]["encoding"], "planes");
+  EXPECT_TRUE(holds(json["configuration"], "Prun_Int = 1\n")) << json["configuration"];
+}
+
+TEST(Describe, JsonAgreesWithTheRun) {
+  const auto& run = tiny_runs().bsq;
+  const auto json = described(run.file("checkpoint.h5"));
+  EXPECT_TRUE(json["resumable"]);
+  EXPECT_EQ(json["epoch"], 2);
+  EXPECT_EQ(json["bytes"], std::filesystem::file_size(run.file("checkpoint.h5")));
+  EXPECT_EQ(correct_count(run.out, "final:"), std::to_string(json["top1"].get<int>()) + " of 100");
+}
+
+TEST(Describe, TextNamesWhatMatters) {
+  const auto text = text_of(tiny_runs().bsq.file("checkpoint.h5"));
+  EXPECT_TRUE(holds(text, "kind: bits\n")) << text;
+  EXPECT_TRUE(holds(text, "network: resnet-8, BasicBlock, 10 classes")) << text;
+  EXPECT_TRUE(holds(text, "data set: cifar10\n")) << text;
+  EXPECT_TRUE(holds(text, "resumable: at epoch 3\n")) << text;
+  EXPECT_TRUE(holds(text, "layer3.0.conv2.weight")) << text;
+}
+
+TEST(Describe, BriefIsOneLineAFile) {
+  const auto& runs = tiny_runs();
+  const auto text =
+      text_of("--brief " + runs.full.file("model_best.h5") + " " + runs.finetuned.file("best_bin.h5"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_EQ(text.find("float  top-1 "), 0U) << text;
+  EXPECT_TRUE(holds(text, "\nbits   top-1 ")) << text;
+}
+
+TEST(Describe, SeveralFilesAreAnArray) {
+  const auto& runs = tiny_runs();
+  const auto json = nlohmann::json::parse(
+      text_of("--json " + runs.full.file("model_best.h5") + " " + runs.bsq.file("checkpoint.h5")));
+  ASSERT_EQ(json.size(), 2U);
+  EXPECT_EQ(json[1]["kind"], "bits");
+}
+
+TEST(Describe, ReadsAnExportedPyTorchFile) {
+  const auto& file = tiny_runs().exported;
+  const auto json = described(file);
+  EXPECT_EQ(json["kind"], "float");
+  EXPECT_FALSE(json.contains("network"));
+  EXPECT_GT(json["float_elements"], 74810);
+  EXPECT_TRUE(holds(text_of(file), "not said in a PyTorch file")) << text_of(file);
+}
+
+TEST(Describe, RefusesWhatItCannotRead) {
+  TemporaryFolder folder;
+  write_bytes(folder.file("text.h5"), "not a model\n");
+  for (const auto& [arguments, status] : {std::pair{std::string("--json ") + folder.file("missing.h5"), 1},
+                                          {folder.file("text.h5"), 1},
+                                          {"", 2},
+                                          {"--yaml x", 2}}) {
+    const auto result = run_tool("describe", arguments);
+    EXPECT_EQ(result.status, status) << arguments;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+}  // namespace
+}  // namespace bsq::test

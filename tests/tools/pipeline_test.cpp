@@ -1,0 +1,205 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <limits>
+#include <set>
+
+#include "bsq/bits/accounting.h"
+#include "tests/tools/tool_runs.h"
+
+namespace bsq::test {
+namespace {
+
+using Names = std::set<std::string>;
+
+Names names_in(const std::string& folder) {
+  Names names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.insert(entry.path().filename().string());
+  }
+  return names;
+}
+
+const std::vector<std::string> kFirstColumns = {"Learning Rate", "Train Loss", "Valid Loss", "Train Acc.",
+                                                "Valid Acc."};
+
+std::vector<std::string> columns_of(const ToolRun& run) { return read_log(run.file("log.txt")).at(0); }
+
+std::vector<std::string> with_more(std::vector<std::string> columns, const std::vector<std::string>& more) {
+  columns.insert(columns.end(), more.begin(), more.end());
+  return columns;
+}
+
+void expect_log(const ToolRun& run, const std::vector<std::string>& columns, size_t epochs) {
+  const auto log = read_log(run.file("log.txt"));
+  ASSERT_EQ(log.size(), epochs + 1);
+  EXPECT_EQ(log[0], columns);
+  for (const auto& row : log) {
+    EXPECT_EQ(row.size(), columns.size());
+  }
+}
+
+TEST(Pipeline, FullPrecisionWritesItsFolder) {
+  const auto& run = tiny_runs().full;
+  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "model_best.h5", "log.txt", "config.cfg"}));
+  expect_log(run, with_more(kFirstColumns, {"Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
+  EXPECT_NE(run.out.find("\nepoch 1  lr 0.05"), std::string::npos) << run.out;
+  EXPECT_NE(correct_count(run.out, "final:"), "");
+}
+
+TEST(Pipeline, FullPrecisionLearns) {
+  const auto log = read_log(tiny_runs().full.file("log.txt"));
+  EXPECT_LT(std::stod(log.at(2).at(1)), std::stod(log.at(1).at(1)));
+}
+
+TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
+  const auto& run = tiny_runs().eight_bits;
+  EXPECT_EQ(names_in(run.folder), (Names{"model_best.h5", "config.cfg"}));
+  EXPECT_EQ(correct_count(run.out, "before:"), evaluated_count(tiny_runs().full.file("model_best.h5")));
+  EXPECT_EQ(correct_count(run.out, "after:"), evaluated_count(run.file("model_best.h5")));
+  const auto json = described(run.file("model_best.h5"));
+  EXPECT_EQ(json["kind"], "bits");
+  EXPECT_EQ(json["tensors"].size(), 9U);
+  for (const auto& tensor : json["tensors"]) {
+    EXPECT_EQ(tensor["bits"], 8) << tensor;
+  }
+}
+
+TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
+  const auto& run = tiny_runs().bsq;
+  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "model_best.h5", "log.txt", "config.cfg"}));
+  expect_log(run, with_more(kFirstColumns, {"Reg Loss", "Comp", "Comp Stored", "Seconds", "Wait %"}),
+             /*epochs=*/3);
+  EXPECT_NE(run.out.find("precision adjustment at epoch 1\n"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find(", comp 4.00, comp_stored "), std::string::npos) << run.out;
+  const auto json = described(run.file("checkpoint.h5"));
+  EXPECT_GT(json["comp"], 4.2);
+  EXPECT_LT(json["comp"], 16);
+}
+
+TEST(Pipeline, TheFinalAdjustmentIsPrintedBeforeTheFinalLine) {
+  const auto& out = tiny_runs().bsq.out;
+  EXPECT_LT(out.find("\nfinal precision adjustment\n"), out.find("\nfinal: top-1 "));
+}
+
+TEST(Pipeline, FinetuningWritesItsFolderAndKeepsTheScheme) {
+  const auto& run = tiny_runs().finetuned;
+  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "model_best.h5", "log.txt", "config.cfg",
+                                         "best_bin.h5", "best_float.h5"}));
+  expect_log(run, with_more(kFirstColumns, {"Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
+  const auto before = described(tiny_runs().bsq.file("checkpoint.h5"))["tensors"];
+  const auto after = described(run.file("best_bin.h5"))["tensors"];
+  ASSERT_EQ(before.size(), after.size());
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(before[i]["name"], after[i]["name"]);
+    const bool is_gone = after[i]["bits"] == 0 && before[i]["bits"] == 1;
+    EXPECT_TRUE(is_gone || before[i]["bits"] == after[i]["bits"]) << before[i] << after[i];
+  }
+}
+
+TEST(Pipeline, EvaluationAgreesWithTheRunThatWroteTheFile) {
+  const auto& runs = tiny_runs();
+  for (const auto* run : {&runs.full, &runs.bsq, &runs.finetuned}) {
+    EXPECT_EQ(evaluated_count(run->file("checkpoint.h5")), correct_count(run->out, "final:")) << run->folder;
+  }
+  const auto best = correct_count(runs.finetuned.out, "best:");
+  EXPECT_EQ(evaluated_count(runs.finetuned.file("best_bin.h5")), best);
+  EXPECT_EQ(evaluated_count(runs.finetuned.file("best_float.h5")), best);
+  const auto out = run_tiny("bsq_train", "--evaluate --model " + runs.bsq.file("checkpoint.h5"));
+  EXPECT_EQ(correct_count(out, "start:"), correct_count(runs.bsq.out, "final:"));
+}
+
+// What a stored network needs, recounted from the file's tensors.
+Sizes sizes_of(const NetworkState& network) {
+  std::vector<BitCount> bits;
+  int64_t float_elements = 0;
+  for (const auto& [name, stored] : network) {
+    if (stored.encoding == Encoding::kFloat) {
+      float_elements += stored.value.is_floating_point() ? stored.value.numel() : 0;
+    } else {
+      bits.push_back({stored.value.numel(), stored.bits});
+    }
+  }
+  return count_sizes(bits, float_elements);
+}
+
+TEST(Pipeline, TheBinaryFileIsAsSmallAsCompStoredSays) {
+  const auto file = tiny_runs().finetuned.file("best_bin.h5");
+  const auto checkpoint = read_checkpoint(file);
+  const auto sizes = sizes_of(checkpoint.network);
+  EXPECT_DOUBLE_EQ(checkpoint.comp, sizes.comp());
+  EXPECT_DOUBLE_EQ(checkpoint.comp_stored, sizes.comp_stored());
+  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(file));
+  EXPECT_LE(bytes, sizes.stored_bits / 8 + 64 * 1024);
+  EXPECT_LT(bytes, sizes.float32_bits / 8);
+}
+
+TEST(Pipeline, ConversionTakesTheSchemeOfAnotherFile) {
+  const auto& runs = tiny_runs();
+  TemporaryFolder folder;
+  const auto scheme = runs.finetuned.file("best_bin.h5");
+  const auto out = run_tiny("convert", "--model " + runs.full.file("model_best.h5") + " --dict " + scheme +
+                                           " --checkpoint " + folder.file("mixed"));
+  const auto wanted = described(scheme)["tensors"];
+  const auto found = described(folder.file("mixed/model_best.h5"))["tensors"];
+  ASSERT_EQ(wanted.size(), found.size());
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_EQ(found[i]["name"], wanted[i]["name"]);
+    EXPECT_EQ(found[i]["bits"], std::max<int64_t>(1, wanted[i]["bits"])) << wanted[i];
+  }
+  EXPECT_EQ(correct_count(out, "after:"), evaluated_count(folder.file("mixed/model_best.h5")));
+}
+
+void expect_reruns(const std::string& tool, const ToolRun& run, const std::vector<std::string>& files) {
+  SCOPED_TRACE(run.folder);
+  TemporaryFolder again;
+  const auto result =
+      run_tool(tool, "--config " + run.file("config.cfg") + " --checkpoint " + again.path().string());
+  ASSERT_EQ(result.status, 0) << result.err;
+  for (const auto& file : files) {
+    expect_same_checkpoint(again.file(file), run.file(file));
+  }
+  if (tool != "convert") {
+    EXPECT_EQ(read_log_without_clock(again.file("log.txt")), read_log_without_clock(run.file("log.txt")));
+  }
+}
+
+TEST(Pipeline, TheWrittenConfigurationRerunsTheRun) {
+  const auto& runs = tiny_runs();
+  expect_reruns("bsq_train", runs.full, {"checkpoint.h5", "model_best.h5"});
+  expect_reruns("convert", runs.eight_bits, {"model_best.h5"});
+  expect_reruns("bsq_train", runs.bsq, {"checkpoint.h5", "model_best.h5"});
+  expect_reruns("finetune", runs.finetuned, {"checkpoint.h5", "best_bin.h5", "best_float.h5"});
+}
+
+TEST(Pipeline, TheSeedDecides) {
+  TemporaryFolder folder;
+  const std::string flags = "--float --depth 8 --epochs 1 --lr 0.05 --schedule 10 --manualSeed ";
+  run_tiny("bsq_train", flags + "7 --checkpoint " + folder.file("a"));
+  run_tiny("bsq_train", flags + "7 --checkpoint " + folder.file("b"));
+  run_tiny("bsq_train", flags + "8 --checkpoint " + folder.file("c"));
+  expect_same_checkpoint(folder.file("a/checkpoint.h5"), folder.file("b/checkpoint.h5"));
+  EXPECT_NE(read_log_without_clock(folder.file("a/log.txt")),
+            read_log_without_clock(folder.file("c/log.txt")));
+}
+
+TEST(Pipeline, AFixedWidthBaselineComesFromTheFloatFileAlone) {
+  TemporaryFolder folder;
+  const auto out =
+      run_tiny("finetune", "--Nbits 3 --epochs 1 --model " + tiny_runs().full.file("model_best.h5") +
+                               " --checkpoint " + folder.file("fixed"));
+  for (const auto& tensor : described(folder.file("fixed/best_bin.h5"))["tensors"]) {
+    EXPECT_EQ(tensor["bits"], 3) << tensor;
+  }
+  EXPECT_EQ(evaluated_count(folder.file("fixed/best_bin.h5")), correct_count(out, "best:"));
+}
+
+TEST(Pipeline, NoEpochsStillEndInAFinalModel) {
+  TemporaryFolder folder;
+  const auto out = run_tiny("bsq_train", "--float --depth 8 --epochs 0 --checkpoint " + folder.file("none"));
+  EXPECT_EQ(correct_count(out, "final:"), evaluated_count(folder.file("none/checkpoint.h5")));
+  EXPECT_EQ(out.find("best:"), std::string::npos) << out;
+}
+
+}  // namespace
+}  // namespace bsq::test

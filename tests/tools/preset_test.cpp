@@ -1,0 +1,60 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "bsq/train_options.h"
+#include "finetune/finetune_options.h"
+#include "tests/tools/tool_runs.h"
+
+namespace bsq::test {
+namespace {
+
+std::vector<std::string> presets() {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(BSQ_SOURCE "/models/presets")) {
+    files.push_back(entry.path().string());
+  }
+  return files;
+}
+
+TEST(Presets, EveryOneIsReadByItsTool) {
+  const auto files = presets();
+  EXPECT_FALSE(files.empty());
+  for (const auto& file : files) {
+    SCOPED_TRACE(file);
+    const std::vector<const char*> arguments = {"tool", "--config", file.c_str(), "--model", "start.h5"};
+    const int count = static_cast<int>(arguments.size());
+    if (file.find("finetune") != std::string::npos) {
+      const auto options = cli::parse_finetune_options(count, arguments.data());
+      EXPECT_TRUE(options.training.needs_bits);
+      EXPECT_LT(options.training.learning_rate, 0.1);
+    } else {
+      const auto options = cli::parse_train_options(count, arguments.data());
+      EXPECT_EQ(options.is_float, file.find("float") != std::string::npos);
+      EXPECT_EQ(options.penalty > 0, !options.is_float);
+      EXPECT_LT(options.training.schedule.back(), options.training.epochs);
+    }
+  }
+}
+
+TEST(Presets, TheCommandLineWins) {
+  const std::string file = BSQ_SOURCE "/models/presets/quickstart-cifar10-float.cfg";
+  const std::vector<const char*> arguments = {"tool", "--config",   file.c_str(), "--lr",
+                                              "0.5",  "--schedule", "2",          "3"};
+  const auto options = cli::parse_train_options(static_cast<int>(arguments.size()), arguments.data());
+  EXPECT_EQ(options.training.learning_rate, 0.5);
+  EXPECT_EQ(options.training.schedule, (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(options.training.epochs, 24);
+}
+
+TEST(Presets, OneRunsOnTinyImages) {
+  TemporaryFolder folder;
+  run_tiny("bsq_train", "--config " BSQ_SOURCE
+                        "/models/presets/quickstart-cifar10-float.cfg --depth 8 --epochs 1 "
+                        "--checkpoint " +
+                            folder.file("run"));
+  EXPECT_EQ(read_log(folder.file("run/log.txt")).size(), 2U);
+}
+
+}  // namespace
+}  // namespace bsq::test

@@ -1,0 +1,97 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <sstream>
+
+#include "tests/tools/tool_runs.h"
+
+namespace bsq::test {
+namespace {
+
+std::string raw_bytes(const torch::Tensor& tensor) {
+  return {static_cast<const char*>(tensor.data_ptr()),
+          static_cast<size_t>(tensor.numel() * tensor.element_size())};
+}
+
+// Names and bytes of every tensor, and the widths of the scheme, as Python reads them.
+const char kDump[] = R"(
+import torch, sys
+checkpoint = torch.load(sys.argv[1], map_location='cpu', weights_only=True)
+with open(sys.argv[2] + '/names', 'w') as names, open(sys.argv[2] + '/bytes', 'wb') as data:
+    for name, tensor in checkpoint['state_dict'].items():
+        names.write(name + '\n')
+        data.write(tensor.contiguous().numpy().tobytes())
+for name, bits in checkpoint['Nbit_dict'].items():
+    print(name, bits[0], bits[1])
+)";
+
+bool has_python_torch() {
+  return std::string(BSQ_PYTHON) != "" && run_command("'" BSQ_PYTHON "' -c 'import torch'").status == 0;
+}
+
+bool ends_with(const std::string& text, const std::string& ending) {
+  return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;
+}
+
+// A line for each layer: its name, the width of its weight and, where it has one, of its bias.
+std::string scheme_text(const NetworkState& network) {
+  std::string text;
+  for (const auto& [name, stored] : network) {
+    if (stored.encoding == Encoding::kFloat) {
+      continue;
+    }
+    const auto bits = std::to_string(stored.bits);
+    if (ends_with(name, ".bias")) {
+      text.replace(text.size() - 2, 1, bits);
+    } else {
+      text += name.substr(0, name.rfind('.')) + " " + bits + " 0\n";
+    }
+  }
+  return text;
+}
+
+TEST(PythonExport, PythonLoadsTheWeightsAndTheScheme) {
+  const auto& run = tiny_runs().finetuned;
+  if (!has_python_torch()) {
+    GTEST_SKIP() << "no Python with torch at '" BSQ_PYTHON "'";
+  }
+  TemporaryFolder folder;
+  write_bytes(folder.file("dump.py"), kDump);
+  const auto result = run_command("'" BSQ_PYTHON "' " + folder.file("dump.py") + " " + tiny_runs().exported +
+                                  " " + folder.path().string());
+  ASSERT_EQ(result.status, 0) << result.err;
+  std::string names;
+  std::string bytes;
+  for (const auto& [name, stored] : read_checkpoint(run.file("best_float.h5")).network) {
+    if (!ends_with(name, ".range")) {
+      names += name + "\n";
+      bytes += raw_bytes(stored.value);
+    }
+  }
+  EXPECT_EQ(read_bytes(folder.file("names")), names);
+  EXPECT_TRUE(read_bytes(folder.file("bytes")) == bytes);
+  std::istringstream found(result.out);
+  std::istringstream wanted(scheme_text(read_checkpoint(run.file("best_bin.h5")).network));
+  const auto lines = [](std::istringstream& in) {
+    std::set<std::string> all;
+    for (std::string line; std::getline(in, line);) {
+      all.insert(line);
+    }
+    return all;
+  };
+  EXPECT_EQ(lines(found), lines(wanted));
+}
+
+TEST(SharedData, DescribeReadsThePublishedCheckpoint) {
+  const auto file = shared_folder() + "/checkpoints/bsq-resnet20-cifar10.pth.tar";
+  if (shared_folder().empty()) {
+    GTEST_SKIP() << "no folder of shared data";
+  }
+  const auto json = described(file);
+  EXPECT_EQ(json["kind"], "float");
+  EXPECT_EQ(json["epoch"], 343);
+  EXPECT_DOUBLE_EQ(json["top1"], 92.55);
+}
+
+}  // namespace
+}  // namespace bsq::test

@@ -1,0 +1,147 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/tools/tool_runs.h"
+
+namespace bsq::test {
+namespace {
+
+// Four epochs at once, and two that go on for two more; planes are lost in between.
+void expect_goes_on(const std::string& tool, const std::string& flags,
+                    const std::vector<std::string>& files) {
+  TemporaryFolder folder;
+  const auto whole = run_tiny(tool, flags + " --epochs 4 --checkpoint " + folder.file("whole"));
+  run_tiny(tool, flags + " --epochs 2 --checkpoint " + folder.file("parts"));
+  const auto rest = run_tiny(tool, "--resume --epochs 4 --checkpoint " + folder.file("parts"));
+  EXPECT_NE(rest.find("resumed at epoch 2, step 0\n"), std::string::npos) << rest;
+  EXPECT_EQ(correct_count(rest, "final:"), correct_count(whole, "final:"));
+  for (const auto& file : files) {
+    SCOPED_TRACE(file);
+    expect_same_checkpoint(folder.file("whole/" + file), folder.file("parts/" + file));
+  }
+  EXPECT_EQ(read_log_without_clock(folder.file("whole/log.txt")),
+            read_log_without_clock(folder.file("parts/log.txt")));
+}
+
+std::string bit_flags() {
+  return "--bin --L1 --decay 4 --Prun_Int 2 --lr 0.05 --schedule 3 --model " +
+         tiny_runs().eight_bits.file("model_best.h5");
+}
+
+TEST(Resume, MoreEpochsOfBitsAreBitForBitThoseOfOneRun) {
+  expect_goes_on("bsq_train", bit_flags(), {"checkpoint.h5", "model_best.h5"});
+}
+
+TEST(Resume, MoreEpochsOfFullPrecisionAreBitForBitThoseOfOneRun) {
+  expect_goes_on("bsq_train", "--float --depth 8 --lr 0.05 --schedule 3", {"checkpoint.h5", "model_best.h5"});
+}
+
+TEST(Resume, MoreEpochsOfFinetuningAreBitForBitThoseOfOneRun) {
+  expect_goes_on("finetune", "--bin --lr 0.01 --schedule 3 --model " + tiny_runs().bsq.file("checkpoint.h5"),
+                 {"checkpoint.h5", "model_best.h5", "best_bin.h5", "best_float.h5"});
+}
+
+// Starts a run of many small steps and, a moment after its first epoch, sends a signal. Gives the exit
+// status.
+CommandResult run_until_signal(const std::string& tool, const std::string& arguments,
+                               const std::string& folder, const std::string& signal) {
+  return run_command("'" + program(tool) + "' " + arguments + " --checkpoint " + folder +
+                     " & pid=$!; for i in $(seq 3000); do [ -e " + folder +
+                     "/checkpoint.h5 ] && break; sleep 0.02; done; sleep 0.1; kill -" + signal +
+                     " $pid; wait $pid");
+}
+
+// Interrupts in mid-epoch: a moment that falls between two epochs is tried again.
+void interrupt(const std::string& tool, const std::string& arguments, const std::string& folder,
+               const std::string& signal, int status) {
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    std::filesystem::remove_all(folder);
+    const auto result = run_until_signal(tool, arguments, folder, signal);
+    if (result.status == 0) {
+      continue;
+    }
+    ASSERT_EQ(result.status, status) << result.err;
+    EXPECT_NE(result.err.find("state saved in " + folder + "/checkpoint.h5"), std::string::npos)
+        << result.err;
+    const auto file = read_checkpoint(folder + "/checkpoint.h5");
+    ASSERT_TRUE(file.training.has_value());
+    if (file.training->next_step > 0) {
+      return;
+    }
+  }
+  FAIL() << "no signal fell into the middle of an epoch";
+}
+
+void expect_survives(const std::string& tool, const std::string& flags, const std::string& signal,
+                     int status) {
+  TemporaryFolder folder;
+  const auto arguments =
+      flags + " --epochs 3 --threads 1 --workers 1 --train-batch 5 --test-batch 50 --data " + tiny_data();
+  const auto whole = run_tool(tool, arguments + " --checkpoint " + folder.file("whole"));
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  interrupt(tool, arguments, folder.file("parts"), signal, status);
+  ASSERT_FALSE(testing::Test::HasFatalFailure());
+  const auto rest = run_tool(tool, "--resume --threads 1 --checkpoint " + folder.file("parts"));
+  ASSERT_EQ(rest.status, 0) << rest.err;
+  expect_same_checkpoint(folder.file("whole/checkpoint.h5"), folder.file("parts/checkpoint.h5"));
+  EXPECT_EQ(read_log_without_clock(folder.file("whole/log.txt")),
+            read_log_without_clock(folder.file("parts/log.txt")));
+}
+
+TEST(Resume, SigtermInMidEpochLeavesNoTrace) {
+  expect_survives(
+      "bsq_train",
+      "--bin --L1 --decay 1 --Prun_Int 1 --lr 0.02 --model " + tiny_runs().eight_bits.file("model_best.h5"),
+      "TERM", 143);
+}
+
+TEST(Resume, CtrlCInMidEpochOfFinetuningLeavesNoTrace) {
+  expect_survives("finetune", "--bin --lr 0.01 --model " + tiny_runs().bsq.file("checkpoint.h5"), "INT", 130);
+}
+
+// A copy of the run's folder, so that a test can do what it likes with it.
+std::string copied(const ToolRun& run, const TemporaryFolder& folder) {
+  std::filesystem::copy(run.folder, folder.file("run"), std::filesystem::copy_options::recursive);
+  return folder.file("run");
+}
+
+TEST(Resume, AFlagThatContradictsTheRunIsRefused) {
+  TemporaryFolder folder;
+  const auto run = copied(tiny_runs().bsq, folder);
+  const auto before = folder_bytes(run);
+  for (const std::string flag : {"--lr 0.3", "--decay 1", "--depth 20", "--float", "--act 8",
+                                 "--manualSeed 5", "--dataset cifar100", "--schedule 1 2"}) {
+    const auto result = run_tool("bsq_train", "--resume --checkpoint " + run + " " + flag);
+    EXPECT_EQ(result.status, 2) << flag;
+    const auto name = flag.substr(2, flag.find(' ') - 2);
+    EXPECT_EQ(result.err.find("bsq_train: --resume: " + name), 0U) << result.err;
+    EXPECT_EQ(result.err.find('\n'), result.err.size() - 1) << result.err;
+  }
+  EXPECT_EQ(folder_bytes(run), before);
+}
+
+TEST(Resume, FlagsThatRepeatWhatTheRunHadAreFine) {
+  TemporaryFolder folder;
+  const auto run = copied(tiny_runs().bsq, folder);
+  const auto out = run_tiny("bsq_train",
+                            "--resume --arch resnet --depth 8 --act 4 --dataset cifar10 --lr 0.05 --L1 --bin "
+                            "--schedule 10 --checkpoint " +
+                                run);
+  EXPECT_EQ(correct_count(out, "final:"), correct_count(tiny_runs().bsq.out, "final:"));
+  expect_same_checkpoint(run + "/checkpoint.h5", tiny_runs().bsq.file("checkpoint.h5"));
+}
+
+TEST(Resume, AFileWithoutTrainingStateIsRefused) {
+  TemporaryFolder folder;
+  std::filesystem::create_directories(folder.file("run"));
+  std::filesystem::copy_file(tiny_runs().eight_bits.file("model_best.h5"), folder.file("run/checkpoint.h5"));
+  const auto before = folder_bytes(folder.file("run"));
+  const auto result = run_tool("bsq_train", "--resume --checkpoint " + folder.file("run"));
+  EXPECT_EQ(result.status, 1);
+  EXPECT_NE(result.err.find("holds no training state"), std::string::npos) << result.err;
+  EXPECT_EQ(folder_bytes(folder.file("run")), before);
+}
+
+}  // namespace
+}  // namespace bsq::test

@@ -1,0 +1,164 @@
+#include "tests/tools/tool_runs.h"
+
+#include <filesystem>
+#include <sstream>
+
+#include "tests/tools/tiny_cifar.h"
+
+namespace bsq::test {
+namespace {
+
+const TemporaryFolder& workshop() {
+  static const TemporaryFolder folder;
+  return folder;
+}
+
+ToolRun run_into(const std::string& name, const std::string& tool, const std::string& arguments) {
+  const auto folder = workshop().file(name);
+  return {folder, run_tiny(tool, arguments + " --checkpoint " + folder)};
+}
+
+TinyRuns make_tiny_runs() {
+  TinyRuns runs;
+  runs.full = run_into("full", "bsq_train", "--float --depth 8 --epochs 2 --lr 0.05 --schedule 10");
+  runs.eight_bits = run_into("eight-bits", "convert", "--Nbits 8 --model " + runs.full.file("model_best.h5"));
+  runs.bsq =
+      run_into("bsq", "bsq_train",
+               "--bin --L1 --decay 4 --Prun_Int 1 --epochs 3 --lr 0.05 --schedule 10 --wd 1e-4 --model " +
+                   runs.eight_bits.file("model_best.h5"));
+  runs.exported = workshop().file("best.pth");
+  runs.finetuned = run_into("finetuned", "finetune",
+                            "--bin --epochs 2 --lr 0.01 --schedule 1 --export-pth " + runs.exported +
+                                " --model " + runs.bsq.file("checkpoint.h5"));
+  return runs;
+}
+
+bool same(const torch::Tensor& a, const torch::Tensor& b) {
+  return a.defined() == b.defined() && (!a.defined() || same_bits(a, b));
+}
+
+void expect_same_training(const TrainingState& a, const TrainingState& b) {
+  EXPECT_EQ(a.next_epoch, b.next_epoch);
+  EXPECT_EQ(a.next_step, b.next_step);
+  EXPECT_EQ(a.best_top1, b.best_top1);
+  EXPECT_EQ(a.best_epoch, b.best_epoch);
+  ASSERT_EQ(a.optimizer.size(), b.optimizer.size());
+  for (const auto& [name, tensor] : a.optimizer) {
+    ASSERT_EQ(b.optimizer.count(name), 1U) << name;
+    EXPECT_TRUE(same(tensor, b.optimizer.at(name))) << name;
+  }
+  expect_same_state(a.network, b.network);
+}
+
+}  // namespace
+
+std::string tiny_data() {
+  static const auto folder = [] {
+    const auto path = workshop().file("cifar10");
+    write_tiny_cifar10(path);
+    return path;
+  }();
+  return folder;
+}
+
+std::string tiny_flags(const std::string& data) {
+  return " --threads 1 --workers 1 --train-batch 25 --test-batch 50 --data " +
+         (data.empty() ? tiny_data() : data);
+}
+
+CommandResult run_tool(const std::string& tool, const std::string& arguments) {
+  return run_command("'" + program(tool) + "' " + arguments);
+}
+
+std::string run_tiny(const std::string& tool, const std::string& arguments) {
+  const auto result = run_tool(tool, arguments + tiny_flags());
+  EXPECT_EQ(result.status, 0) << tool << " " << arguments << "\n" << result.err;
+  return result.out;
+}
+
+std::string correct_count(const std::string& out, const std::string& start) {
+  const auto line = ("\n" + out).find("\n" + start + " top-1 ");
+  const auto open = out.find('(', line);
+  const auto close = out.find(')', open);
+  if (line == std::string::npos || close == std::string::npos || out.find('\n', line) < close) {
+    ADD_FAILURE() << "no line '" << start << " top-1 ... (N of M)' in:\n" << out;
+    return "";
+  }
+  return out.substr(open + 1, close - open - 1);
+}
+
+std::string evaluated_count(const std::string& model, const std::string& flags) {
+  return correct_count(run_tiny("finetune", "--evaluate --model " + model + " " + flags), "start:");
+}
+
+nlohmann::json described(const std::string& file) {
+  const auto result = run_tool("describe", "--json " + file);
+  EXPECT_EQ(result.status, 0) << result.err;
+  return nlohmann::json::parse(result.out, nullptr, /*allow_exceptions=*/false);
+}
+
+std::vector<std::vector<std::string>> read_log(const std::string& file) {
+  std::vector<std::vector<std::string>> rows;
+  std::istringstream text(read_bytes(file));
+  for (std::string line; std::getline(text, line);) {
+    rows.emplace_back();
+    std::istringstream cells(line);
+    for (std::string cell; std::getline(cells, cell, '\t');) {
+      rows.back().push_back(cell);
+    }
+  }
+  return rows;
+}
+
+std::vector<std::vector<std::string>> read_log_without_clock(const std::string& file) {
+  auto rows = read_log(file);
+  for (auto& row : rows) {
+    EXPECT_GE(row.size(), 2U);
+    row.resize(row.size() < 2 ? 0 : row.size() - 2);
+  }
+  return rows;
+}
+
+std::map<std::string, std::string> folder_bytes(const std::string& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    files[entry.path().string()] = entry.is_regular_file() ? read_bytes(entry.path().string()) : "";
+  }
+  return files;
+}
+
+void expect_same_state(const NetworkState& a, const NetworkState& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    const auto& [name, left] = a[i];
+    const auto& right = b[i].second;
+    EXPECT_EQ(name, b[i].first);
+    EXPECT_EQ(left.encoding, right.encoding) << name;
+    EXPECT_EQ(left.bits, right.bits) << name;
+    EXPECT_TRUE(same(left.value, right.value)) << name;
+    EXPECT_TRUE(same(left.positive, right.positive)) << name;
+    EXPECT_TRUE(same(left.negative, right.negative)) << name;
+    EXPECT_TRUE(same(left.scale, right.scale)) << name;
+  }
+}
+
+void expect_same_checkpoint(const std::string& a, const std::string& b) {
+  const auto left = read_checkpoint(a);
+  const auto right = read_checkpoint(b);
+  EXPECT_EQ(left.kind, right.kind);
+  EXPECT_EQ(left.epoch, right.epoch);
+  EXPECT_EQ(left.top1, right.top1);
+  EXPECT_EQ(left.comp_stored, right.comp_stored);
+  expect_same_state(left.network, right.network);
+  ASSERT_EQ(left.training.has_value(), right.training.has_value());
+  if (left.training) {
+    expect_same_training(*left.training, *right.training);
+  }
+}
+
+const TinyRuns& tiny_runs() {
+  static const TinyRuns runs = make_tiny_runs();
+  return runs;
+}
+
+}  // namespace bsq::test

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bsq/io/checkpoint.h"
+#include "tests/support.h"
+
+namespace bsq::test {
+
+/// The folder of tiny CIFAR-10 images, made once.
+std::string tiny_data();
+/// The flags that make every run small: one thread, the tiny images, batches of 25. As long as `data` is "".
+std::string tiny_flags(const std::string& data = "");
+/// Runs one of the programs with these arguments.
+CommandResult run_tool(const std::string& tool, const std::string& arguments);
+/// The same with tiny_flags(); anything but exit 0 is a test failure. Gives stdout.
+std::string run_tiny(const std::string& tool, const std::string& arguments);
+
+/// "28 of 100" from the line that begins with `start` ("final:"); a missing line is a test failure and gives
+/// "".
+std::string correct_count(const std::string& out, const std::string& start);
+/// What `finetune --evaluate` counts for a file, with more flags where `flags` holds some.
+std::string evaluated_count(const std::string& model, const std::string& flags = "");
+/// What `describe --json` says of a file.
+nlohmann::json described(const std::string& file);
+
+/// log.txt: the line of names, then the epochs, each cell as text.
+std::vector<std::vector<std::string>> read_log(const std::string& file);
+/// The same without the columns of the clock, which come last.
+std::vector<std::vector<std::string>> read_log_without_clock(const std::string& file);
+/// Names of a folder's files and their bytes.
+std::map<std::string, std::string> folder_bytes(const std::string& folder);
+
+/// Expects the same tensors, bit for bit.
+void expect_same_state(const NetworkState& a, const NetworkState& b);
+/// Expects two files to hold the same network and, where they hold training states, the same of those too.
+void expect_same_checkpoint(const std::string& a, const std::string& b);
+
+/// A folder that a run wrote to and what it printed.
+struct ToolRun {
+  std::string folder;
+  std::string out;
+  std::string file(const std::string& name) const { return folder + "/" + name; }
+};
+
+/// The whole way, once for all tests of a program: full precision, eight bits, BSQ, finetuning; ResNet-8.
+struct TinyRuns {
+  ToolRun full, eight_bits, bsq, finetuned;
+  std::string exported;  ///< what finetuning wrote with --export-pth
+};
+const TinyRuns& tiny_runs();
+
+}  // namespace bsq::test
