@@ -3,11 +3,9 @@
 
 #include "bsq/error.h"
 #include "bsq/nn/network_bits.h"
-#include "bsq/train/statistics.h"
 #include "bsq/train_options.h"
 #include "tools/cli/main_guard.h"
-#include "tools/cli/session.h"
-#include "tools/cli/training_run.h"
+#include "tools/cli/training_session.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
@@ -46,55 +44,18 @@ void prepare(Network& network, const TrainOptions& options) {
   set_gradient_mode(network, GradientMode::kWeight);
 }
 
-void print_start(Model& model, Data& data) {
-  if (network_representation(*model.network) != Representation::kFloat) {
-    print_statistics(std::cout, *model.network);
-  }
-  calibrate_if_needed(*model.network, data, std::cout);
-  std::cout << "start: " << text_of(evaluate(*model.network, *data.test)) << std::endl;
-}
-
-int train(Model& model, Data& data, RunFolder& folder, const TrainOptions& options,
-          const std::optional<TrainingState>& resumed) {
-  watch_signals();
-  TrainingRun run(model, data, folder, trainer_options(options), options.training.start_epoch);
-  if (resumed) {
-    run.resume(*resumed);
-  }
-  if (!run.train()) {
-    return stop_status();
-  }
-  const auto evaluation = run.finish();
-  std::cout << "final: " << text_of(evaluation) << "\n";
+void print_best(const TrainingRun& run) {
   if (run.best_top1() >= 0) {
-    std::cout << "best: top-1 " << std::fixed << std::setprecision(2) << run.best_top1() << " %\n";
+    std::cout << "best: top-1 " << std::fixed << std::setprecision(2) << run.best_top1() << " %" << std::endl;
   }
-  std::cout << std::flush;
-  return 0;
 }
 
-int run(TrainOptions options) {
-  const auto device = set_up_runtime(options.runtime, options.data.seed);
-  if (options.training.resume) {
-    options.model.model = options.output.folder + "/checkpoint.h5";
-  }
-  const auto file =
-      options.training.resume ? read_interrupted(options.model.model) : read_named_model(options.model);
-  auto data = load_data(options.data, file);
-  auto model = make_model(options.model, file, data.classes, device);
-  if (options.training.resume) {
-    RunFolder folder(options.output);
-    set_gradient_mode(*model.network, GradientMode::kWeight);
-    return train(model, data, folder, options, file->training);
-  }
-  prepare(*model.network, options);
-  if (options.training.evaluate) {
-    print_start(model, data);
-    return 0;
-  }
-  RunFolder folder(options.output);
-  print_start(model, data);
-  return train(model, data, folder, options, std::nullopt);
+int run(const TrainOptions& options) {
+  SessionSteps steps;
+  steps.trainer = trainer_options(options);
+  steps.prepare = [&](Network& network) { prepare(network, options); };
+  steps.conclude = [](TrainingRun& run, Model&, Data&, RunFolder&) { print_best(run); };
+  return run_training_session(options, steps);
 }
 
 }  // namespace

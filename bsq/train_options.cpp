@@ -48,7 +48,7 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   line.add_output("checkpoints/bsq");
   line.parse(argc, argv);
 
-  TrainOptions options{line.model(), line.data(), line.runtime(), line.training(), line.output()};
+  TrainOptions options{{line.model(), line.data(), line.runtime(), line.training(), line.output()}};
   const double decay = line.real("decay", 0, 1e9);
   options.penalty = line.values()["L1"].as<bool>() ? decay : 0.0;
   options.adjustment_interval = line.integer("Prun_Int", 1, 1000000);

@@ -5,12 +5,7 @@
 namespace bsq::cli {
 
 /// Everything that bsq_train can be told.
-struct TrainOptions {
-  ModelFlags model;
-  DataFlags data;
-  RuntimeFlags runtime;
-  TrainingFlags training;
-  OutputFlags output;
+struct TrainOptions : SessionFlags {
   double penalty = 0;  ///< --decay where --L1 asks for the penalty, else 0
   int64_t adjustment_interval = 50;
   double threshold = 0;

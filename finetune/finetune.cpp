@@ -2,12 +2,10 @@
 
 #include "bsq/error.h"
 #include "bsq/nn/network_bits.h"
-#include "bsq/train/statistics.h"
 #include "finetune/finetune_options.h"
 #include "tools/cli/export.h"
 #include "tools/cli/main_guard.h"
-#include "tools/cli/session.h"
-#include "tools/cli/training_run.h"
+#include "tools/cli/training_session.h"
 
 namespace bsq::cli {
 namespace {
@@ -51,59 +49,24 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
   std::cout << "best: " << text_of(evaluation) << std::endl;
 }
 
-int train(Model& model, Data& data, RunFolder& folder, const FinetuneOptions& options,
-          const std::optional<TrainingState>& resumed) {
-  watch_signals();
-  TrainingRun run(model, data, folder, options_of(options.training, TrainingMethod::kFinetune),
-                  options.training.start_epoch);
-  if (resumed) {
-    run.resume(*resumed);
-  }
-  if (!run.train()) {
-    return stop_status();
-  }
-  const auto evaluation = run.finish();
-  std::cout << "final: " << text_of(evaluation) << std::endl;
-  write_best(run, model, data, folder, options);
-  return 0;
-}
-
-void print_start(Model& model, Data& data) {
-  if (network_representation(*model.network) != Representation::kFloat) {
-    print_statistics(std::cout, *model.network);
-  }
-  calibrate_if_needed(*model.network, data, std::cout);
-  std::cout << "start: " << text_of(evaluate(*model.network, *data.test)) << std::endl;
-}
-
-int run(FinetuneOptions options) {
-  const auto device = set_up_runtime(options.runtime, options.data.seed);
-  check_export_path(options.export_file);
-  if (options.training.resume) {
-    options.model.model = options.output.folder + "/checkpoint.h5";
-  }
-  const auto file =
-      options.training.resume ? read_interrupted(options.model.model) : read_named_model(options.model);
-  auto data = load_data(options.data, file);
-  auto model = make_model(options.model, file, data.classes, device);
-  if (options.training.resume) {
-    RunFolder folder(options.output);
-    return train(model, data, folder, options, file->training);
-  }
-  // A float file is evaluated as it is, unless a width is asked for.
-  const bool stays_float = options.training.evaluate && !options.training.needs_bits &&
-                           !options.model.names_bits &&
-                           network_representation(*model.network) == Representation::kFloat;
+// A float file is evaluated as it is, unless a width is asked for.
+void prepare(Network& network, const FinetuneOptions& options) {
+  const bool stays_float = options.training.evaluate && !options.training.needs_bits && !options.model.names_bits &&
+                           network_representation(network) == Representation::kFloat;
   if (!stays_float) {
-    freeze(*model.network, options);
+    freeze(network, options);
   }
-  if (options.training.evaluate) {
-    print_start(model, data);
-    return 0;
-  }
-  RunFolder folder(options.output);
-  print_start(model, data);
-  return train(model, data, folder, options, std::nullopt);
+}
+
+int run(const FinetuneOptions& options) {
+  check_export_path(options.export_file);
+  SessionSteps steps;
+  steps.trainer = options_of(options.training, TrainingMethod::kFinetune);
+  steps.prepare = [&](Network& network) { prepare(network, options); };
+  steps.conclude = [&](TrainingRun& run, Model& model, Data& data, RunFolder& folder) {
+    write_best(run, model, data, folder, options);
+  };
+  return run_training_session(options, steps);
 }
 
 }  // namespace

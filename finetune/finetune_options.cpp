@@ -26,8 +26,8 @@ FinetuneOptions parse_finetune_options(int argc, const char* const* argv) {
   line.add(RuntimeFlags());
   line.add_output("checkpoints/finetune");
   line.parse(argc, argv);
-  FinetuneOptions options{line.model(),    line.data(),   line.runtime(),
-                          line.training(), line.output(), line.values()["export-pth"].as<std::string>()};
+  FinetuneOptions options{{line.model(), line.data(), line.runtime(), line.training(), line.output()},
+                          line.values()["export-pth"].as<std::string>()};
   if (options.model.model.empty() && !options.training.resume) {
     throw UsageError("--model FILE is missing");
   }

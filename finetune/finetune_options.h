@@ -5,12 +5,7 @@
 namespace bsq::cli {
 
 /// Everything that finetune can be told.
-struct FinetuneOptions {
-  ModelFlags model;
-  DataFlags data;
-  RuntimeFlags runtime;
-  TrainingFlags training;
-  OutputFlags output;
+struct FinetuneOptions : SessionFlags {
   std::string export_file;  ///< --export-pth; "": none
 };
 

@@ -59,4 +59,13 @@ struct OutputFlags {
   std::string configuration;
 };
 
+/// All of them: what bsq_train and finetune share.
+struct SessionFlags {
+  ModelFlags model;
+  DataFlags data;
+  RuntimeFlags runtime;
+  TrainingFlags training;
+  OutputFlags output;
+};
+
 }  // namespace bsq::cli
