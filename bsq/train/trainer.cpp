@@ -140,7 +140,7 @@ void Trainer::train_batch(const Batch& batch) {
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     throw Error("epoch " + std::to_string(state_.next_epoch) + ", step " + std::to_string(batch.index) +
-                ": the loss is " + std::to_string(value) +
+                ": the loss is " + (std::isnan(value) ? "nan" : "infinite") +
                 "; expected a finite number (a lower --lr may help)");
   }
   loss.backward();

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <limits>
 #include <set>
 
 #include "bsq/bits/accounting.h"
@@ -22,8 +22,6 @@ Names names_in(const std::string& folder) {
 
 const std::vector<std::string> kFirstColumns = {"Learning Rate", "Train Loss", "Valid Loss", "Train Acc.",
                                                 "Valid Acc."};
-
-std::vector<std::string> columns_of(const ToolRun& run) { return read_log(run.file("log.txt")).at(0); }
 
 std::vector<std::string> with_more(std::vector<std::string> columns, const std::vector<std::string>& more) {
   columns.insert(columns.end(), more.begin(), more.end());

@@ -48,6 +48,18 @@ TEST(Synthetic, ImagesDependOnSeedSplitAndIndexAlone) {
   EXPECT_EQ(draw_synthetic(5, SyntheticSplit::kTest, 0).size(), 0);
 }
 
+// Threads that wait for each other crawl on a busy machine.
+class OneThread {
+ public:
+  OneThread() { torch::set_num_threads(1); }
+  ~OneThread() { torch::set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  const int before_ = torch::get_num_threads();
+};
+
 double accuracy(nn::Sequential& network, const ImageDataset& data) {
   const torch::NoGradGuard no_grad;
   network->eval();
@@ -98,6 +110,7 @@ nn::Sequential convolutional_model() {
 }
 
 TEST(Synthetic, ALinearModelOnPixelsDoesNotLearnIt) {
+  const OneThread one_thread;
   torch::manual_seed(1);
   const DatasetSplits splits = load_synthetic(1234);
   nn::Sequential network = linear_model();
@@ -108,6 +121,7 @@ TEST(Synthetic, ALinearModelOnPixelsDoesNotLearnIt) {
 }
 
 TEST(Synthetic, ASmallConvolutionalNetworkLearnsIt) {
+  const OneThread one_thread;
   torch::manual_seed(1);
   const DatasetSplits splits = load_synthetic(1234);
   nn::Sequential network = convolutional_model();

@@ -11,7 +11,7 @@ TrainerOptions run_options(TrainingMethod method) {
   options.epochs = 5;
   options.learning_rate = 0.05;
   options.schedule = {3};
-  options.penalty = 1;
+  options.penalty = 8;
   options.adjustment_interval = 2;
   options.threshold = 2;
   return options;
