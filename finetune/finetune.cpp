@@ -10,8 +10,9 @@
 namespace bsq::cli {
 namespace {
 
-// Freezes a loaded network at the values that it computes with: planes in mid-training are made binary without growth.
-// For training, planes that no weight needs are dropped too; evaluation takes the file as it is, to the last bit.
+// Freezes a loaded network at the values that it computes with: planes in mid-training are made binary
+// without growth. For training, planes that no weight needs are dropped too; evaluation takes the file as it
+// is, to the last bit.
 void freeze(Network& network, const FinetuneOptions& options) {
   const auto found = network_representation(network);
   if (found == Representation::kFrozen) {
@@ -51,7 +52,8 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
 
 // A float file is evaluated as it is, unless a width is asked for.
 void prepare(Network& network, const FinetuneOptions& options) {
-  const bool stays_float = options.training.evaluate && !options.training.needs_bits && !options.model.names_bits &&
+  const bool stays_float = options.training.evaluate && !options.training.needs_bits &&
+                           !options.model.names_bits &&
                            network_representation(network) == Representation::kFloat;
   if (!stays_float) {
     freeze(network, options);

@@ -31,8 +31,8 @@ void write_bytes(const std::string& path, const std::string& bytes);
 /// Equality of type, shape and every bit.
 bool same_bits(const torch::Tensor& a, const torch::Tensor& b);
 
-/// The folder of shared data (BSQ_SHARED) or of golden files (BSQ_GOLDEN). Empty where only the default is missing,
-/// so that the caller skips; a folder that the variable names and that is missing is a test failure.
+/// The folder of shared data (BSQ_SHARED) or of golden files (BSQ_GOLDEN). Empty where only the default is
+/// missing, so that the caller skips; a folder that the variable names and that is missing is a test failure.
 std::string shared_folder();
 std::string golden_folder();
 

@@ -16,8 +16,8 @@ struct SessionSteps {
   std::function<void(TrainingRun&, Model&, Data&, RunFolder&)> conclude;
 };
 
-/// Loads images and model, evaluates, trains, or takes up the run in the output folder with --resume. Nothing is written
-/// before all input is found good. Gives the exit status.
+/// Loads images and model, evaluates, trains, or takes up the run in the output folder with --resume. Nothing
+/// is written before all input is found good. Gives the exit status.
 int run_training_session(SessionFlags flags, const SessionSteps& steps);
 
 }  // namespace bsq::cli
