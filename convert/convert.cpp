@@ -50,7 +50,7 @@ int run(const ConvertOptions& options) {
   if (!options.scheme_file.empty()) {
     scheme_file = read_scheme_file(options.scheme_file);
   }
-  auto data = load_data(options.data, file);
+  auto data = load_data(options.data, options.runtime, file);
   auto model = make_model(options.model, file, data.classes, device);
   calibrate_if_needed(*model.network, data, std::cout);
   std::cout << "before: " << text_of(evaluate(*model.network, *data.test)) << std::endl;

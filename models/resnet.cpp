@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "bsq/nn/norm_activation.h"
 #include "models/resnet_blocks.h"
 
 namespace bsq {
@@ -70,9 +71,10 @@ void ResNetImpl::initialize() {
 }
 
 torch::Tensor ResNetImpl::forward(const torch::Tensor& images) {
-  auto x = torch::relu(bn1_(conv1_(images)));
+  auto x = normalize_relu(bn1_, conv1_(images));
   x = layer3_->forward(layer2_->forward(layer1_->forward(x)));
-  x = torch::avg_pool2d(x, /*kernel_size=*/8);
+  x = torch::avg_pool2d(x.to(images.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32),
+                        /*kernel_size=*/8);
   return fc_(x.flatten(/*start_dim=*/1));
 }
 

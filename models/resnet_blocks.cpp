@@ -1,5 +1,7 @@
 #include "models/resnet_blocks.h"
 
+#include "bsq/nn/norm_activation.h"
+
 namespace bsq {
 namespace {
 
@@ -8,22 +10,8 @@ ActivationQuantizer activation(const NetworkDescription& description) {
                                  .batch_range(description.activation_range == ActivationRange::kBatch));
 }
 
-// Empty where input and output have the same shape.
-torch::nn::Sequential shortcut(const BlockOptions& options, int64_t expansion) {
-  torch::nn::Sequential branch;
-  const int64_t out = options.planes * expansion;
-  if (options.stride == 1 && options.in_planes == out) {
-    return branch;
-  }
-  if (options.description.quantize_shortcut) {
-    branch->push_back(bit_conv(options.in_planes, out, /*kernel=*/1, options.stride));
-  } else {
-    branch->push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(options.in_planes, out, /*kernel_size=*/1)
-                                            .stride(options.stride)
-                                            .bias(false)));
-  }
-  branch->push_back(torch::nn::BatchNorm2d(out));
-  return branch;
+bool changes_shape(const BlockOptions& options, int64_t out_planes) {
+  return options.stride != 1 || options.in_planes != out_planes;
 }
 
 }  // namespace
@@ -33,6 +21,22 @@ BitConv2d bit_conv(int64_t in_planes, int64_t planes, int64_t kernel, int64_t st
       BitConv2dOptions(in_planes, planes, kernel).stride(stride).padding(kernel / 2).bias(false));
 }
 
+ShortcutImpl::ShortcutImpl(const BlockOptions& options, int64_t out_planes) {
+  if (options.description.quantize_shortcut) {
+    bits_ = register_module("0", bit_conv(options.in_planes, out_planes, /*kernel=*/1, options.stride));
+  } else {
+    float_ = register_module(
+        "0", FloatConv2d(torch::nn::Conv2dOptions(options.in_planes, out_planes, /*kernel_size=*/1)
+                             .stride(options.stride)
+                             .bias(false)));
+  }
+  norm_ = register_module("1", torch::nn::BatchNorm2d(out_planes));
+}
+
+torch::Tensor ShortcutImpl::forward(const torch::Tensor& x) {
+  return normalize(norm_, bits_.is_empty() ? float_(x) : bits_(x));
+}
+
 BasicBlockImpl::BasicBlockImpl(const BlockOptions& options) {
   conv1_ =
       register_module("conv1", bit_conv(options.in_planes, options.planes, /*kernel=*/3, options.stride));
@@ -40,17 +44,16 @@ BasicBlockImpl::BasicBlockImpl(const BlockOptions& options) {
   relu1_ = register_module("relu1", activation(options.description));
   conv2_ = register_module("conv2", bit_conv(options.planes, options.planes, /*kernel=*/3, /*stride=*/1));
   bn2_ = register_module("bn2", torch::nn::BatchNorm2d(options.planes));
-  downsample_ = shortcut(options, kExpansion);
-  if (!downsample_->is_empty()) {
-    register_module("downsample", downsample_);
+  if (changes_shape(options, options.planes)) {
+    downsample_ = register_module("downsample", Shortcut(options, options.planes));
   }
   relu2_ = register_module("relu2", activation(options.description));
 }
 
 torch::Tensor BasicBlockImpl::forward(const torch::Tensor& x) {
-  const auto inner = relu1_(bn1_(conv1_(x)));
-  const auto identity = downsample_->is_empty() ? x : downsample_->forward(x);
-  return relu2_(bn2_(conv2_(inner)) + identity);
+  const auto inner = normalize_activate(bn1_, relu1_, conv1_(x));
+  const auto identity = downsample_.is_empty() ? x : downsample_(x);
+  return normalize_activate(bn2_, relu2_, conv2_(inner), identity);
 }
 
 BottleneckImpl::BottleneckImpl(const BlockOptions& options) {
@@ -63,18 +66,17 @@ BottleneckImpl::BottleneckImpl(const BlockOptions& options) {
   relu2_ = register_module("relu2", activation(options.description));
   conv3_ = register_module("conv3", bit_conv(options.planes, out, /*kernel=*/1, /*stride=*/1));
   bn3_ = register_module("bn3", torch::nn::BatchNorm2d(out));
-  downsample_ = shortcut(options, kExpansion);
-  if (!downsample_->is_empty()) {
-    register_module("downsample", downsample_);
+  if (changes_shape(options, out)) {
+    downsample_ = register_module("downsample", Shortcut(options, out));
   }
   relu3_ = register_module("relu3", activation(options.description));
 }
 
 torch::Tensor BottleneckImpl::forward(const torch::Tensor& x) {
-  const auto narrow = relu1_(bn1_(conv1_(x)));
-  const auto inner = relu2_(bn2_(conv2_(narrow)));
-  const auto identity = downsample_->is_empty() ? x : downsample_->forward(x);
-  return relu3_(bn3_(conv3_(inner)) + identity);
+  const auto narrow = normalize_activate(bn1_, relu1_, conv1_(x));
+  const auto inner = normalize_activate(bn2_, relu2_, conv2_(narrow));
+  const auto identity = downsample_.is_empty() ? x : downsample_(x);
+  return normalize_activate(bn3_, relu3_, conv3_(inner), identity);
 }
 
 }  // namespace bsq

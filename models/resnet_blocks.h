@@ -3,19 +3,32 @@
 #include <torch/torch.h>
 
 #include "bsq/nn/bit_conv2d.h"
+#include "bsq/nn/float_conv2d.h"
 #include "bsq/nn/network_description.h"
 #include "bsq/quant/activation_quantizer.h"
 
 namespace bsq {
 
-/// What both kinds of blocks share: their shape and the identity branch, a float (or, with quantize_shortcut,
-/// bit-capable) 1x1 convolution and batch norm where the shape changes.
 struct BlockOptions {
   int64_t in_planes;
   int64_t planes;
   int64_t stride;
   const NetworkDescription& description;
 };
+
+/// The identity branch where the shape changes: a float (or, with quantize_shortcut, bit-capable) 1x1
+/// convolution "0" and batch norm "1".
+class ShortcutImpl : public torch::nn::Module {
+ public:
+  ShortcutImpl(const BlockOptions& options, int64_t out_planes);
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  FloatConv2d float_{nullptr};
+  BitConv2d bits_{nullptr};
+  torch::nn::BatchNorm2d norm_{nullptr};
+};
+TORCH_MODULE(Shortcut);
 
 /// conv3x3, bn, relu1, conv3x3, bn, + shortcut, relu2.
 class BasicBlockImpl : public torch::nn::Module {
@@ -28,7 +41,7 @@ class BasicBlockImpl : public torch::nn::Module {
   BitConv2d conv1_{nullptr}, conv2_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr}, bn2_{nullptr};
   ActivationQuantizer relu1_{nullptr}, relu2_{nullptr};
-  torch::nn::Sequential downsample_{nullptr};
+  Shortcut downsample_{nullptr};
 };
 TORCH_MODULE(BasicBlock);
 
@@ -43,7 +56,7 @@ class BottleneckImpl : public torch::nn::Module {
   BitConv2d conv1_{nullptr}, conv2_{nullptr}, conv3_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr}, bn2_{nullptr}, bn3_{nullptr};
   ActivationQuantizer relu1_{nullptr}, relu2_{nullptr}, relu3_{nullptr};
-  torch::nn::Sequential downsample_{nullptr};
+  Shortcut downsample_{nullptr};
 };
 TORCH_MODULE(Bottleneck);
 

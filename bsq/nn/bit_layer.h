@@ -48,8 +48,9 @@ class BitLayer {
   std::optional<BitParameter> bias_bits_;
 };
 
-/// A libtorch layer (Conv2dImpl, LinearImpl) whose weight and bias can be bits. The inherited members
-/// `weight` and `bias` hold the tensors that the last forward pass computed with.
+/// A libtorch layer (Conv2dImpl, LinearImpl) whose weight and bias can be bits. It computes in its input's
+/// type: bfloat16 images make a bfloat16 layer of float32 planes. The inherited members `weight` and `bias`
+/// hold the tensors that the last forward pass computed with.
 template <typename Base>
 class BitModule : public Base, public BitLayer {
  public:
@@ -57,9 +58,9 @@ class BitModule : public Base, public BitLayer {
   explicit BitModule(const Options& options) : Base(options), BitLayer(Base::weight, Base::bias) {}
 
   torch::Tensor forward(const torch::Tensor& input) {
-    Base::weight = weight_bits().value();
+    Base::weight = weight_bits().value().to(input.scalar_type());
     if (bias_bits() != nullptr) {
-      Base::bias = bias_bits()->value();
+      Base::bias = bias_bits()->value().to(input.scalar_type());
     }
     return Base::forward(input);
   }

@@ -39,25 +39,41 @@ torch::Tensor ActivationQuantizerImpl::activate(const torch::Tensor& x) {
   return alpha.defined() ? pact_ste(x, alpha.to(x.scalar_type())) : torch::relu6(x);
 }
 
+bool ActivationQuantizerImpl::uses_stored_range() const {
+  return !is_training() && !calibrating_ && !options.batch_range() && !needs_calibration();
+}
+
 torch::Tensor ActivationQuantizerImpl::range_for(const torch::Tensor& activated) {
-  const bool tracks = is_training() || calibrating_;
-  if (!tracks && !options.batch_range() && !needs_calibration()) {
+  if (uses_stored_range()) {
     return range.to(activated.scalar_type());
   }
   const auto maximum = activated.detach().max();
-  if (tracks) {
-    track(maximum);
-  }
+  observe(maximum);
   return maximum;
 }
 
-void ActivationQuantizerImpl::track(const torch::Tensor& maximum) {
+ActivationCall ActivationQuantizerImpl::call() const {
+  using Function = ActivationCall::Function;
+  ActivationCall result;
+  result.function = alpha.defined() ? Function::kPact : Function::kRelu6;
+  result.bits = options.bits();
+  result.alpha = alpha;
+  if (options.bits() > 0 && uses_stored_range()) {
+    result.range = range.item<double>();
+  }
+  return result;
+}
+
+void ActivationQuantizerImpl::observe(const torch::Tensor& maximum) {
+  if (!range.defined() || !(is_training() || calibrating_)) {
+    return;
+  }
   torch::NoGradGuard no_grad;
   double weight = is_tracked() ? options.momentum() : 1.0;
   if (calibrating_) {
     weight = 1.0 / static_cast<double>(++calibration_batches_);
   }
-  range.mul_(1 - weight).add_(maximum.to(range.scalar_type()), weight);
+  range.mul_(1 - weight).add_(maximum.to(range.options()), weight);
 }
 
 bool ActivationQuantizerImpl::is_tracked() const { return range.defined() && range.item<double>() >= 0; }

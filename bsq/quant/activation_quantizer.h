@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "bsq/quant/norm_act_ste.h"
+
 namespace bsq {
 
 /// Options of ActivationQuantizer.
@@ -35,6 +37,11 @@ class ActivationQuantizerImpl : public torch::nn::Module {
 
   torch::Tensor forward(const torch::Tensor& x);
 
+  /// What forward() would do now, for norm_act_ste(); observe() must follow with the range that it used.
+  ActivationCall call() const;
+  /// Tracks S where forward() would.
+  void observe(const torch::Tensor& maximum);
+
   /// Whether evaluation would need a range that was never tracked.
   bool needs_calibration() const;
   /// From begin to end, evaluation takes each batch's own maximum and averages them into `range`.
@@ -51,8 +58,8 @@ class ActivationQuantizerImpl : public torch::nn::Module {
  private:
   torch::Tensor activate(const torch::Tensor& x);
   torch::Tensor range_for(const torch::Tensor& activated);
+  bool uses_stored_range() const;
   bool is_tracked() const;
-  void track(const torch::Tensor& maximum);
 
   bool calibrating_ = false;
   int64_t calibration_batches_ = 0;

@@ -39,6 +39,9 @@ struct Pact : torch::autograd::Function<Pact> {
 torch::Tensor quantize_unsigned(const torch::Tensor& x, int64_t bits, const torch::Tensor& range) {
   torch::NoGradGuard no_grad;
   const double levels = std::ldexp(1.0, static_cast<int>(bits)) - 1;
+  if (x.scalar_type() == torch::kBFloat16) {
+    return quantize_unsigned(x.to(torch::kFloat32), bits, range.to(torch::kFloat32)).to(torch::kBFloat16);
+  }
   if (can_use_activation_kernels(x)) {
     return quantize_unsigned_kernel(x, levels, range.item<double>());
   }

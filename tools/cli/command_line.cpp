@@ -146,6 +146,8 @@ void CommandLine::add(const RuntimeFlags& defaults) {
   add("device", po::value<std::string>()->default_value(defaults.device), "cpu or cuda");
   add("gpu-id", po::value<int64_t>()->default_value(defaults.gpu_id), "which GPU, with --device cuda");
   add("threads", po::value<int64_t>()->default_value(defaults.threads), "threads that compute; 0: all cores");
+  add("precision", po::value<std::string>()->default_value(defaults.precision),
+      "fp32, or bf16: activations and convolutions in bfloat16; planes, scales, norms stay float32");
   all_.add(group);
 }
 
@@ -319,6 +321,10 @@ RuntimeFlags CommandLine::runtime() const {
   }
   flags.gpu_id = integer("gpu-id", 0, 127);
   flags.threads = integer("threads", 0, 1024);
+  flags.precision = values_["precision"].as<std::string>();
+  if (flags.precision != "fp32" && flags.precision != "bf16") {
+    throw UsageError("--precision " + flags.precision + ": expected fp32 or bf16");
+  }
   return flags;
 }
 

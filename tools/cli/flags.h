@@ -36,7 +36,8 @@ struct DataFlags {
 struct RuntimeFlags {
   std::string device = "cpu";
   int64_t gpu_id = 0;
-  int64_t threads = 0;  ///< 0: all cores
+  int64_t threads = 0;             ///< 0: all cores
+  std::string precision = "fp32";  ///< or bf16: of images, activations and convolutions
 };
 
 /// How it trains: what bsq_train and finetune share.

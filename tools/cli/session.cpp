@@ -20,13 +20,15 @@ namespace {
 constexpr int64_t kCalibrationBatches = 50;
 
 std::unique_ptr<BatchLoader> make_loader(const ImageDataset& images, const DatasetSplits& splits,
-                                         const DataFlags& flags, bool is_training) {
+                                         const DataFlags& flags, torch::ScalarType type,
+                                         bool is_training) {
   LoaderOptions options;
   options.batch_size = is_training ? flags.train_batch : flags.test_batch;
   options.shuffle = options.augment = is_training;
   options.workers = flags.workers;
   options.seed = flags.seed;
   options.normalization = splits.normalization;
+  options.type = type;
   options.layout = torch::MemoryFormat::ChannelsLast;
   return std::make_unique<BatchLoader>(images, options);
 }
@@ -100,7 +102,7 @@ std::optional<Checkpoint> read_named_model(const ModelFlags& flags) {
   return std::move(file.checkpoint);
 }
 
-Data load_data(const DataFlags& flags, const std::optional<Checkpoint>& file) {
+Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::optional<Checkpoint>& file) {
   DatasetOptions options;
   const bool file_knows = file && !file->dataset.empty();
   options.dataset = flags.dataset.value_or(file_knows ? file->dataset : "cifar10");
@@ -115,13 +117,14 @@ Data load_data(const DataFlags& flags, const std::optional<Checkpoint>& file) {
   }
   DataFlags in_order = flags;
   in_order.test_batch = flags.train_batch;
+  const auto type = runtime.precision == "bf16" ? torch::kBFloat16 : torch::kFloat32;
   return {options.dataset,
           splits.train.classes,
-          make_loader(splits.train, splits, flags, /*is_training=*/true),
-          make_loader(splits.train, splits, in_order, /*is_training=*/false),
-          make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags,
+          make_loader(splits.train, splits, flags, type, /*is_training=*/true),
+          make_loader(splits.train, splits, in_order, type, /*is_training=*/false),
+          make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags, type,
                       /*is_training=*/false),
-          make_loader(splits.test, splits, flags, /*is_training=*/false)};
+          make_loader(splits.test, splits, flags, type, /*is_training=*/false)};
 }
 
 Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,

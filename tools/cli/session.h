@@ -38,7 +38,7 @@ torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed);
 std::optional<Checkpoint> read_named_model(const ModelFlags& flags);
 
 /// Loads the images that the flags name or, where they do not, those that the model was trained on.
-Data load_data(const DataFlags& flags, const std::optional<Checkpoint>& file);
+Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::optional<Checkpoint>& file);
 
 /// Builds the network that flags and file describe, for `classes` classes, and fills it from the file. Throws
 /// UsageError where a flag contradicts the file, bsq::Error where the file does not fit.

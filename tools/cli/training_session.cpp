@@ -25,7 +25,7 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
     flags.model.model = flags.output.folder + "/checkpoint.h5";
   }
   const auto file = training.resume ? read_interrupted(flags.model.model) : read_named_model(flags.model);
-  auto data = load_data(flags.data, file);
+  auto data = load_data(flags.data, flags.runtime, file);
   auto model = make_model(flags.model, file, data.classes, device);
   if (!training.resume) {
     steps.prepare(*model.network);

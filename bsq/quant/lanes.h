@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "bsq/bits/vector_variants.h"
+#include "bsq/quant/norm_act_loops.h"
+
+namespace bsq::norm_act {
+
+// Sixteen float32 at a time by the compiler's vector types, which every CPU serves with the registers that it
+// has; and the same operations on one float, for what is left over.
+
+constexpr int64_t kLanes = 16;
+using Lanes = float __attribute__((vector_size(4 * kLanes)));
+using LaneWords = uint32_t __attribute__((vector_size(4 * kLanes)));
+using LaneHalves = uint16_t __attribute__((vector_size(2 * kLanes)));
+
+template <typename V>
+V load(const float* from) = delete;
+template <typename V>
+V load(const Brain* from) = delete;
+
+template <>
+BSQ_INLINE float load<float>(const float* from) {
+  return *from;
+}
+template <>
+BSQ_INLINE Lanes load<Lanes>(const float* from) {
+  Lanes result;
+  std::memcpy(&result, from, sizeof result);
+  return result;
+}
+template <>
+BSQ_INLINE float load<float>(const Brain* from) {
+  const uint32_t word = static_cast<uint32_t>(from->bits) << 16;
+  float result;
+  std::memcpy(&result, &word, sizeof result);
+  return result;
+}
+template <>
+BSQ_INLINE Lanes load<Lanes>(const Brain* from) {
+  LaneHalves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  return reinterpret_cast<Lanes>(__builtin_convertvector(halves, LaneWords) << 16);
+}
+
+BSQ_INLINE void store(float value, float* to) { *to = value; }
+BSQ_INLINE void store(const Lanes& value, float* to) { std::memcpy(to, &value, sizeof value); }
+// To bfloat16: half to even. A NaN that arithmetic makes stays one.
+BSQ_INLINE void store(float value, Brain* to) {
+  uint32_t word;
+  std::memcpy(&word, &value, sizeof word);
+  to->bits = static_cast<uint16_t>((word + 0x7fffU + ((word >> 16) & 1U)) >> 16);
+}
+BSQ_INLINE void store(const Lanes& value, Brain* to) {
+  const auto words = reinterpret_cast<LaneWords>(value);
+  const auto halves = __builtin_convertvector((words + 0x7fffU + ((words >> 16) & 1U)) >> 16, LaneHalves);
+  std::memcpy(to, &halves, sizeof halves);
+}
+
+/// x kept between the limits; NaN stays NaN.
+template <typename V>
+BSQ_INLINE V clamp(V x, V low, V high) {
+  const V raised = x < low ? low : x;
+  return raised > high ? high : raised;
+}
+
+/// The nearest integer of x >= 0, half to even.
+template <typename V>
+BSQ_INLINE V round_even(V x) {
+  constexpr float kWhole = 8388608.0F;  // 2^23: from here on every float is whole
+  const V limit = V{} + kWhole;
+  const V rounded = (x + limit) - limit;
+  return x < limit ? rounded : x;
+}
+
+}  // namespace bsq::norm_act
