@@ -26,7 +26,7 @@ NormActResult fused(torch::nn::BatchNorm2d& norm, const torch::Tensor& x, const 
                                  norm->options.eps(),
                                  norm->is_training()};
   if (norm->is_training()) {
-    *norm->num_batches_tracked.data_ptr<int64_t>() += 1;
+    norm->num_batches_tracked.add_(1);
   }
   return norm_act_ste(x, residual, tensors, activation);
 }
