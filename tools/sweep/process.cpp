@@ -22,12 +22,12 @@ int open_output(const std::string& path, int how) {
   return file;
 }
 
-// Between fork and exec only calls that are safe after fork.
+// Between fork and exec only calls that do not allocate.
 [[noreturn]] void become(char* const* arguments, int out, int err, pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() == parent && dup2(out, STDOUT_FILENO) >= 0 && dup2(err, STDERR_FILENO) >= 0) {
-    execv(arguments[0], arguments);
+    execvp(arguments[0], arguments);
     const char message[] = "cannot be started\n";
     [[maybe_unused]] const auto written = write(STDERR_FILENO, message, sizeof message - 1);
   }
