@@ -12,8 +12,8 @@ namespace bsq::cli {
 /// leaves nothing running; Ctrl-C at the terminal does not reach it.
 class Process {
  public:
-  /// Starts `command` (program first, found as a shell finds it). stdout is appended to one file, stderr goes to another. Throws
-  /// bsq::Error where files or process cannot be made.
+  /// Starts `command` (program first, found as a shell finds it). stdout is appended to one file, stderr goes
+  /// to another. Throws bsq::Error where files or process cannot be made.
   Process(const std::vector<std::string>& command, const std::string& out_file, const std::string& err_file);
   /// Asks a program that still runs to end, and waits for it.
   ~Process();

@@ -1,6 +1,7 @@
 #include "tools/sweep/result.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "bsq/bits/accounting.h"
 #include "tools/sweep/grid.h"
@@ -34,24 +35,10 @@ double kept_loss(const TrainingState& state, bool is_finetuned) {
 
 void take_sizes(PointResult& result, const Checkpoint& file) {
   result.bits = frozen_bits(file);
-  std::vector<BitCount> counts;
-  int64_t float_elements = 0;
-  for (const auto& [name, stored] : file.network) {
-    if (stored.encoding == Encoding::kFloat) {
-      float_elements += stored.value.is_floating_point() ? stored.value.numel() : 0;
-      continue;
-    }
-    const auto elements =
-        stored.encoding == Encoding::kPlanes ? stored.positive[0].numel() : stored.value.numel();
-    counts.push_back({elements, result.bits[counts.size()].second});
-  }
-  const auto sizes = count_sizes(counts, float_elements);
-  result.comp = counts.empty() ? 1 : sizes.comp();
-  result.comp_stored = counts.empty() ? 1 : sizes.comp_stored();
+  std::tie(result.comp, result.comp_stored) = frozen_sizes(file);
 }
 
-void take_stage(PointResult& result, const Stage& stage) {
-  const bool is_finetuned = stage.program == "finetune";
+void take_stage(PointResult& result, const Stage& stage, bool is_finetuned) {
   const auto last = read_checkpoint(stage.folder + "/checkpoint.h5");
   if (last.training) {
     result.seconds += training_seconds(*last.training);
@@ -125,10 +112,27 @@ std::vector<std::pair<std::string, int64_t>> frozen_bits(const Checkpoint& file)
   return bits;
 }
 
+std::pair<double, double> frozen_sizes(const Checkpoint& file) {
+  const auto bits = frozen_bits(file);
+  std::vector<BitCount> counts;
+  int64_t float_elements = 0;
+  for (const auto& [name, stored] : file.network) {
+    if (stored.encoding == Encoding::kFloat) {
+      float_elements += stored.value.is_floating_point() ? stored.value.numel() : 0;
+      continue;
+    }
+    const auto elements =
+        stored.encoding == Encoding::kPlanes ? stored.positive[0].numel() : stored.value.numel();
+    counts.push_back({elements, bits[counts.size()].second});
+  }
+  const auto sizes = count_sizes(counts, float_elements);
+  return counts.empty() ? std::pair(1.0, 1.0) : std::pair(sizes.comp(), sizes.comp_stored());
+}
+
 PointResult read_result(const Job& job) {
   PointResult result;
   for (size_t i = 0; i < job.finished; ++i) {
-    take_stage(result, job.stages[i]);
+    take_stage(result, job.stages[i], /*is_finetuned=*/i > 0);
   }
   return result;
 }

@@ -30,6 +30,9 @@ PointResult read_result(const Job& job);
 /// Widths that a model in bits has once its scheme is frozen, in the network's order.
 std::vector<std::pair<std::string, int64_t>> frozen_bits(const Checkpoint& file);
 
+/// comp and comp_stored of a model once its scheme is frozen; 1 for a float one.
+std::pair<double, double> frozen_sizes(const Checkpoint& file);
+
 /// A point with its result.
 struct Entry {
   Job job;
