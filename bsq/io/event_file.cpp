@@ -61,7 +61,7 @@ std::string summary(const std::string& tag, const std::string& value) {
 }
 
 // HistogramProto: min 1, max 2, num 3, sum 4, sum_squares 5, bucket_limit 6, bucket 7.
-std::string histogram(const torch::Tensor& tensor) {
+std::string histogram_message(const torch::Tensor& tensor) {
   const auto values = tensor.detach().to(torch::kCPU, torch::kFloat64).flatten();
   const double low = values.min().item<double>();
   const double high = values.max().item<double>();
@@ -111,7 +111,7 @@ void EventFile::add_scalar(const std::string& tag, int64_t step, double value) {
 
 void EventFile::add_histogram(const std::string& tag, int64_t step, const torch::Tensor& values) {
   if (values.numel() > 0) {
-    write(event(step, summary(tag, bytes(5, histogram(values)))));
+    write(event(step, summary(tag, bytes(5, histogram_message(values)))));
   }
 }
 

@@ -35,7 +35,9 @@ int64_t fixed_width(const RunRecord& run) {
 }
 
 std::string rerun(const RunRecord& run) {
-  const char* program = run.kind == RunKind::kFinetune ? "finetune" : "bsq_train";
+  const char* program = run.flag("epochs").empty()       ? "convert"
+                        : run.kind == RunKind::kFinetune ? "finetune"
+                                                         : "bsq_train";
   return std::string(program) + " --config " + run.folder + "/config.cfg";
 }
 

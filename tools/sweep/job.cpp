@@ -38,7 +38,7 @@ std::vector<std::string> Stage::command() const {
 
 std::string state_of(const Job& job) {
   if (job.is_done()) {
-    const bool is_trained_only = job.stages.size() == 1 && job.stages[0].program == "bsq_train";
+    const bool is_trained_only = job.stages.size() == 1 && !job.values.empty();
     return is_trained_only ? "trained" : "done";
   }
   if (!job.error.empty()) {

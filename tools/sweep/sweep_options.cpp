@@ -44,7 +44,7 @@ po::options_description describe_options() {
   add("model", po::value<std::string>(),
       "model to begin with, float or in bits; without it a float network is trained first");
   add("dataset,d", po::value<std::string>(), "data set, for all programs (from the preset)");
-  add("data", po::value<std::string>(), "folder of the data set, for all programs");
+  add("data", po::value<std::string>()->default_value("data"), "folder of the data set, for all programs");
   add("train", po::value<Words>()->multitoken(), "NAME=VALUE...: more flags for bsq_train");
   add("finetune", po::value<Words>()->multitoken(), "NAME=VALUE...: more flags for finetune");
   add("both", po::value<Words>()->multitoken(), "NAME=VALUE...: more flags for every program");
@@ -184,7 +184,7 @@ SweepOptions parse_sweep_options(int argc, const char* const* argv) {
   }
   options.both = settings(values, "both");
   for (const std::string name : {"dataset", "data"}) {
-    if (values.count(name) != 0) {
+    if (values.count(name) != 0 && !values[name].defaulted()) {
       options.both.set(name, text(values, name));
     }
   }
