@@ -118,12 +118,12 @@ void PlotSet::render(const std::string& folder) {
 
 // Only the drawing; ids are made unique on the page.
 std::string PlotSet::inline_svg(const std::string& file, const std::string& id, const Plot& plot) const {
-  static const std::regex head(R"(^[\s\S]*?<svg[^>]*viewBox="([^"]*)"[^ > ]* >) ");
-      static const std::regex described(R"(<(title|desc)>[\s\S]*?</(title|desc)>)");
-  static const std::regex named(R"(id=(['"]))");
-  static const std::regex used(R"(href=(['"])#)");
-  static const std::regex nothing(R"(<g [^>]*>\s*</g>\n?)");
-  static const std::regex blanks(R"([ \t]*\n\s*)");
+  static const std::regex head(R"re(^[\s\S]*?<svg[^>]*viewBox="([^"]*)"[^>]*>)re");
+  static const std::regex described(R"re(<(title|desc)>[\s\S]*?</(title|desc)>)re");
+  static const std::regex named(R"re(id=(['"]))re");
+  static const std::regex used(R"re(href=(['"])#)re");
+  static const std::regex nothing(R"re(<g [^>]*>\s*</g>\n?)re");
+  static const std::regex blanks(R"re([ \t]*\n\s*)re");
   auto text = read_text(file);
   std::smatch match;
   if (!std::regex_search(text, match, head)) {

@@ -19,7 +19,7 @@ constexpr int64_t kBuckets = 48;
 constexpr const char* kModels[] = {"best_bin.h5", "checkpoint.h5", "model_best.h5"};
 
 // The binary planes that a stored tensor stands for.
-BitPlanes planes_of(const StoredTensor& stored) {
+BitPlanes binary_planes(const StoredTensor& stored) {
   switch (stored.encoding) {
     case Encoding::kPlanes:
       return requantize({stored.positive, stored.negative, stored.scale}, stored.bits);
@@ -52,7 +52,7 @@ TensorRecord record_of(const std::string& name, const StoredTensor& stored, int6
   if (bits == 0 || record.weights == 0) {
     return record;
   }
-  const auto planes = planes_of(stored);
+  const auto planes = binary_planes(stored);
   const auto ones = percent_of_ones(planes);
   record.ones.assign(ones.data_ptr<double>(), ones.data_ptr<double>() + ones.numel());
   const auto levels = static_cast<double>(max_integer(planes.bits()));
