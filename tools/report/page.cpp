@@ -133,7 +133,9 @@ std::string point_section(const ReportPoint& point, size_t index, const PlotSet&
               "Bits of every layer over training; the strip at the right is what the final adjustment left.")
        << plots.figure(point_plot(index, "planes"),
                        "Percent of weights with a non-zero digit in each plane, most significant first.")
-       << plots.figure(point_plot(index, "weights"), "How the weights of every layer are distributed.");
+       << plots.figure(point_plot(index, "weights"),
+                       "How the weights of every layer are distributed: weights by value, each layer's "
+                       "height its own.");
   if (point.model() != nullptr && !point.model()->tensors.empty()) {
     text << "<h3>Size</h3>\n" << sizes_table(*point.model());
   }

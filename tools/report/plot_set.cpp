@@ -24,7 +24,7 @@ constexpr const char* kLook =
     "set border 3 lc rgb \"@line@\"\n"
     "set tics nomirror scale 0.4 textcolor rgb \"@muted@\"\n"
     "set grid lt 1 lw 0.6 lc rgb \"@grid@\"\n"
-    "set key textcolor rgb \"@fg@\" below samplen 2\n"
+    "set key textcolor rgb \"@fg@\" below samplen 2 height 0.8\n"
     "set title textcolor rgb \"@fg@\"\n"
     "set xlabel textcolor rgb \"@muted@\"\n"
     "set ylabel textcolor rgb \"@muted@\"\n";
@@ -52,14 +52,15 @@ void run_gnuplot(const std::string& folder, const std::string& script) {
   while (!process.poll()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  if (*process.poll() == 0) {
+  const int status = *process.poll();
+  if (status == 0) {
     return;
   }
   std::ifstream in(folder + "/gnuplot.err");
-  std::string line, text;
-  while (std::getline(in, line)) {
-    const auto first = line.find_first_not_of(" ^");
-    text = first == std::string::npos ? text : line;
+  std::string text = status > 128 ? "ended by signal " + std::to_string(status - 128) : "";
+  for (std::string line; std::getline(in, line);) {
+    const bool is_said = line.find_first_not_of(" ^") != std::string::npos;
+    text = is_said && status <= 128 ? line : text;
   }
   throw Error("gnuplot: " + text + "; expected gnuplot with its svg and pngcairo terminals");
 }

@@ -10,7 +10,7 @@
 namespace bsq::cli {
 namespace {
 
-constexpr int kWide = 820, kNarrow = 340;
+constexpr int kWide = 960, kNarrow = 340;
 
 std::string quoted(const std::string& text) { return "\"" + plot_text(text) + "\""; }
 std::string series_color(size_t index) { return "\"@c" + std::to_string(index % kSeriesColors + 1) + "@\""; }
@@ -25,22 +25,25 @@ std::string short_name(const std::string& tensor) {
 // --- accuracy against size
 
 struct Dots {
-  std::string block;  ///< gnuplot's data, "" for none
-  std::vector<double> x, y;
+  std::string all, upper, lower;  ///< gnuplot's data; labels of neighbours stand above and below in turn
 };
 
 Dots dots_of(const std::vector<ReportPoint>& points, PointKind kind, bool is_stored) {
-  Dots dots;
-  std::ostringstream text;
+  std::vector<std::pair<double, const ReportPoint*>> found;
   for (const auto& point : points) {
     const double x = is_stored ? point.comp_stored() : point.comp();
     if (point.kind == kind && std::isfinite(x) && std::isfinite(point.top1())) {
-      text << x << " " << point.top1() << " " << quoted(point.label) << "\n";
-      dots.x.push_back(x);
-      dots.y.push_back(point.top1());
+      found.emplace_back(x, &point);
     }
   }
-  dots.block = text.str();
+  std::sort(found.begin(), found.end());
+  Dots dots;
+  for (size_t i = 0; i < found.size(); ++i) {
+    std::ostringstream line;
+    line << found[i].first << " " << found[i].second->top1() << " " << quoted(found[i].second->label) << "\n";
+    dots.all += line.str();
+    (i % 2 == 0 ? dots.upper : dots.lower) += line.str();
+  }
   return dots;
 }
 
@@ -81,12 +84,12 @@ std::string front_body(const std::vector<ReportPoint>& points, bool is_stored) {
                {PointKind::kFloat, "$float", "pt 9 ps 1 lc rgb \"@c3@\"", "float"}};
   for (const auto& kind : kinds) {
     const auto dots = dots_of(points, kind.kind, is_stored);
-    add(kind.block, dots.block,
+    const std::string block = kind.block;
+    const std::string look = " font \",10\" tc rgb \"@fg@\" notitle";
+    add(block, dots.all,
         std::string(" using 1:2 with points ") + kind.look + " title \"" + kind.title + "\"");
-    if (!dots.block.empty()) {
-      plot += std::string(", ") + kind.block +
-              " using 1:2:3 with labels offset 0,0.9 font \",10\" tc rgb \"@fg@\" notitle";
-    }
+    add(block + "_upper", dots.upper, " using 1:2:3 with labels offset 0,0.9" + look);
+    add(block + "_lower", dots.lower, " using 1:2:3 with labels offset 0,-0.9" + look);
   }
   return plot.empty() ? "" : text + plot;
 }
@@ -95,7 +98,7 @@ void add_front(PlotSet& plots, const std::vector<ReportPoint>& points, bool is_s
   const auto body = front_body(points, is_stored);
   const std::string measure = is_stored ? "comp_stored" : "comp";
   if (!body.empty()) {
-    plots.add({"front-" + measure, "top-1 against " + measure, {kWide, 420}, {kNarrow, 340}, body, body});
+    plots.add({"front-" + measure, "top-1 against " + measure, {kWide, 440}, {kNarrow, 340}, body, body});
   }
 }
 
@@ -226,7 +229,7 @@ std::string curve_body(const std::vector<ReportPoint>& points, const Curve& curv
 }
 
 void add_curve(PlotSet& plots, const std::vector<ReportPoint>& points, const Curve& curve) {
-  constexpr int kWideColumns = 6, kNarrowColumns = 3, kKeyRow = 20;
+  constexpr int kWideColumns = 7, kNarrowColumns = 3, kKeyRow = 20;
   int entries = 0;
   const auto wide = curve_body(points, curve, kWideColumns, &entries);
   const auto narrow = curve_body(points, curve, kNarrowColumns, &entries);
@@ -268,11 +271,11 @@ void add_time_map(PlotSet& plots, const ReportPoint& point, size_t index) {
     }
     const auto epoch = std::to_string(adjustments[i].epoch);
     marks += "set arrow from " + epoch + ",graph 0 to " + epoch +
-             ",graph 1 nohead front lw 1.2 dt 3 lc rgb \"@accent@\"\n";
+             ",graph 1 nohead front lw 1.8 dt 2 lc rgb \"@accent@\"\n";
     tics += (tics.empty() ? "" : ", ") + ("\"" + epoch + "\" " + epoch);
   }
   const auto body =
-      "set xlabel \"epoch; dotted: precision adjustments\"\nset xrange [0:" + std::to_string(end) +
+      "set xlabel \"epoch; dashed: precision adjustments\"\nset xrange [0:" + std::to_string(end) +
       "]\nset xtics (" + tics + ")\n" + marks + cells_body(cells, rows, adjustments.size() <= 12);
   plots.add({point_plot(index, "time"),
              "bits of every layer over training, " + point.name,
@@ -347,7 +350,7 @@ std::string histograms_body(const RunRecord& run, size_t columns, size_t rows) {
 }
 
 void add_histograms(PlotSet& plots, const ReportPoint& point, size_t index) {
-  constexpr size_t kWideColumns = 6, kNarrowColumns = 3;
+  constexpr size_t kWideColumns = 7, kNarrowColumns = 3;
   constexpr int kPanel = 96;
   const auto& run = *point.model();
   const auto count = static_cast<size_t>(std::count_if(

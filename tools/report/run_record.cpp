@@ -145,7 +145,9 @@ RunRecord read_run(const std::string& folder) {
   run.folder = folder;
   run.top1 = file.top1;
   run.configuration = file.configuration;
-  run.bytes = fs::file_size(path);
+  if (!file.training) {
+    run.bytes = fs::file_size(path);
+  }
   if (fs::exists(folder + "/checkpoint.h5")) {
     take_training(run, folder + "/checkpoint.h5");
   }

@@ -33,7 +33,7 @@ struct RunRecord {
   std::vector<Adjustment> adjustments;
   std::vector<TensorRecord> tensors;
   std::string configuration;  ///< INI
-  uint64_t bytes = 0;         ///< of the model file
+  uint64_t bytes = 0;         ///< of the model file; 0 where it also holds the state of a run
 
   /// A column of the history by its name, empty where there is none.
   std::vector<double> column(const std::string& name) const;
