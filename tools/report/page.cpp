@@ -58,8 +58,9 @@ std::set<size_t> front_of(const std::vector<ReportPoint>& points) {
 std::string model_row(const ReportPoint& point, bool is_on_front) {
   const auto trained = point.trained ? point.trained->top1 : std::nan("");
   const auto finetuned = point.finetuned ? point.finetuned->top1 : std::nan("");
-  const auto bytes =
-      point.model() == nullptr ? std::nan("") : static_cast<double>(point.model()->bytes) / 1024;
+  const auto bytes = point.model() == nullptr || point.model()->bytes == 0
+                         ? std::nan("")
+                         : static_cast<double>(point.model()->bytes) / 1024;
   std::ostringstream row;
   row << "<tr class=\"" << (is_on_front ? "front " : "") << (point.status == "failed" ? "failed" : "")
       << "\"><td>" << html_text(point.name) << "</td><td class=\"text\">" << kind_text(point) << "</td><td>"
@@ -81,8 +82,8 @@ std::string head_of(const std::vector<std::string>& names) {
 
 std::string models_table(const std::vector<ReportPoint>& points) {
   const auto front = front_of(points);
-  auto text = head_of({"model", "kind", "alpha", "comp", "comp_stored", "top-1 trained, %",
-                       "top-1 finetuned, %", "file, KiB", "training, min", "status"});
+  auto text = head_of({"model", "kind", "alpha", "comp", "comp_stored", "trained, %", "finetuned, %",
+                       "file, KiB", "minutes", "status"});
   for (size_t i = 0; i < points.size(); ++i) {
     text += model_row(points[i], front.count(i) != 0);
   }
@@ -195,7 +196,8 @@ std::string page_of(const std::vector<ReportPoint>& points, const PlotSet& plots
        << plots.figure("front-comp_stored",
                        "comp_stored, what a file saves: signs, scales and float layers included.")
        << models_table(points)
-       << "<p>● on the Pareto front of accuracy and comp. A click on a column's name sorts.</p>\n";
+       << "<p>Top-1 after bsq_train and after finetuning. ● on the Pareto front of accuracy and comp. A "
+          "click on a column's name sorts.</p>\n";
   const auto bits = plots.figure("bits", "Bits of every layer. 0: all of its weights are 0.");
   page << (bits.empty() ? "" : "<h2>Bits per layer</h2>\n" + bits) << curves_section(plots)
        << "<h2>Models</h2>\n";

@@ -6,7 +6,7 @@ const char* const kPageStyle = R"css(
 *{box-sizing:border-box}
 html{color-scheme:light dark;-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--fg);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
-main{max-width:1080px;margin:0 auto;padding:0 20px 64px}
+main{max-width:1120px;margin:0 auto;padding:0 20px 64px}
 header{display:flex;align-items:baseline;justify-content:space-between;gap:16px;padding:36px 0 4px}
 h1{font-size:1.7rem;font-weight:600;letter-spacing:-.01em;margin:0}
 h2{font-size:1.15rem;font-weight:600;margin:44px 0 10px}
