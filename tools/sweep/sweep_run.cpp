@@ -71,7 +71,11 @@ int SweepRun::run() {
   watch_signals();
   write_results();
   const bool is_complete = train_float() && (options_.target_comp ? run_search() : run_grid());
-  return is_complete ? conclude() : stop_status();
+  if (!is_complete) {
+    std::cerr << "stopped by a signal; the same command goes on" << std::endl;
+    return stop_status();
+  }
+  return conclude();
 }
 
 void SweepRun::add(Job job) {
