@@ -65,7 +65,8 @@ TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
 
 TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
   const auto& run = tiny_runs().bsq;
-  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "model_best.h5", "log.txt", "config.cfg"}));
+  EXPECT_EQ(names_in(run.folder),
+            (Names{"checkpoint.h5", "model_best.h5", "log.txt", "config.cfg", "adjustments.csv"}));
   expect_log(run, with_more(kFirstColumns, {"Reg Loss", "Comp", "Comp Stored", "Seconds", "Wait %"}),
              /*epochs=*/3);
   EXPECT_NE(run.out.find("precision adjustment at epoch 1\n"), std::string::npos) << run.out;

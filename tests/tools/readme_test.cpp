@@ -10,7 +10,7 @@
 namespace bsq::test {
 namespace {
 
-const std::vector<std::string> kTools = {"bsq_train", "finetune", "convert", "describe"};
+const std::vector<std::string> kTools = {"bsq_train", "finetune", "convert", "describe", "sweep", "report"};
 
 struct HelpFlag {
   std::string short_name;  ///< "-a"; "": none
@@ -64,7 +64,7 @@ std::vector<std::string> matches_in(const std::string& text, const std::regex& f
 
 std::map<std::string, ReadmeRow> readme_rows() {
   static const std::regex name(R"(`(--?[A-Za-z][A-Za-z0-9_-]*)[^`]*`)");
-  static const std::regex tool(R"(\b(bsq_train|finetune|convert|describe|all)\b)");
+  static const std::regex tool(R"(\b(bsq_train|finetune|convert|describe|sweep|report|all)\b)");
   std::map<std::string, ReadmeRow> rows;
   std::istringstream text(read_bytes(BSQ_SOURCE "/README.md"));
   for (std::string line; std::getline(text, line);) {

@@ -22,6 +22,10 @@ void expect_goes_on(const std::string& tool, const std::string& flags,
   }
   EXPECT_EQ(read_log_without_clock(folder.file("whole/log.txt")),
             read_log_without_clock(folder.file("parts/log.txt")));
+  if (flags.find("--Prun_Int") != std::string::npos) {
+    EXPECT_EQ(read_bytes(folder.file("whole/adjustments.csv")),
+              read_bytes(folder.file("parts/adjustments.csv")));
+  }
 }
 
 std::string bit_flags() {

@@ -18,7 +18,7 @@ constexpr int64_t kMany = int64_t{1} << 40;
 const std::map<std::string, std::string> kAliases = {{"--learning-rate", "--lr"}, {"--weight-decay", "--wd"}};
 // What a resumed run may change: how long it goes on, and how the machine is used.
 const std::set<std::string> kFreeOnResume = {"epochs",  "resume", "checkpoint", "config", "threads",
-                                             "workers", "device", "gpu-id",     "data"};
+                                             "workers", "device", "gpu-id",     "data",   "tensorboard"};
 
 std::vector<std::string> without_aliases(int argc, const char* const* argv) {
   std::vector<std::string> arguments;
@@ -172,6 +172,7 @@ void CommandLine::add(const TrainingFlags& defaults) {
   add("evaluate,e", po::bool_switch(), "evaluate the model and end");
   add("resume", po::bool_switch(),
       "go on from checkpoint.h5 in the folder of --checkpoint, with its options");
+  add("tensorboard", po::bool_switch(), "write TensorBoard event files beside log.txt, a step an epoch");
   all_.add(group);
 }
 
@@ -346,6 +347,7 @@ TrainingFlags CommandLine::training() const {
   flags.needs_bits = values_["bin"].as<bool>();
   flags.evaluate = values_["evaluate"].as<bool>();
   flags.resume = values_["resume"].as<bool>();
+  flags.tensorboard = values_["tensorboard"].as<bool>();
   return flags;
 }
 

@@ -52,6 +52,7 @@ struct TrainingFlags {
   bool needs_bits = false;
   bool evaluate = false;
   bool resume = false;
+  bool tensorboard = false;
 };
 
 /// The output folder, and all options as INI text that --config reads again.

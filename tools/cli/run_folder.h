@@ -13,6 +13,7 @@ class RunFolder {
   /// Makes the folder where it is missing and makes sure that files can be written there. Throws bsq::Error.
   explicit RunFolder(const OutputFlags& flags);
 
+  const std::string& path() const { return folder_; }
   std::string file(const std::string& name) const { return folder_ + "/" + name; }
   /// Writes text as a whole or not at all.
   void write_text(const std::string& name, const std::string& text) const;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
@@ -68,23 +69,28 @@ Checkpoint read_interrupted(const std::string& path) {
 }
 
 TrainingRun::TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options,
-                         int64_t start_epoch)
+                         const TrainingFlags& flags)
     : model_(model),
       data_(data),
       folder_(folder),
       options_(options),
       progress_(std::cerr, isatty(STDERR_FILENO) != 0),
-      trainer_(model.network, *data.training, *data.validation, options, *this) {
-  trainer_.start_at(start_epoch);
+      trainer_(model.network, *data.training, *data.validation, options, *this),
+      wants_events_(flags.tensorboard) {
+  trainer_.start_at(flags.start_epoch);
 }
 
 void TrainingRun::resume(const TrainingState& state) {
   trainer_.resume(state);
+  take_up_adjustments(state);
   std::cout << "resumed at epoch " << state.next_epoch << ", step " << state.next_step << std::endl;
 }
 
 bool TrainingRun::train() {
   folder_.write_configuration();
+  if (wants_events_) {
+    events_ = std::make_unique<EventLog>(folder_.path(), trainer_.state().next_epoch);
+  }
   if (trainer_.run()) {
     return true;
   }
@@ -102,6 +108,9 @@ Evaluation TrainingRun::finish() {
   }
   trainer_.finish();
   const auto evaluation = evaluate(*model_.network, *data_.test);
+  if (events_) {
+    events_->add_final(options_.epochs, evaluation, *model_.network);
+  }
   auto checkpoint = current_checkpoint(evaluation.top1());
   checkpoint.training = std::move(state);
   folder_.write("checkpoint.h5", std::move(checkpoint));
@@ -131,6 +140,29 @@ void TrainingRun::on_adjusted(int64_t epoch) {
             << "\n";
   print_statistics(std::cout, *model_.network);
   std::cout << std::flush;
+  const auto compression = compression_of(*model_.network);
+  Adjustment adjustment{epoch, compression.comp, compression.comp_stored, {}};
+  for (const auto& [name, parameter] : bit_parameters(*model_.network)) {
+    adjustment.bits.emplace_back(name, parameter->bits());
+  }
+  adjustments_.push_back(std::move(adjustment));
+  folder_.write_text("adjustments.csv", adjustment_log_text(adjustments_));
+}
+
+// Those that the resumed run has behind it; what came after its last saved state comes again.
+void TrainingRun::take_up_adjustments(const TrainingState& state) {
+  std::ifstream in(folder_.file("adjustments.csv"));
+  if (!in) {
+    return;
+  }
+  std::ostringstream text;
+  text << in.rdbuf();
+  const int64_t first_to_come = state.next_epoch + (state.next_step > 0 ? 1 : 0);
+  for (auto& adjustment : parse_adjustment_log(text.str(), folder_.file("adjustments.csv"))) {
+    if (adjustment.epoch < first_to_come) {
+      adjustments_.push_back(std::move(adjustment));
+    }
+  }
 }
 
 void TrainingRun::on_epoch_end(const EpochReport& report) {
@@ -145,6 +177,9 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
   }
   std::cout << "  " << std::setprecision(1) << report.seconds << " s" << (report.is_best ? "  best" : "")
             << std::endl;
+  if (events_) {
+    events_->add_epoch(report, *model_.network, options_.method);
+  }
   const auto state = trainer_.state();
   folder_.write_text("log.txt", run_log_text(state.columns, state.history));
   if (report.is_best) {

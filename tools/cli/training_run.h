@@ -2,9 +2,12 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
+#include "bsq/train/adjustment_log.h"
 #include "bsq/train/progress.h"
 #include "bsq/train/trainer.h"
+#include "tools/cli/event_log.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/session.h"
 
@@ -24,11 +27,11 @@ Checkpoint read_interrupted(const std::string& path);
 
 /// One training run of bsq_train or finetune: prints the record on stdout and progress on stderr, and keeps
 /// the run folder: after every epoch checkpoint.h5 (resumable), log.txt and, for the best epoch,
-/// model_best.h5.
+/// model_best.h5; after every precision adjustment adjustments.csv.
 class TrainingRun : public TrainerObserver {
  public:
   TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options,
-              int64_t start_epoch);
+              const TrainingFlags& flags);
   ~TrainingRun() override = default;
 
   /// Takes up the training state of a file whose network is loaded.
@@ -54,6 +57,7 @@ class TrainingRun : public TrainerObserver {
 
  private:
   void save_resumable(double top1);
+  void take_up_adjustments(const TrainingState& state);
 
   Model& model_;
   Data& data_;
@@ -61,6 +65,9 @@ class TrainingRun : public TrainerObserver {
   TrainerOptions options_;
   Progress progress_;
   Trainer trainer_;
+  bool wants_events_;
+  std::unique_ptr<EventLog> events_;
+  std::vector<Adjustment> adjustments_;
 };
 
 }  // namespace bsq::cli

@@ -39,7 +39,7 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
     print_start(model, data);
   }
   watch_signals();
-  TrainingRun run(model, data, folder, steps.trainer, training.start_epoch);
+  TrainingRun run(model, data, folder, steps.trainer, training);
   if (training.resume) {
     run.resume(*file->training);
   }

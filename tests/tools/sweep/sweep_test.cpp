@@ -1,0 +1,184 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/tools/tool_runs.h"
+
+namespace bsq::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Sweeps over tiny images from the 8-bit model of tiny_runs().
+class Sweep : public testing::Test {
+ protected:
+  Sweep() {
+    write_bytes(prefix_ + "-bsq.cfg",
+                "bin = true\nL1 = true\nepochs = 2\nlr = 0.05\nschedule = 10\n"
+                "wd = 1e-4\ndecay = 4\nPrun_Int = 1\n");
+    write_bytes(prefix_ + "-finetune.cfg", "bin = true\nepochs = 1\nlr = 0.01\nschedule = 1\n");
+    write_bytes(prefix_ + "-float.cfg", "float = true\ndepth = 8\nepochs = 2\nlr = 0.05\nschedule = 10\n");
+  }
+
+  std::string base(const std::string& folder) const {
+    return " --preset " + prefix_ + " --data " + tiny_data() +
+           " --both train-batch=25 test-batch=50 --threads 1 --checkpoint " + folder_.file(folder);
+  }
+  std::string flags(const std::string& folder) const {
+    return base(folder) + " --model " + tiny_runs().eight_bits.file("model_best.h5");
+  }
+  nlohmann::json results(const std::string& folder) const {
+    return nlohmann::json::parse(read_bytes(folder_.file(folder + "/results.json")));
+  }
+  std::string csv(const std::string& folder) const {
+    return read_bytes(folder_.file(folder + "/results.csv"));
+  }
+
+  TemporaryFolder folder_;
+  std::string prefix_ = folder_.file("tiny");
+};
+
+TEST_F(Sweep, RunsEveryPointAndRecordsIt) {
+  const auto result = run_tool("sweep", "--alpha 1,8 --seed 3 --jobs 2" + flags("grid"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find("alpha-1-seed-3  done"), std::string::npos) << result.out;
+  const auto points = results("grid")["points"];
+  ASSERT_EQ(points.size(), 2U);
+  for (const auto& point : points) {
+    const auto folder = folder_.file("grid/" + point["folder"].get<std::string>());
+    const auto best = read_checkpoint(folder + "/finetune/best_bin.h5");
+    EXPECT_EQ(point["status"], "done");
+    EXPECT_NEAR(point["comp"], best.comp, 1e-9);
+    EXPECT_NEAR(point["comp_stored"], best.comp_stored, 1e-9);
+    EXPECT_EQ(point["top1_finetune"], best.top1);
+    EXPECT_EQ(point["top1_bsq_train"], read_checkpoint(folder + "/bsq/checkpoint.h5").top1);
+    EXPECT_GT(point["seconds"], 0);
+    EXPECT_EQ(point["bits"].size(), 9U);
+    EXPECT_EQ(point["commands"][0].get<std::string>().find("bsq_train --L1"), 0U) << point["commands"];
+  }
+  EXPECT_GT(points[1]["comp"], points[0]["comp"]);
+  EXPECT_EQ(csv("grid").find(
+                "alpha,seed,status,comp,comp_stored,top1_bsq_train,top1_finetune,loss,bits conv1.weight"),
+            0U);
+}
+
+TEST_F(Sweep, ACommandOfTheRecordMakesTheSameRun) {
+  ASSERT_EQ(run_tool("sweep", "--alpha 8" + flags("one")).status, 0);
+  auto command = results("one")["points"][0]["commands"][0].get<std::string>();
+  const auto folder = folder_.file("one/alpha-8-seed-1234/bsq");
+  command.replace(command.rfind(folder), folder.size(), folder_.file("again"));
+  const auto result =
+      run_command(fs::path(program("bsq_train")).parent_path().string() + "/" + command + " --threads 1");
+  ASSERT_EQ(result.status, 0) << result.err;
+  expect_same_checkpoint(folder + "/checkpoint.h5", folder_.file("again/checkpoint.h5"));
+}
+
+TEST_F(Sweep, WithoutAModelAFloatNetworkComesFirst) {
+  const auto result = run_tool("sweep", "--alpha 2 --fixed-bits 3" + base("full"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto json = results("full");
+  EXPECT_EQ(json["float"]["status"], "done");
+  ASSERT_EQ(json["points"].size(), 2U);
+  EXPECT_EQ(json["points"][1]["name"], "fixed-3-seed-1234");
+  EXPECT_NEAR(json["points"][1]["comp"], 32.0 / 3, 0.2);
+  EXPECT_TRUE(fs::exists(folder_.file("full/float/model_best.h5")));
+}
+
+// Starts a sweep and kills it, and nothing else, once `file` is there.
+void kill_once_there_is(const std::string& file, const std::string& arguments) {
+  run_command("'" + program("sweep") + "' " + arguments + " & pid=$!; for i in $(seq 3000); do [ -e '" +
+              file + "' ] && break; sleep 0.02; done; kill -KILL $pid; wait $pid");
+  EXPECT_TRUE(fs::exists(file)) << file;
+}
+
+TEST_F(Sweep, KilledTwiceItEndsWithTheSameResults) {
+  const auto arguments = [&](const std::string& folder) {
+    auto text = flags(folder);
+    text.replace(text.find("train-batch=25"), 14, "train-batch=5");
+    return "--alpha 1,8 --seed 3 --jobs 1" + text;
+  };
+  ASSERT_EQ(run_tool("sweep", arguments("whole")).status, 0);
+  kill_once_there_is(folder_.file("killed/alpha-1-seed-3/bsq/checkpoint.h5"), arguments("killed"));
+  EXPECT_NE(results("killed")["points"][0]["status"], "done");
+  kill_once_there_is(folder_.file("killed/alpha-8-seed-3/bsq/checkpoint.h5"), arguments("killed"));
+  EXPECT_EQ(results("killed")["points"][0]["status"], "done");
+  EXPECT_NE(results("killed")["points"][1]["status"], "done");
+  const auto finished = folder_.file("killed/alpha-1-seed-3/finetune/best_bin.h5");
+  const auto time = fs::last_write_time(finished);
+  const auto result = run_tool("sweep", arguments("killed"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(fs::last_write_time(finished), time) << "a finished point was run again";
+  EXPECT_EQ(csv("killed"), csv("whole"));
+  for (const std::string point : {"alpha-1-seed-3", "alpha-8-seed-3"}) {
+    expect_same_checkpoint(folder_.file("killed/" + point + "/finetune/best_bin.h5"),
+                           folder_.file("whole/" + point + "/finetune/best_bin.h5"));
+  }
+}
+
+TEST_F(Sweep, AFailedPointDoesNotStopTheOthersAndIsReported) {
+  const std::string grid = "--alpha 2 --vary lr=1e6,0.05 --jobs 1";
+  const auto result = run_tool("sweep", grid + flags("fails"));
+  EXPECT_EQ(result.status, 1);
+  EXPECT_NE(result.err.find("\nsweep: failed: alpha-2-seed-1234-lr-1e6\n"), std::string::npos) << result.err;
+  const auto points = results("fails")["points"];
+  EXPECT_EQ(points[0]["status"], "failed");
+  EXPECT_NE(points[0]["error"].get<std::string>().find("the loss is"), std::string::npos) << points[0];
+  EXPECT_EQ(points[1]["status"], "done");
+}
+
+TEST_F(Sweep, SearchesACompression) {
+  const auto result = run_tool("sweep", "--target-comp 6 --tolerance 8" + flags("search"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto points = results("search")["points"];
+  EXPECT_LE(points.size(), 6U);
+  const auto done =
+      std::count_if(points.begin(), points.end(), [](const auto& p) { return p["status"] == "done"; });
+  EXPECT_EQ(done, 1);
+  for (const auto& point : points) {
+    const bool is_near = std::abs(point["comp"].get<double>() / 6 - 1) <= 0.08;
+    EXPECT_EQ(point["status"], is_near ? "done" : "trained");
+  }
+  const auto again = run_tool("sweep", "--target-comp 6 --tolerance 8" + flags("search"));
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(again.err, "") << "nothing was left to run";
+}
+
+TEST_F(Sweep, AFolderWithOtherRunsIsRefused) {
+  ASSERT_EQ(run_tool("sweep", "--alpha 1" + flags("used")).status, 0);
+  const auto before = csv("used");
+  const auto result = run_tool("sweep", "--alpha 1 --train momentum=0.5" + flags("used"));
+  EXPECT_EQ(result.status, 1);
+  EXPECT_NE(result.err.find("momentum"), std::string::npos) << result.err;
+  EXPECT_EQ(csv("used"), before);
+}
+
+TEST_F(Sweep, BadInputIsOneLineAndLeavesNoFolder) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", "--alpha"},
+      {"--alpha 1 --target-comp 8", "--target-comp"},
+      {"--alpha fast", "--alpha fast"},
+      {"--alpha 1 --train lr", "--train lr"},
+      {"--alpha 1 --train lr=fast", "fast"},
+      {"--alpha 1 --train no-such-flag=1", "no-such-flag"},
+      {"--alpha 1 --finetune epochs=-3", "-3"},
+      {"--alpha 1 --vary decay=1,2", "decay"},
+      {"--target-comp 8 --seed 1,2", "--seed"},
+      {"--target-comp 8 --tolerance 0", "--tolerance"},
+      {"--alpha 1 --fixed-bits 4", "holds bits"},
+      {"--alpha 1 word", "positional"}};
+  for (const auto& [arguments, word] : cases) {
+    SCOPED_TRACE(arguments);
+    const auto result = run_tool("sweep", arguments + flags("none"));
+    EXPECT_NE(result.status, 0);
+    EXPECT_EQ(result.err.find("sweep: "), 0U) << result.err;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_NE(result.err.find(word), std::string::npos) << result.err;
+    EXPECT_FALSE(fs::exists(folder_.file("none")));
+  }
+}
+
+}  // namespace
+}  // namespace bsq::test

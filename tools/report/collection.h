@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/report/run_record.h"
+
+namespace bsq::cli {
+
+enum class PointKind { kBsq, kFixed, kFloat };
+
+/// One model of a report: a training run and the finetuning that followed it, either of which may be missing.
+struct ReportPoint {
+  std::string name;   ///< unique
+  std::string label;  ///< short, for plots: "0.05" for alpha, "4 bit", "float"
+  PointKind kind = PointKind::kBsq;
+  std::string alpha;   ///< "" where there is none
+  std::string status;  ///< done, failed, waiting, ...
+  std::string error;
+  std::optional<RunRecord> trained, finetuned;
+  std::vector<std::string> commands;  ///< that make it again
+
+  /// The run whose model the point stands for: the finetuned one where it is there; nullptr: none yet.
+  const RunRecord* model() const;
+  double comp() const;
+  double comp_stored() const;
+  /// Accuracy, percent, of that model.
+  double top1() const;
+};
+
+/// Reads run folders, sweeps' folders, and folders of runs, as far as they are. A finetuning whose model came
+/// from another run among them makes one point with it. Throws bsq::Error for a folder without runs and for
+/// broken files.
+std::vector<ReportPoint> collect_points(const std::vector<std::string>& folders);
+
+/// Whether every sweep among the folders has come to its end.
+bool are_complete(const std::vector<ReportPoint>& points);
+
+/// Indices of the points that no other one beats in both, by rising size: larger is better for `x` and `y`.
+/// Points that are not finite are left out.
+std::vector<size_t> pareto_front(const std::vector<double>& x, const std::vector<double>& y);
+
+}  // namespace bsq::cli

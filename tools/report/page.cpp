@@ -1,0 +1,212 @@
+#include "tools/report/page.h"
+
+#include <algorithm>
+#include <ctime>
+#include <set>
+#include <sstream>
+
+#include "tools/report/html_text.h"
+#include "tools/report/palette.h"
+#include "tools/report/plots.h"
+
+namespace bsq::cli {
+namespace {
+
+constexpr const char* kLightPaper = "--paper:#faf9f6;--card:#fff;--edge:#e6e3dc;";
+constexpr const char* kDarkPaper = "--paper:#14171b;--card:#1a1e23;--edge:#2c3239;";
+
+std::string style() {
+  const auto light = css_variables(/*is_dark=*/false) + kLightPaper;
+  const auto dark = css_variables(/*is_dark=*/true) + kDarkPaper;
+  return ":root{" + light + "}\n@media (prefers-color-scheme:dark){:root{" + dark +
+         "}}\n:root[data-theme=light]{" + light + "color-scheme:light}\n:root[data-theme=dark]{" + dark +
+         "color-scheme:dark}" + kPageStyle;
+}
+
+double seconds_of(const ReportPoint& point) {
+  double sum = 0;
+  for (const auto* run :
+       {point.trained ? &*point.trained : nullptr, point.finetuned ? &*point.finetuned : nullptr}) {
+    for (const double seconds : run == nullptr ? std::vector<double>() : run->column("Seconds")) {
+      sum += seconds;
+    }
+  }
+  return sum;
+}
+
+std::string kind_text(const ReportPoint& point) {
+  switch (point.kind) {
+    case PointKind::kFloat:
+      return "float";
+    case PointKind::kFixed:
+      return "fixed width";
+    default:
+      return "BSQ";
+  }
+}
+
+std::set<size_t> front_of(const std::vector<ReportPoint>& points) {
+  std::vector<double> x, y;
+  for (const auto& point : points) {
+    x.push_back(point.comp());
+    y.push_back(point.top1());
+  }
+  const auto front = pareto_front(x, y);
+  return {front.begin(), front.end()};
+}
+
+std::string model_row(const ReportPoint& point, bool is_on_front) {
+  const auto trained = point.trained ? point.trained->top1 : std::nan("");
+  const auto finetuned = point.finetuned ? point.finetuned->top1 : std::nan("");
+  const auto bytes = point.model() == nullptr || point.model()->bytes == 0
+                         ? std::nan("")
+                         : static_cast<double>(point.model()->bytes) / 1024;
+  std::ostringstream row;
+  row << "<tr class=\"" << (is_on_front ? "front " : "") << (point.status == "failed" ? "failed" : "")
+      << "\"><td>" << html_text(point.name) << "</td><td class=\"text\">" << kind_text(point) << "</td><td>"
+      << html_text(point.alpha.empty() ? "–" : point.alpha) << "</td><td>" << html_number(point.comp(), 2)
+      << "</td><td>" << html_number(point.comp_stored(), 2) << "</td><td>" << html_number(trained, 2)
+      << "</td><td>" << html_number(finetuned, 2) << "</td><td>" << html_number(bytes, 1) << "</td><td>"
+      << html_number(seconds_of(point) / 60, 1) << "</td><td class=\"text\">"
+      << html_text(point.error.empty() ? point.status : point.status + ": " + point.error) << "</td></tr>\n";
+  return row.str();
+}
+
+std::string head_of(const std::vector<std::string>& names) {
+  std::string text = "<div class=\"table\"><table><thead><tr>";
+  for (const auto& name : names) {
+    text += "<th scope=\"col\">" + name + "</th>";
+  }
+  return text + "</tr></thead><tbody>\n";
+}
+
+std::string models_table(const std::vector<ReportPoint>& points) {
+  const auto front = front_of(points);
+  auto text = head_of({"model", "kind", "alpha", "comp", "comp_stored", "trained, %", "finetuned, %",
+                       "file, KiB", "minutes", "status"});
+  for (size_t i = 0; i < points.size(); ++i) {
+    text += model_row(points[i], front.count(i) != 0);
+  }
+  return text + "</tbody></table></div>\n";
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (const int64_t size : shape) {
+    text += (text.empty() ? "" : " × ") + std::to_string(size);
+  }
+  return text;
+}
+
+// n bits and a sign a weight; 0-bit tensors cost nothing.
+double stored_bytes(const TensorRecord& tensor) {
+  const int64_t bits = tensor.bits == 0 || tensor.bits == 32 ? tensor.bits : tensor.bits + 1;
+  return static_cast<double>(tensor.weights * bits) / 8;
+}
+
+std::string sizes_table(const RunRecord& run) {
+  auto text = head_of({"tensor", "shape", "weights", "bits", "stored, bytes", "of the model, %"});
+  double sum = 0;
+  for (const auto& tensor : run.tensors) {
+    sum += stored_bytes(tensor);
+  }
+  for (const auto& tensor : run.tensors) {
+    const double bytes = stored_bytes(tensor);
+    text += "<tr><td>" + html_text(tensor.name) + "</td><td data-v=\"" + std::to_string(tensor.weights) +
+            "\">" + shape_text(tensor.shape) + "</td><td>" + std::to_string(tensor.weights) + "</td><td>" +
+            std::to_string(tensor.bits) + "</td><td>" + html_number(bytes, 0) + "</td><td>" +
+            html_number(sum > 0 ? 100 * bytes / sum : 0, 1) + "</td></tr>\n";
+  }
+  return text + "</tbody></table></div>\n";
+}
+
+std::string point_section(const ReportPoint& point, size_t index, const PlotSet& plots) {
+  std::ostringstream text;
+  text << "<details" << (index == 0 ? " open" : "") << "><summary><b>" << html_text(point.name)
+       << "</b><span>comp " << html_number(point.comp(), 2) << "</span><span>top-1 "
+       << html_number(point.top1(), 2) << " %</span><span>" << html_text(point.status)
+       << "</span></summary>\n";
+  if (!point.error.empty()) {
+    text << "<p>Failed: " << html_text(point.error) << "</p>\n";
+  }
+  text << plots.figure(
+              point_plot(index, "time"),
+              "Bits of every layer over training; the strip at the right is what the final adjustment left.")
+       << plots.figure(point_plot(index, "planes"),
+                       "Percent of weights with a non-zero digit in each plane, most significant first.")
+       << plots.figure(point_plot(index, "weights"),
+                       "How the weights of every layer are distributed: weights by value, each layer's "
+                       "height its own.");
+  if (point.model() != nullptr && !point.model()->tensors.empty()) {
+    text << "<h3>Size</h3>\n" << sizes_table(*point.model());
+  }
+  text << "<h3>To run it again</h3>\n<pre>";
+  for (const auto& command : point.commands) {
+    text << html_text(command) << "\n";
+  }
+  text << "</pre>\n</details>\n";
+  return text.str();
+}
+
+std::string curves_section(const PlotSet& plots) {
+  std::string figures;
+  for (const auto& curve : kCurves) {
+    figures += plots.figure(curve.name, std::string("By epoch: ") + curve.label + ".");
+  }
+  return figures.empty() ? "" : "<h2>Training</h2>\n" + figures;
+}
+
+std::string summary_of(const std::vector<ReportPoint>& points) {
+  const auto count = [&](auto matches) {
+    return std::to_string(std::count_if(points.begin(), points.end(), matches));
+  };
+  auto text = count([](const ReportPoint& p) { return p.kind == PointKind::kBsq; }) + " BSQ, " +
+              count([](const ReportPoint& p) { return p.kind == PointKind::kFixed; }) + " of fixed width, " +
+              count([](const ReportPoint& p) { return p.kind == PointKind::kFloat; }) + " float";
+  if (!are_complete(points)) {
+    text += "; " + count([](const ReportPoint& p) { return p.status == "done" || p.status == "trained"; }) +
+            " of " + std::to_string(points.size()) + " done so far";
+  }
+  return text;
+}
+
+std::string time_text() {
+  const auto now = std::time(nullptr);
+  char text[64];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", std::localtime(&now));
+  return text;
+}
+
+}  // namespace
+
+std::string page_of(const std::vector<ReportPoint>& points, const PlotSet& plots, int refresh_seconds) {
+  std::ostringstream page;
+  page << "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+       << "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n";
+  if (refresh_seconds > 0) {
+    page << "<meta http-equiv=\"refresh\" content=\"" << refresh_seconds << "\">\n";
+  }
+  page << "<link rel=\"icon\" href=\"data:,\">\n<title>BSQ report</title>\n<style>" << style()
+       << "</style>\n</head>\n<body>\n<main>\n<header><h1>BSQ report</h1><button id=\"theme\" "
+       << "type=\"button\">Light / dark</button></header>\n<p>" << html_text(summary_of(points)) << "</p>\n"
+       << "<h2>Accuracy against size</h2>\n"
+       << plots.figure(
+              "front-comp",
+              "comp, as published: 32 bits over the mean bits of a weight in bit layers, without signs.")
+       << plots.figure("front-comp_stored",
+                       "comp_stored, what a file saves: signs, scales and float layers included.")
+       << models_table(points)
+       << "<p>Top-1 after bsq_train and after finetuning. ● on the Pareto front of accuracy and comp. A "
+          "click on a column's name sorts.</p>\n";
+  const auto bits = plots.figure("bits", "Bits of every layer. 0: all of its weights are 0.");
+  page << (bits.empty() ? "" : "<h2>Bits per layer</h2>\n" + bits) << curves_section(plots)
+       << "<h2>Models</h2>\n";
+  for (size_t i = 0; i < points.size(); ++i) {
+    page << point_section(points[i], i, plots);
+  }
+  page << "<footer>Written " << time_text() << " by report.</footer>\n</main>\n<script>" << kPageScript
+       << "</script>\n</body>\n</html>\n";
+  return page.str();
+}
+
+}  // namespace bsq::cli

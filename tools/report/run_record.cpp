@@ -1,0 +1,166 @@
+#include "tools/report/run_record.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "bsq/bits/precision_adjustment.h"
+#include "bsq/bits/reconstruction.h"
+#include "bsq/bits/requantization.h"
+#include "bsq/error.h"
+#include "tools/sweep/result.h"
+
+namespace bsq::cli {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kBuckets = 48;
+constexpr const char* kModels[] = {"best_bin.h5", "checkpoint.h5", "model_best.h5"};
+
+// The binary planes that a stored tensor stands for.
+BitPlanes binary_planes(const StoredTensor& stored) {
+  switch (stored.encoding) {
+    case Encoding::kPlanes:
+      return requantize({stored.positive, stored.negative, stored.scale}, stored.bits);
+    case Encoding::kBinary:
+      return planes_of(stored.value, stored.bits, stored.scale);
+    default: {
+      const auto levels = static_cast<double>(max_integer(stored.bits));
+      return planes_of(round_value(stored.value, stored.bits).mul(levels).round(), stored.bits, stored.scale);
+    }
+  }
+}
+
+void take_weights(TensorRecord& record, const torch::Tensor& weights) {
+  const auto values = weights.flatten().to(torch::kFloat64);
+  record.low = values.min().item<double>();
+  record.high = values.max().item<double>();
+  if (record.low < record.high) {
+    const auto counts = torch::histc(values, kBuckets, record.low, record.high);
+    record.histogram.assign(counts.data_ptr<double>(), counts.data_ptr<double>() + counts.numel());
+  }
+}
+
+TensorRecord record_of(const std::string& name, const StoredTensor& stored, int64_t bits) {
+  TensorRecord record;
+  record.name = name;
+  record.bits = bits;
+  record.shape = stored.encoding == Encoding::kPlanes ? stored.positive.sizes().slice(1).vec()
+                                                      : stored.value.sizes().vec();
+  record.weights = c10::multiply_integers(record.shape);
+  if (bits == 0 || record.weights == 0) {
+    return record;
+  }
+  const auto planes = binary_planes(stored);
+  const auto ones = percent_of_ones(planes);
+  record.ones.assign(ones.data_ptr<double>(), ones.data_ptr<double>() + ones.numel());
+  const auto levels = static_cast<double>(max_integer(planes.bits()));
+  take_weights(record, plane_sum(planes.positive, planes.negative).div(levels).mul(planes.scale));
+  return record;
+}
+
+// Of a float network the tensors that would hold bits: weights of more than one dimension.
+void take_tensors(RunRecord& run, const Checkpoint& file) {
+  const auto bits = frozen_bits(file);
+  size_t next = 0;
+  for (const auto& [name, stored] : file.network) {
+    if (stored.encoding != Encoding::kFloat) {
+      run.tensors.push_back(record_of(name, stored, bits[next++].second));
+    } else if (file.kind == CheckpointKind::kFloat && stored.value.dim() > 1) {
+      TensorRecord record;
+      record.name = name;
+      record.shape = stored.value.sizes().vec();
+      record.weights = stored.value.numel();
+      record.bits = 32;
+      take_weights(record, stored.value);
+      run.tensors.push_back(record);
+    }
+  }
+}
+
+RunKind kind_of(const Checkpoint& file, const std::vector<std::string>& columns) {
+  if (file.kind == CheckpointKind::kFloat) {
+    return RunKind::kFloat;
+  }
+  const bool is_trained = std::find(columns.begin(), columns.end(), "Reg Loss") != columns.end();
+  return is_trained ? RunKind::kBits : RunKind::kFinetune;
+}
+
+void take_training(RunRecord& run, const std::string& path) {
+  const auto file = read_checkpoint_summary(path);
+  if (file.training) {
+    run.columns = file.training->columns;
+    run.history = file.training->history;
+  }
+  run.configuration = file.configuration;
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string model_file(const std::string& folder) {
+  for (const auto* name : kModels) {
+    if (fs::exists(folder + "/" + name)) {
+      return folder + "/" + name;
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<double> RunRecord::column(const std::string& name) const {
+  const auto at = std::find(columns.begin(), columns.end(), name);
+  std::vector<double> values;
+  for (size_t row = 0; at != columns.end() && row < history.size(); ++row) {
+    values.push_back(history[row][static_cast<size_t>(at - columns.begin())]);
+  }
+  return values;
+}
+
+std::string RunRecord::flag(const std::string& name) const {
+  std::istringstream text(configuration);
+  for (std::string line; std::getline(text, line);) {
+    if (line.rfind(name + " = ", 0) == 0) {
+      return line.substr(name.size() + 3);
+    }
+  }
+  return "";
+}
+
+bool is_run_folder(const std::string& folder) { return !model_file(folder).empty(); }
+
+RunRecord read_run(const std::string& folder) {
+  const auto path = model_file(folder);
+  if (path.empty()) {
+    throw Error(folder + ": holds no checkpoint.h5, best_bin.h5 or model_best.h5; expected a run's folder");
+  }
+  const auto file = read_checkpoint(path);
+  RunRecord run;
+  run.folder = folder;
+  run.top1 = file.top1;
+  run.configuration = file.configuration;
+  if (!file.training) {
+    run.bytes = fs::file_size(path);
+  }
+  if (fs::exists(folder + "/checkpoint.h5")) {
+    take_training(run, folder + "/checkpoint.h5");
+  }
+  run.kind = kind_of(file, run.columns);
+  const auto sizes = frozen_sizes(file);
+  run.comp = sizes.first;
+  run.comp_stored = sizes.second;
+  take_tensors(run, file);
+  if (fs::exists(folder + "/adjustments.csv")) {
+    run.adjustments =
+        parse_adjustment_log(read_text(folder + "/adjustments.csv"), folder + "/adjustments.csv");
+  }
+  return run;
+}
+
+}  // namespace bsq::cli

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bsq/io/checkpoint.h"
+#include "bsq/train/adjustment_log.h"
+
+namespace bsq::cli {
+
+/// One tensor of a run's model that holds bits.
+struct TensorRecord {
+  std::string name;
+  std::vector<int64_t> shape;
+  int64_t weights = 0;
+  int64_t bits = 0;               ///< 0: all its weights are 0
+  std::vector<double> ones;       ///< percent of weights with a non-zero digit, most significant plane first
+  double low = 0, high = 0;       ///< smallest and largest weight
+  std::vector<double> histogram;  ///< weights in equal buckets from low to high
+};
+
+enum class RunKind { kFloat, kBits, kFinetune };
+
+/// What one run folder tells.
+struct RunRecord {
+  std::string folder;
+  RunKind kind = RunKind::kFloat;
+  double top1 = std::nan(""), comp = std::nan(""), comp_stored = std::nan("");
+  std::vector<std::string> columns;          ///< of history
+  std::vector<std::vector<double>> history;  ///< a row an epoch
+  std::vector<Adjustment> adjustments;
+  std::vector<TensorRecord> tensors;
+  std::string configuration;  ///< INI
+  uint64_t bytes = 0;         ///< of the model file; 0 where it also holds the state of a run
+
+  /// A column of the history by its name, empty where there is none.
+  std::vector<double> column(const std::string& name) const;
+  /// A flag of the configuration; "" where it does not say.
+  std::string flag(const std::string& name) const;
+};
+
+/// Whether a folder holds a run's files.
+bool is_run_folder(const std::string& folder);
+/// Reads the best model that the run has for use (best_bin.h5, checkpoint.h5 or model_best.h5), its history
+/// and adjustments. A run that goes on is read as far as it is. Throws bsq::Error for broken files.
+RunRecord read_run(const std::string& folder);
+
+}  // namespace bsq::cli

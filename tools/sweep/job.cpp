@@ -1,0 +1,98 @@
+#include "tools/sweep/job.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "bsq/error.h"
+#include "bsq/io/atomic_file.h"
+
+namespace bsq::cli {
+namespace {
+
+using nlohmann::json;
+
+std::string progress_file(const Job& job) { return job.folder + "/point.json"; }
+
+json read_progress(const std::string& path) {
+  std::ifstream in(path);
+  const auto found = json::parse(in, nullptr, /*allow_exceptions=*/false);
+  if (!found.is_object() || !found.contains("stages") || !found["stages"].is_array()) {
+    throw Error(path + ": is not what a sweep writes; expected a point's record, or no such file");
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<std::string> Stage::command() const {
+  std::vector<std::string> words = {program};
+  const auto flags = settings.arguments();
+  words.insert(words.end(), flags.begin(), flags.end());
+  words.insert(words.end(), {"--checkpoint", folder});
+  return words;
+}
+
+std::string state_of(const Job& job) {
+  if (job.is_done()) {
+    const bool is_trained_only = job.stages.size() == 1 && !job.values.empty();
+    return is_trained_only ? "trained" : "done";
+  }
+  if (!job.error.empty()) {
+    return "failed";
+  }
+  return job.is_running ? job.stages[job.finished].program : "waiting";
+}
+
+void load_progress(Job& job) {
+  const auto path = progress_file(job);
+  if (!std::filesystem::exists(path)) {
+    return;
+  }
+  const auto stages = read_progress(path)["stages"];
+  for (size_t i = 0; i < std::min(stages.size(), job.stages.size()); ++i) {
+    const auto found = stages[i].value("command", std::vector<std::string>());
+    const auto wanted = job.stages[i].command();
+    if (found != wanted) {
+      throw Error(path + ": holds '" + shell_text(found) + "'; expected '" + shell_text(wanted) +
+                  "' (another --checkpoint begins a new sweep)");
+    }
+    if (stages[i].value("done", false) && job.finished == i) {
+      job.finished = i + 1;
+    }
+  }
+}
+
+void save_progress(const Job& job) {
+  std::error_code error;
+  std::filesystem::create_directories(job.folder, error);
+  if (!std::filesystem::is_directory(job.folder)) {
+    throw Error(job.folder + ": cannot be made; expected a folder to write to");
+  }
+  json stages = json::array();
+  for (size_t i = 0; i < job.stages.size(); ++i) {
+    stages.push_back({{"command", job.stages[i].command()}, {"done", i < job.finished}});
+  }
+  const auto text = json{{"name", job.name}, {"stages", stages}, {"error", job.error}}.dump(2) + "\n";
+  write_bytes_atomically(progress_file(job), text.data(), text.size());
+}
+
+EpochCount epochs_of(const Job& job) {
+  EpochCount count;
+  if (job.is_done()) {
+    return count;
+  }
+  const auto& stage = job.stages[job.finished];
+  std::ifstream in(stage.folder + "/log.txt");
+  for (std::string line; std::getline(in, line);) {
+    ++count.done;
+  }
+  count.done = std::max<int64_t>(0, count.done - 1);
+  count.all = std::atoll(stage.settings.value("epochs").value_or("0").c_str());
+  return count;
+}
+
+}  // namespace bsq::cli

@@ -1,0 +1,165 @@
+#include "tools/sweep/plan.h"
+
+#include <cstdlib>
+
+#include "bsq/error.h"
+#include "bsq/io/model_file.h"
+#include "bsq/train_options.h"
+#include "finetune/finetune_options.h"
+#include "tools/cli/usage_error.h"
+
+namespace bsq::cli {
+namespace {
+
+constexpr const char* kFirstBits = "8";
+
+std::string flag_of(const std::string& axis) {
+  return axis == "alpha" ? "decay" : axis == "seed" ? "manualSeed" : axis;
+}
+
+void check_is_float(const std::string& model) {
+  if (!model.empty() && read_model(model).checkpoint.kind != CheckpointKind::kFloat) {
+    throw Error(model + ": holds bits; expected a float network for --fixed-bits");
+  }
+}
+
+}  // namespace
+
+Plan::Plan(const SweepOptions& options) : options_(options), model_(options.model) {
+  if (!options.fixed.empty()) {
+    check_is_float(options.model);
+  }
+  if (model_.empty()) {
+    float_ = Settings::read(options.preset + "-float.cfg");
+    float_.merge(options.both);
+    model_ = options.folder + "/float/model_best.h5";
+  }
+  train_ = Settings::read(options.preset + "-bsq.cfg");
+  // The same flags serve a model in bits and a float one, which bsq_train converts.
+  train_.remove("bin");
+  train_.set("L1", "true");
+  if (!train_.has("Nbits")) {
+    train_.set("Nbits", kFirstBits);
+  }
+  train_.merge(options.both);
+  train_.merge(options.train);
+  finetune_ = Settings::read(options.preset + "-finetune.cfg");
+  finetune_.merge(options.both);
+  finetune_.merge(options.finetune);
+}
+
+std::optional<Job> Plan::float_training() const {
+  if (!options_.model.empty()) {
+    return std::nullopt;
+  }
+  auto settings = float_;
+  settings.set("manualSeed", seed_of(first_values()));
+  Job job;
+  job.name = "float";
+  job.folder = options_.folder + "/float";
+  job.stages = {{"bsq_train", job.folder, settings}};
+  return job;
+}
+
+Stage Plan::finetuning(const Job& job, const std::string& model) const {
+  auto settings = finetune_;
+  settings.set("manualSeed", seed_of(job.values));
+  settings.set("model", model);
+  return {"finetune", job.folder + "/finetune", settings};
+}
+
+Job Plan::point(const PointValues& values) const {
+  Job job;
+  job.values = values;
+  job.name = name_of(values);
+  job.folder = options_.folder + "/" + job.name;
+  auto settings = train_;
+  for (const auto& [axis, value] : values) {
+    settings.set(flag_of(axis), value);
+  }
+  settings.set("model", model_);
+  job.stages = {{"bsq_train", job.folder + "/bsq", settings},
+                finetuning(job, job.folder + "/bsq/checkpoint.h5")};
+  return job;
+}
+
+// As finetuning with the schedule of bsq_train: the width stays, the weights train.
+Job Plan::fixed_point(const std::string& bits, const std::string& seed) const {
+  Job job;
+  job.name = name_of({{"fixed", bits}, {"seed", seed}});
+  job.folder = options_.folder + "/" + job.name;
+  job.values = first_values();
+  for (auto& [axis, value] : job.values) {
+    value = axis == "seed" ? seed : "";
+  }
+  auto settings = train_;
+  for (const char* name : {"L1", "decay", "Prun_Int", "thre", "max-bits", "float"}) {
+    settings.remove(name);
+  }
+  settings.set("Nbits", bits);
+  settings.set("manualSeed", seed);
+  settings.set("model", model_);
+  job.stages = {{"finetune", job.folder + "/fixed", settings},
+                finetuning(job, job.folder + "/fixed/checkpoint.h5")};
+  return job;
+}
+
+std::vector<Job> Plan::grid() const {
+  std::vector<Job> jobs;
+  for (const auto& values : expand(options_.axes)) {
+    jobs.push_back(point(values));
+  }
+  const auto fixed = baselines();
+  jobs.insert(jobs.end(), fixed.begin(), fixed.end());
+  return jobs;
+}
+
+std::vector<Job> Plan::baselines() const {
+  std::vector<Job> jobs;
+  for (const auto& axis : options_.axes) {
+    for (const auto& seed : axis.name == "seed" ? axis.values : std::vector<std::string>()) {
+      for (const auto& bits : options_.fixed) {
+        jobs.push_back(fixed_point(bits, seed));
+      }
+    }
+  }
+  return jobs;
+}
+
+double Plan::first_alpha() const { return std::atof(train_.value("decay").value_or("0.01").c_str()); }
+
+PointValues Plan::first_values() const {
+  PointValues values;
+  for (const auto& axis : options_.axes) {
+    values.emplace_back(axis.name, axis.values.front());
+  }
+  return values;
+}
+
+std::string Plan::seed_of(const PointValues& values) const {
+  for (const auto& [axis, value] : values) {
+    if (axis == "seed") {
+      return value;
+    }
+  }
+  return "1234";
+}
+
+void check_commands(const Job& job) {
+  for (const auto& stage : job.stages) {
+    const auto words = stage.command();
+    std::vector<const char*> arguments;
+    for (const auto& word : words) {
+      arguments.push_back(word.c_str());
+    }
+    const int count = static_cast<int>(arguments.size());
+    try {
+      stage.program == "finetune" ? (void)parse_finetune_options(count, arguments.data())
+                                  : (void)parse_train_options(count, arguments.data());
+    } catch (const UsageError& error) {
+      throw UsageError(stage.program + " of " + job.name + ": " + error.what());
+    }
+  }
+}
+
+}  // namespace bsq::cli

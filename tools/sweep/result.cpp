@@ -1,0 +1,186 @@
+#include "tools/sweep/result.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "bsq/bits/accounting.h"
+#include "tools/sweep/grid.h"
+
+namespace bsq::cli {
+namespace {
+
+constexpr int kDigits = 7;
+
+double column(const TrainingState& state, const std::string& name, size_t row) {
+  const auto at = std::find(state.columns.begin(), state.columns.end(), name);
+  return at == state.columns.end() || row >= state.history.size()
+             ? std::nan("")
+             : state.history[row][static_cast<size_t>(at - state.columns.begin())];
+}
+
+double training_seconds(const TrainingState& state) {
+  double sum = 0;
+  for (size_t row = 0; row < state.history.size(); ++row) {
+    sum += column(state, "Seconds", row);
+  }
+  return sum;
+}
+
+// The last epoch, or in finetuning the best one, since that is what its files hold.
+double kept_loss(const TrainingState& state, bool is_finetuned) {
+  const auto rows = static_cast<int64_t>(state.history.size());
+  const auto row = is_finetuned ? rows - state.next_epoch + state.best_epoch : rows - 1;
+  return row < 0 ? std::nan("") : column(state, "Valid Loss", static_cast<size_t>(row));
+}
+
+void take_sizes(PointResult& result, const Checkpoint& file) {
+  result.bits = frozen_bits(file);
+  std::tie(result.comp, result.comp_stored) = frozen_sizes(file);
+}
+
+void take_stage(PointResult& result, const Stage& stage, bool is_finetuned) {
+  const auto last = read_checkpoint(stage.folder + "/checkpoint.h5");
+  if (last.training) {
+    result.seconds += training_seconds(*last.training);
+    result.loss = kept_loss(*last.training, is_finetuned);
+  }
+  if (is_finetuned) {
+    const auto best = read_checkpoint(stage.folder + "/best_bin.h5");
+    result.top1 = best.top1;
+    take_sizes(result, best);
+  } else {
+    result.trained_top1 = last.top1;
+    take_sizes(result, last);
+  }
+}
+
+std::string cell(double value) { return std::isfinite(value) ? number_text(value, kDigits) : ""; }
+
+std::string cell(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) {
+    return text;
+  }
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return quoted + "\"";
+}
+
+nlohmann::json number(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+std::vector<std::string> tensors_of(const std::vector<Entry>& entries) {
+  std::vector<std::string> names;
+  for (const auto& entry : entries) {
+    for (const auto& [name, bits] : entry.result.bits) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) {
+        names.push_back(name);
+      }
+    }
+  }
+  return names;
+}
+
+std::string csv_line(const Entry& entry, const std::vector<std::string>& tensors) {
+  const auto& result = entry.result;
+  std::string line;
+  for (const auto& [flag, value] : entry.job.values) {
+    line += cell(value) + ",";
+  }
+  line += state_of(entry.job) + "," + cell(result.comp) + "," + cell(result.comp_stored) + "," +
+          cell(result.trained_top1) + "," + cell(result.top1) + "," + cell(result.loss);
+  for (const auto& name : tensors) {
+    const auto at = std::find_if(result.bits.begin(), result.bits.end(),
+                                 [&](const auto& tensor) { return tensor.first == name; });
+    line += "," + (at == result.bits.end() ? "" : std::to_string(at->second));
+  }
+  return line + "\n";
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, int64_t>> frozen_bits(const Checkpoint& file) {
+  std::vector<std::pair<std::string, int64_t>> bits;
+  for (const auto& [name, stored] : file.network) {
+    if (stored.encoding != Encoding::kFloat) {
+      const bool is_zero = stored.encoding == Encoding::kBinary && stored.value.eq(0).all().item<bool>();
+      bits.emplace_back(name, is_zero ? 0 : stored.bits);
+    }
+  }
+  return bits;
+}
+
+std::pair<double, double> frozen_sizes(const Checkpoint& file) {
+  const auto bits = frozen_bits(file);
+  std::vector<BitCount> counts;
+  int64_t float_elements = 0;
+  for (const auto& [name, stored] : file.network) {
+    if (stored.encoding == Encoding::kFloat) {
+      float_elements += stored.value.is_floating_point() ? stored.value.numel() : 0;
+      continue;
+    }
+    const auto elements =
+        stored.encoding == Encoding::kPlanes ? stored.positive[0].numel() : stored.value.numel();
+    counts.push_back({elements, bits[counts.size()].second});
+  }
+  const auto sizes = count_sizes(counts, float_elements);
+  return counts.empty() ? std::pair(1.0, 1.0) : std::pair(sizes.comp(), sizes.comp_stored());
+}
+
+PointResult read_result(const Job& job) {
+  PointResult result;
+  for (size_t i = 0; i < job.finished; ++i) {
+    take_stage(result, job.stages[i], /*is_finetuned=*/i > 0);
+  }
+  return result;
+}
+
+std::string csv_of(const std::vector<Entry>& entries) {
+  const auto tensors = tensors_of(entries);
+  std::string text;
+  if (!entries.empty()) {
+    for (const auto& [flag, value] : entries.front().job.values) {
+      text += cell(flag) + ",";
+    }
+  }
+  text += "status,comp,comp_stored,top1_bsq_train,top1_finetune,loss";
+  for (const auto& name : tensors) {
+    text += ",bits " + name;
+  }
+  text += "\n";
+  for (const auto& entry : entries) {
+    text += csv_line(entry, tensors);
+  }
+  return text;
+}
+
+nlohmann::json json_of(const std::vector<Entry>& entries) {
+  auto points = nlohmann::json::array();
+  for (const auto& [job, result] : entries) {
+    nlohmann::json point = {{"name", job.name},
+                            {"folder", job.name},
+                            {"status", state_of(job)},
+                            {"comp", number(result.comp)},
+                            {"comp_stored", number(result.comp_stored)},
+                            {"top1_bsq_train", number(result.trained_top1)},
+                            {"top1_finetune", number(result.top1)},
+                            {"loss", number(result.loss)},
+                            {"seconds", result.seconds},
+                            {"error", job.error}};
+    for (const auto& [flag, value] : job.values) {
+      point["flags"][flag] = value;
+    }
+    for (const auto& [name, bits] : result.bits) {
+      point["bits"][name] = bits;
+    }
+    for (const auto& stage : job.stages) {
+      point["commands"].push_back(shell_text(stage.command()));
+    }
+    points.push_back(point);
+  }
+  return {{"points", points}};
+}
+
+}  // namespace bsq::cli

@@ -1,0 +1,140 @@
+#include "tools/sweep/runner.h"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <sstream>
+#include <thread>
+
+#include "tools/cli/training_run.h"
+
+namespace bsq::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kPause(50);
+constexpr int64_t kMostWorkers = 4;
+
+std::string last_line(const std::string& file) {
+  std::ifstream in(file);
+  std::string last;
+  for (std::string line; std::getline(in, line);) {
+    last = line.empty() ? last : line;
+  }
+  return last;
+}
+
+std::string end_text(const Entry& entry) {
+  const auto& result = entry.result;
+  std::ostringstream text;
+  text << entry.job.name << ": " << entry.job.stages[entry.job.finished - 1].program << " done" << std::fixed
+       << std::setprecision(2) << ", comp " << result.comp << ", top-1 "
+       << (std::isfinite(result.top1) ? result.top1 : result.trained_top1) << " %";
+  return text.str();
+}
+
+}  // namespace
+
+std::vector<std::string> Runner::launch_command(const Stage& stage) const {
+  auto words = stage.command();
+  if (std::filesystem::exists(stage.folder + "/checkpoint.h5")) {
+    words = {stage.program, "--resume", "--checkpoint", stage.folder};
+  }
+  words[0] = options_.programs + "/" + stage.program;
+  if (!stage.settings.has("threads")) {
+    words.insert(words.end(), {"--threads", std::to_string(options_.threads)});
+  }
+  if (!stage.settings.has("workers")) {
+    words.insert(words.end(), {"--workers", std::to_string(std::min(options_.threads, kMostWorkers))});
+  }
+  return words;
+}
+
+void Runner::start(Entry& entry) {
+  auto& job = entry.job;
+  const auto& stage = job.stages[job.finished];
+  job.error.clear();
+  save_progress(job);
+  const auto out = job.folder + "/" + std::filesystem::path(stage.folder).filename().string();
+  running_.push_back({&entry, std::make_unique<Process>(launch_command(stage), out + ".txt", out + ".err")});
+  job.is_running = true;
+  board_.tell(job.name + ": " + stage.program + " started");
+}
+
+void Runner::take_end(Entry& entry, int status) {
+  auto& job = entry.job;
+  job.is_running = false;
+  if (status == 0) {
+    ++job.finished;
+    try {
+      entry.result = read_result(job);
+    } catch (const std::exception& error) {
+      --job.finished;
+      job.error = error.what();
+    }
+  } else if (stop_status() == 0) {
+    const auto& stage = job.stages[job.finished];
+    const auto line =
+        last_line(job.folder + "/" + std::filesystem::path(stage.folder).filename().string() + ".err");
+    job.error = status > 128   ? stage.program + " was ended by signal " + std::to_string(status - 128)
+                : line.empty() ? stage.program + " ended with status " + std::to_string(status)
+                               : line;
+  }
+  save_progress(job);
+  board_.tell(!job.error.empty() ? job.name + ": failed: " + job.error
+              : status == 0      ? end_text(entry)
+                                 : job.name + ": stopped, its state is saved");
+}
+
+bool Runner::collect() {
+  bool has_changed = false;
+  for (auto& [entry, process] : running_) {
+    if (const auto status = process->poll()) {
+      process.reset();
+      take_end(*entry, *status);
+      has_changed = true;
+    }
+  }
+  running_.erase(std::remove_if(running_.begin(), running_.end(),
+                                [](const Running& running) { return running.process == nullptr; }),
+                 running_.end());
+  return has_changed;
+}
+
+void Runner::stop_all() {
+  for (auto& running : running_) {
+    running.process->send(SIGTERM);
+  }
+  while (!running_.empty()) {
+    std::this_thread::sleep_for(kPause);
+    collect();
+  }
+}
+
+bool Runner::run(std::vector<Entry>& entries, const std::function<void()>& on_change) {
+  const auto can_start = [](const Entry& entry) {
+    return !entry.job.is_running && !entry.job.is_done() && entry.job.error.empty();
+  };
+  while (stop_status() == 0) {
+    for (auto& entry : entries) {
+      if (static_cast<int64_t>(running_.size()) < options_.jobs && can_start(entry)) {
+        start(entry);
+      }
+    }
+    if (running_.empty()) {
+      break;
+    }
+    std::this_thread::sleep_for(kPause);
+    if (collect()) {
+      on_change();
+    }
+    board_.draw(entries);
+  }
+  stop_all();
+  on_change();
+  board_.draw(entries, /*now=*/true);
+  return stop_status() == 0;
+}
+
+}  // namespace bsq::cli

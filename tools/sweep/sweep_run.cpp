@@ -1,0 +1,178 @@
+#include "tools/sweep/sweep_run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include "bsq/error.h"
+#include "bsq/io/atomic_file.h"
+#include "tools/cli/training_run.h"
+#include "tools/sweep/compression_search.h"
+#include "tools/sweep/folder_lock.h"
+
+namespace bsq::cli {
+namespace fs = std::filesystem;
+namespace {
+
+RunnerOptions runner_options(const SweepOptions& options, size_t points) {
+  const auto cores = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  RunnerOptions result;
+  result.programs = fs::read_symlink("/proc/self/exe").parent_path().string();
+  // Two one-thread runs side by side get through more than two threads of one run.
+  const int64_t most = options.target_comp ? 1 : std::min(cores, static_cast<int64_t>(points));
+  result.jobs = options.jobs > 0 ? options.jobs : most;
+  result.threads = options.threads > 0 ? options.threads : std::max<int64_t>(1, cores / result.jobs);
+  return result;
+}
+
+size_t points_of(const SweepOptions& options) {
+  size_t count = 1;
+  for (const auto& axis : options.axes) {
+    count *= axis.values.size();
+  }
+  return count + options.fixed.size();
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  write_bytes_atomically(path, text.data(), text.size());
+}
+
+}  // namespace
+
+SweepRun::SweepRun(const SweepOptions& options, const std::vector<std::string>& command)
+    : options_(options),
+      plan_(options),
+      command_(command),
+      board_(std::cerr, isatty(STDERR_FILENO) != 0),
+      runner_(runner_options(options, points_of(options)), board_) {}
+
+int SweepRun::run() {
+  auto float_training = plan_.float_training();
+  auto jobs = options_.target_comp ? plan_.baselines() : plan_.grid();
+  for (const auto& job : jobs) {
+    check_commands(job);
+  }
+  if (float_training) {
+    check_commands(*float_training);
+    float_.push_back({*float_training, {}});
+  }
+  if (options_.target_comp) {
+    auto values = plan_.first_values();
+    values.insert(values.begin(), {"alpha", number_text(plan_.first_alpha(), 4)});
+    check_commands(plan_.point(values));
+  }
+  const FolderLock lock(options_.folder);
+  for (auto& job : jobs) {
+    add(std::move(job));
+  }
+  watch_signals();
+  write_results();
+  const bool is_complete = train_float() && (options_.target_comp ? run_search() : run_grid());
+  if (!is_complete) {
+    std::cerr << "stopped by a signal; the same command goes on" << std::endl;
+    return stop_status();
+  }
+  return conclude();
+}
+
+void SweepRun::add(Job job) {
+  load_progress(job);
+  auto result = read_result(job);
+  entries_.push_back({std::move(job), std::move(result)});
+}
+
+bool SweepRun::run_entries(std::vector<Entry>& entries) {
+  return runner_.run(entries, [&] { write_results(); });
+}
+
+bool SweepRun::train_float() {
+  for (auto& entry : float_) {
+    load_progress(entry.job);
+    entry.result = read_result(entry.job);
+  }
+  if (!run_entries(float_)) {
+    return false;
+  }
+  for (const auto& entry : float_) {
+    if (!entry.job.is_done()) {
+      throw Error(entry.job.folder + ": the float training failed: " + entry.job.error);
+    }
+  }
+  return true;
+}
+
+bool SweepRun::run_grid() { return run_entries(entries_); }
+
+// Points of the search are trained only; the one that it ends with is finetuned.
+bool SweepRun::run_search() {
+  CompressionSearch search(*options_.target_comp, options_.tolerance, plan_.first_alpha(), options_.max_runs);
+  const auto job_at = [&](double alpha) {
+    auto values = plan_.first_values();
+    values.insert(values.begin(), {"alpha", number_text(alpha, 4)});
+    return plan_.point(values);
+  };
+  while (const auto alpha = search.next()) {
+    auto job = job_at(*alpha);
+    job.stages.resize(1);
+    add(std::move(job));
+    if (!run_entries(entries_)) {
+      return false;
+    }
+    const auto& [run, result] = entries_.back();
+    search.add(*alpha, run.is_done() ? std::optional(result.comp) : std::nullopt);
+  }
+  if (!search.best()) {
+    verdict_ = "no run of the search succeeded";
+    return true;
+  }
+  const auto best = job_at(*search.best());
+  for (auto& entry : entries_) {
+    if (entry.job.name == best.name) {
+      entry.job.stages = best.stages;
+      load_progress(entry.job);
+      entry.result = read_result(entry.job);
+      std::cout << "alpha " << number_text(*search.best(), 4) << " gives comp "
+                << number_text(entry.result.comp, 4) << std::endl;
+    }
+  }
+  if (!search.has_landed()) {
+    verdict_ = "no alpha found that gives comp " + number_text(*options_.target_comp, 6) + " within " +
+               number_text(100 * options_.tolerance, 4) + " %; the nearest run is " + best.name;
+  }
+  return run_entries(entries_);
+}
+
+void SweepRun::write_results() const {
+  auto json = json_of(entries_);
+  json["command"] = shell_text(command_);
+  if (!float_.empty()) {
+    json["float"] = {{"folder", float_[0].job.name},
+                     {"status", state_of(float_[0].job)},
+                     {"command", shell_text(float_[0].job.stages[0].command())}};
+  }
+  if (options_.target_comp) {
+    json["target_comp"] = *options_.target_comp;
+  }
+  write_text(options_.folder + "/results.csv", csv_of(entries_));
+  write_text(options_.folder + "/results.json", json.dump(2) + "\n");
+}
+
+int SweepRun::conclude() {
+  std::cout << table_of(entries_) << std::flush;
+  std::string failed;
+  for (const auto& entry : entries_) {
+    if (!entry.job.is_done()) {
+      failed += (failed.empty() ? "" : ", ") + entry.job.name;
+    }
+  }
+  if (!failed.empty() || !verdict_.empty()) {
+    const auto* separator = failed.empty() || verdict_.empty() ? "" : "; ";
+    throw Error((failed.empty() ? "" : "failed: " + failed) + separator + verdict_);
+  }
+  return 0;
+}
+
+}  // namespace bsq::cli

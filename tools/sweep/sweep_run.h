@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/sweep/board.h"
+#include "tools/sweep/plan.h"
+#include "tools/sweep/runner.h"
+#include "tools/sweep/sweep_options.h"
+
+namespace bsq::cli {
+
+/// One sweep from its options to results.csv and results.json in its folder.
+class SweepRun {
+ public:
+  /// `command` is the command line, for the record.
+  SweepRun(const SweepOptions& options, const std::vector<std::string>& command);
+
+  /// Runs it, or goes on with it. Gives the exit status: 1 where a point failed or a search did not land.
+  int run();
+
+ private:
+  bool train_float();
+  bool run_grid();
+  bool run_search();
+  bool run_entries(std::vector<Entry>& entries);
+  void add(Job job);
+  void write_results() const;
+  int conclude();
+
+  SweepOptions options_;
+  Plan plan_;
+  std::vector<std::string> command_;
+  Board board_;
+  Runner runner_;
+  std::vector<Entry> float_;    ///< the float training, where there is one
+  std::vector<Entry> entries_;  ///< the points
+  std::string verdict_;         ///< why a search did not land; "": it did, or there was none
+};
+
+}  // namespace bsq::cli
