@@ -11,6 +11,7 @@
 #include "bsq/io/checkpoint_training.h"
 #include "bsq/io/hdf5_attribute.h"
 #include "bsq/io/hdf5_file.h"
+#include "bsq/io/seal.h"
 
 namespace bsq {
 namespace {
@@ -112,6 +113,7 @@ Checkpoint read_root(const Hdf5Handle& file) {
 }
 
 Checkpoint read_file(const std::string& path, bool data) {
+  if (std::filesystem::is_regular_file(path) && data) check_seal(path);
   const Hdf5Session session;
   const Hdf5Handle file = open_hdf5_file(path);
   check_format(file);
@@ -149,7 +151,7 @@ Checkpoint read_checkpoint(const std::string& path) { return read_or_fail(path, 
 
 Checkpoint read_checkpoint_summary(const std::string& path) { return read_or_fail(path, /*data=*/false); }
 
-void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, const std::string& previous) {
   const std::string name = stranger(checkpoint.kind, checkpoint.network);
   if (!name.empty())
     throw std::invalid_argument(path + ": the encoding of " + name + " does not go with the kind");
@@ -158,7 +160,7 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   write_root(file, checkpoint);
   write_network(file, "network", checkpoint.network);
   if (checkpoint.training) write_training(file, *checkpoint.training);
-  save_hdf5_image(file, path);
+  save_hdf5_image(file, path, !previous.empty() && is_intact(path) ? previous : "");
 }
 
 bool is_hdf5_file(const std::string& path) {
