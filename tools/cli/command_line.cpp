@@ -15,6 +15,7 @@ namespace po = boost::program_options;
 namespace {
 
 constexpr int64_t kMany = int64_t{1} << 40;
+constexpr size_t kMaxPresetBytes = size_t{1} << 20;
 
 const std::map<std::string, std::string> kAliases = {{"--learning-rate", "--lr"}, {"--weight-decay", "--wd"}};
 // What belongs to one call of a tool, not to the run.
@@ -36,9 +37,13 @@ std::string read_text(const std::string& path) {
   if (!in || std::filesystem::is_directory(path)) {
     throw Error(path + ": cannot be read; expected a preset in INI form");
   }
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+  std::string text(kMaxPresetBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kMaxPresetBytes) {
+    throw Error(path + ": longer than 1 MiB; expected a preset in INI form");
+  }
+  return text;
 }
 
 }  // namespace

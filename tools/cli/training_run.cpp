@@ -119,8 +119,9 @@ void TrainingRun::require_finite() const {
   const auto name = first_not_finite(save_network(*model_.network));
   if (!name.empty()) {
     const auto [epoch, step] = position();
-    throw DivergenceError("epoch " + std::to_string(epoch) + ", step " + std::to_string(step) + ": " + name +
-                          " holds a number that is not finite (a lower --lr may help)");
+    const auto place = step == 0 ? "end of epoch " + std::to_string(epoch - 1)
+                                 : "epoch " + std::to_string(epoch) + ", step " + std::to_string(step - 1);
+    throw DivergenceError(place + ": " + name + " holds a number that is not finite (a lower --lr may help)");
   }
 }
 
@@ -150,7 +151,8 @@ void TrainingRun::roll_back(const std::string& why) {
   load_network(*model_.network, found.file.network);
   take_up(state, found.path);
   std::cerr << why << good << "; going back to it" << std::endl;
-  std::cout << "rolled back to " << place << ", learning rate times " << state.rate_factor << std::endl;
+  std::cout << "rolled back to " << place << ", learning rate times 1/" << std::lround(1 / state.rate_factor)
+            << std::endl;
   save(found.file.top1);
 }
 
