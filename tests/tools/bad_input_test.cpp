@@ -149,6 +149,16 @@ TEST_F(BadInput, ASchemeWithLayersThatTheModelLacks) {
   expect_refused("convert", "--model " + full() + " --dict " + scheme, 1, scheme);
 }
 
+TEST_F(BadInput, ConvertFindsItBeforeItEvaluates) {
+  const auto flags = "--model " + full() + tiny_flags();
+  const auto below = made("file", "a regular file") + "/run";
+  TemporaryFolder deeper;
+  run_tiny("bsq_train", "--depth 14 --epochs 0 --checkpoint " + deeper.file("run"));
+  EXPECT_EQ(run_tool("convert", flags + " --checkpoint " + below).out.find("before:"), std::string::npos);
+  EXPECT_EQ(run_tool("convert", flags + " --dict " + deeper.file("run/checkpoint.h5")).out.find("before:"),
+            std::string::npos);
+}
+
 TEST_F(BadInput, Images) {
   const auto none = folder_.file("none");
   const auto cut = folder_.file("cut");

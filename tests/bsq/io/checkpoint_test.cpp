@@ -183,8 +183,9 @@ TEST(Checkpoint, TheOneBeforeIsKeptUnlessItIsDamaged) {
   std::string bytes = test::read_bytes(path);
   bytes[bytes.size() / 2] ^= 1;
   test::write_bytes(path, bytes);
-  write_checkpoint(path, test::resnet20_checkpoint(), previous);
-  test::expect_same(test::resnet20_checkpoint(), read_checkpoint(path));
+  const Checkpoint third = test::resnet20_checkpoint();
+  write_checkpoint(path, third, previous);
+  test::expect_same(third, read_checkpoint(path));
   test::expect_same(test::frozen_checkpoint(), read_checkpoint(previous));
 }
 
