@@ -11,6 +11,7 @@
 #include "bsq/io/checkpoint_training.h"
 #include "bsq/io/hdf5_attribute.h"
 #include "bsq/io/hdf5_file.h"
+#include "bsq/io/rehearsal.h"
 #include "bsq/io/seal.h"
 
 namespace bsq {
@@ -132,6 +133,7 @@ Checkpoint read_file(const std::string& path, bool data) {
 /// Every trouble of read_file as one line of a bsq::Error.
 Checkpoint read_or_fail(const std::string& path, bool data) {
   try {
+    if (is_hdf5_file(path)) rehearse(path, [&] { read_file(path, data); });
     return read_file(path, data);
   } catch (const Error&) {
     throw;

@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder whose training and test files are all the file in memory.
+// A folder whose training and test files are all one file.
 fs::path make_folder(const bsq::fuzz::FuzzFile& file) {
   std::string name = (fs::temp_directory_path() / "bsq-fuzz-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) {

@@ -1,6 +1,5 @@
 #include "tests/fuzz/fuzz_file.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,16 +15,23 @@ namespace {
 
 }  // namespace
 
-FuzzFile::FuzzFile()
-    : descriptor_(memfd_create("fuzz", MFD_CLOEXEC)), path_("/proc/self/fd/" + std::to_string(descriptor_)) {
+FuzzFile::FuzzFile() {
+  const std::string memory = "/dev/shm";
+  path_ = (access(memory.c_str(), W_OK) == 0 ? memory : "/tmp") + "/bsq-fuzz-XXXXXX";
+  descriptor_ = mkstemp(path_.data());
   if (descriptor_ < 0) {
-    give_up("no file in memory");
+    give_up("no temporary file");
   }
+}
+
+FuzzFile::~FuzzFile() {
+  close(descriptor_);
+  unlink(path_.c_str());
 }
 
 void FuzzFile::fill(const uint8_t* data, size_t bytes) const {
   if (ftruncate(descriptor_, 0) != 0 || pwrite(descriptor_, data, bytes, 0) != static_cast<ssize_t>(bytes)) {
-    give_up("the file in memory cannot be written");
+    give_up("the temporary file cannot be written");
   }
 }
 

@@ -18,7 +18,7 @@ class Repairer {
   Repairer(uint8_t* data, size_t bytes) : data_(data), bytes_(bytes) {}
 
   void repair() {
-    if (bytes_ >= kSuperblock) {
+    if (bytes_ >= kSuperblock && data_[8] >= 2) {
       seal(0, kSuperblock);
     }
     for (size_t at = 0; at + 8 < bytes_; ++at) {
