@@ -114,7 +114,6 @@ Checkpoint read_root(const Hdf5Handle& file) {
 }
 
 Checkpoint read_file(const std::string& path, bool data) {
-  if (std::filesystem::is_regular_file(path) && data) check_seal(path);
   const Hdf5Session session;
   const Hdf5Handle file = open_hdf5_file(path);
   check_format(file);
@@ -133,6 +132,7 @@ Checkpoint read_file(const std::string& path, bool data) {
 /// Every trouble of read_file as one line of a bsq::Error.
 Checkpoint read_or_fail(const std::string& path, bool data) {
   try {
+    if (data && std::filesystem::is_regular_file(path)) check_seal(path);
     if (is_hdf5_file(path)) rehearse(path, [&] { read_file(path, data); });
     return read_file(path, data);
   } catch (const Error&) {
