@@ -12,17 +12,28 @@ if(BSQ_SANITIZE)
   target_link_options(bsq_common INTERFACE -fsanitize=address,undefined)
 endif()
 
+if(BSQ_SANITIZE_THREADS)
+  target_compile_options(bsq_common INTERFACE -fsanitize=thread)
+  target_link_options(bsq_common INTERFACE -fsanitize=thread)
+endif()
+if(BSQ_FUZZ)
+  target_compile_options(bsq_common INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer)
+  target_link_options(bsq_common INTERFACE -fsanitize=address,undefined)
+endif()
+
 file(WRITE ${CMAKE_BINARY_DIR}/pch/empty.cpp "\n")
 add_library(bsq_pch OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cpp)
 target_link_libraries(bsq_pch PUBLIC bsq_common)
 target_precompile_headers(bsq_pch PRIVATE <torch/torch.h>)
-target_compile_options(bsq_pch PRIVATE -fpch-preprocess)
+# For ccache.
+set(BSQ_PCH_FLAGS $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+target_compile_options(bsq_pch PRIVATE ${BSQ_PCH_FLAGS})
 
 # bsq_target(NAME DEPENDENCIES...): the shared flags and header for one library or program.
 function(bsq_target name)
   target_link_libraries(${name} PUBLIC bsq_common ${ARGN})
   target_precompile_headers(${name} REUSE_FROM bsq_pch)
-  target_compile_options(${name} PRIVATE -fpch-preprocess)
+  target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS})
 endfunction()
 
 # bsq_library(NAME FILE... [DEPENDS TARGET...]): one folder, one static library.

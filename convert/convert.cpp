@@ -52,12 +52,14 @@ int run(const ConvertOptions& options) {
   }
   auto data = load_data(options.data, options.runtime, file);
   auto model = make_model(options.model, file, data.classes, device);
+  // What cannot be converted or written is found before the evaluation, which takes long.
+  convert_network(*make_model(options.model, file, data.classes, device).network, options, scheme_file);
+  const RunFolder folder(options.output);
   calibrate_if_needed(*model.network, data, std::cout);
   std::cout << "before: " << text_of(evaluate(*model.network, *data.test)) << std::endl;
   convert_network(*model.network, options, scheme_file);
   const auto evaluation = evaluate(*model.network, *data.test);
   print_statistics(std::cout, *model.network);
-  const RunFolder folder(options.output);
   folder.write("model_best.h5", converted(model, data, evaluation));
   folder.write_configuration();
   if (!options.export_file.empty()) {

@@ -11,6 +11,8 @@
 #include "bsq/io/checkpoint_training.h"
 #include "bsq/io/hdf5_attribute.h"
 #include "bsq/io/hdf5_file.h"
+#include "bsq/io/rehearsal.h"
+#include "bsq/io/seal.h"
 
 namespace bsq {
 namespace {
@@ -130,6 +132,8 @@ Checkpoint read_file(const std::string& path, bool data) {
 /// Every trouble of read_file as one line of a bsq::Error.
 Checkpoint read_or_fail(const std::string& path, bool data) {
   try {
+    if (data && std::filesystem::is_regular_file(path)) check_seal(path);
+    if (is_hdf5_file(path)) rehearse(path, [&] { read_file(path, data); });
     return read_file(path, data);
   } catch (const Error&) {
     throw;
@@ -149,7 +153,7 @@ Checkpoint read_checkpoint(const std::string& path) { return read_or_fail(path, 
 
 Checkpoint read_checkpoint_summary(const std::string& path) { return read_or_fail(path, /*data=*/false); }
 
-void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, const std::string& previous) {
   const std::string name = stranger(checkpoint.kind, checkpoint.network);
   if (!name.empty())
     throw std::invalid_argument(path + ": the encoding of " + name + " does not go with the kind");
@@ -158,7 +162,7 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   write_root(file, checkpoint);
   write_network(file, "network", checkpoint.network);
   if (checkpoint.training) write_training(file, *checkpoint.training);
-  save_hdf5_image(file, path);
+  save_hdf5_image(file, path, !previous.empty() && is_intact(path) ? previous : "");
 }
 
 bool is_hdf5_file(const std::string& path) {

@@ -29,18 +29,20 @@ struct Checkpoint {
   std::optional<TrainingState> training;  ///< only in files that a run can be resumed from
 };
 
-/// Reads a checkpoint; nothing in the file is trusted. Throws bsq::Error for whatever is wrong with the file,
-/// and nothing else.
+/// Reads a checkpoint; nothing in the file is trusted. A seal (bsq/io/seal.h) is compared with the content
+/// before HDF5 sees it. Throws bsq::Error for whatever is wrong with the file, and nothing else.
 Checkpoint read_checkpoint(const std::string& path);
 
 /// The same without reading the tensors, which are left undefined (encoding and bits are there): quick for
-/// any size. Digits and float values are not checked then.
+/// any size. Seal, digits and float values are not checked then.
 Checkpoint read_checkpoint_summary(const std::string& path);
 
-/// Writes a checkpoint as a whole or not at all (write_atomically). Throws bsq::Error for trouble with the
-/// file and for a scale that is not finite, std::invalid_argument for a checkpoint that breaks the contracts
-/// of its parts.
-void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+/// Writes a checkpoint as a whole or not at all (write_atomically), sealed and read back. The file that was
+/// at `path` keeps the name `previous` unless that is "" or the file is damaged. Throws bsq::Error for
+/// trouble with the file and for a scale that is not finite, std::invalid_argument for a checkpoint that
+/// breaks the contracts of its parts.
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint,
+                      const std::string& previous = "");
 
 /// Whether the path is a regular file that starts as HDF5 files do; false for what cannot be read.
 bool is_hdf5_file(const std::string& path);

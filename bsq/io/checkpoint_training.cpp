@@ -81,6 +81,7 @@ void write_training(const Hdf5Handle& file, const TrainingState& state) {
   write_integer(group, kNextEpoch, state.next_epoch);
   write_integer(group, kNextStep, state.next_step);
   write_number(group, "learning_rate", state.learning_rate);
+  write_number(group, "rate_factor", state.rate_factor);
   write_number(group, "best_top1", state.best_top1);
   write_integer(group, kBestEpoch, state.best_epoch);
   write_table(group, "history", state.columns, state.history);
@@ -96,6 +97,8 @@ TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget) {
   state.next_epoch = read_integer(group, kNextEpoch);
   state.next_step = read_integer(group, kNextStep);
   state.learning_rate = read_number(group, "learning_rate");
+  // Files of version 1 that are older than --on-nan lack it.
+  if (has_attribute(group, "rate_factor")) state.rate_factor = read_number(group, "rate_factor");
   state.best_top1 = read_number(group, "best_top1");
   state.best_epoch = read_integer(group, kBestEpoch);
   state.history = read_table(group, "history", state.columns, budget);

@@ -10,6 +10,7 @@
 
 #include "bsq/error.h"
 #include "bsq/io/atomic_file.h"
+#include "bsq/io/seal.h"
 
 namespace bsq {
 namespace {
@@ -84,19 +85,25 @@ Hdf5Handle create_hdf5_image(const std::string& path) {
   const Hdf5Handle creation = make_properties(H5P_FILE_CREATE, path);
   creation.check(H5Pset_attr_phase_change(creation.id(), /*max_compact=*/64, /*min_dense=*/0),
                  "set HDF5 properties");
+  creation.check(H5Pset_userblock(creation.id(), kSealBytes), "set HDF5 properties");
   const std::string name = path + ".image";  // HDF5 wants one, and would read a file that has it
   return Hdf5Handle(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()), H5Fclose,
                     path + ": /", "make an HDF5 file in memory");
 }
 
-void save_hdf5_image(const Hdf5Handle& image, const std::string& path) {
+void save_hdf5_image(const Hdf5Handle& image, const std::string& path, const std::string& previous) {
   image.check(H5Fflush(image.id(), H5F_SCOPE_GLOBAL), "finish the HDF5 file in memory");
   const ssize_t bytes =
       image.check(H5Fget_file_image(image.id(), /*buf_ptr=*/nullptr, 0), "measure the HDF5 file");
   void** memory = nullptr;
   image.check(H5Fget_vfd_handle(image.id(), H5P_DEFAULT, reinterpret_cast<void**>(&memory)),
               "find the HDF5 file");
-  write_bytes_atomically(path, *memory, static_cast<size_t>(bytes));
+  const std::string_view content(static_cast<const char*>(*memory) + kSealBytes, static_cast<size_t>(bytes));
+  const auto verify = [&](const std::string& temporary) {
+    check_seal(temporary);
+    open_hdf5_file(temporary);
+  };
+  write_bytes_atomically(path, {make_seal(content.data(), content.size()), content}, {verify, previous});
 }
 
 Hdf5Handle open_hdf5_file(const std::string& path) {

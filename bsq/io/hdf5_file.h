@@ -16,13 +16,14 @@ constexpr int64_t kMaxNameBytes = 1024;
 std::string name_fault(const std::string& name);
 
 /// Makes an HDF5 file in memory, in the compact and checksummed format of HDF5 1.8, the same from every
-/// release of the library. `path` is where it is going to be. (HDF5 crashes at exit after a write to disk
-/// that failed.)
+/// release of the library, with room for a seal (bsq/io/seal.h) in front. `path` is where it is going to be.
+/// (HDF5 crashes at exit after a write to disk that failed.)
 Hdf5Handle create_hdf5_image(const std::string& path);
 
-/// Writes what create_hdf5_image made to `path`, as a whole or not at all (write_atomically). Throws
-/// bsq::Error.
-void save_hdf5_image(const Hdf5Handle& image, const std::string& path);
+/// Seals what create_hdf5_image made and writes it to `path`, as a whole or not at all (write_atomically),
+/// once it has been read back and found whole; the file that was there keeps the name `previous` unless that
+/// is "". Throws bsq::Error.
+void save_hdf5_image(const Hdf5Handle& image, const std::string& path, const std::string& previous = "");
 
 /// Opens a regular file to read. Throws bsq::Error.
 Hdf5Handle open_hdf5_file(const std::string& path);

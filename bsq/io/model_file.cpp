@@ -1,5 +1,6 @@
 #include "bsq/io/model_file.h"
 
+#include <filesystem>
 #include <map>
 #include <optional>
 
@@ -140,6 +141,9 @@ Checkpoint import_pytorch(const PyTorchCheckpoint& file) {
 
 ModelFile read_model(const std::string& path) {
   if (!is_pytorch_file(path)) {
+    if (std::filesystem::is_regular_file(path) && !is_hdf5_file(path)) {
+      throw Error(path + ": not a model file; expected our .h5 or PyTorch's .pth, .pth.tar, .th");
+    }
     return {read_checkpoint(path), /*has_description=*/true};
   }
   const auto file = read_pytorch(path);

@@ -6,6 +6,7 @@
 
 #include "bsq/error.h"
 #include "bsq/nn/network_bits.h"
+#include "bsq/train/divergence.h"
 #include "bsq/train/schedule.h"
 #include "bsq/train/statistics.h"
 
@@ -43,6 +44,21 @@ EpochRecord record_of(const EpochReport& report, TrainingMethod method) {
   return record;
 }
 
+void check_state(const TrainingState& state, const std::vector<std::string>& columns, int64_t steps) {
+  if (state.next_step > steps) {
+    throw Error("training state: step " + std::to_string(state.next_step) +
+                " of an epoch; expected at most " + std::to_string(steps) +
+                ", as these images and this batch size give");
+  }
+  if (state.columns != columns) {
+    throw Error("training state: the columns of its history are not those of this kind of run");
+  }
+  if (!(state.rate_factor > 0 && state.rate_factor <= 1)) {
+    throw Error("training state: learning rate factor " + std::to_string(state.rate_factor) +
+                "; expected more than 0, at most 1");
+  }
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -73,6 +89,7 @@ void Trainer::make_optimizer() {
 }
 
 void Trainer::resume(const TrainingState& state) {
+  check_state(state, state_.columns, training_.batches());
   state_ = state;
   state_.network.clear();
   make_optimizer();
@@ -104,7 +121,8 @@ bool Trainer::run() {
 }
 
 bool Trainer::run_epoch(int64_t epoch) {
-  state_.learning_rate = learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule);
+  state_.learning_rate =
+      state_.rate_factor * learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule);
   const bool is_interval =
       options_.method == TrainingMethod::kBits && epoch % options_.adjustment_interval == 0;
   if (is_interval && state_.next_step == 0) {
@@ -115,18 +133,18 @@ bool Trainer::run_epoch(int64_t epoch) {
   training_.start(epoch, state_.next_step);
   observer_.on_epoch_start(epoch, training_.batches(), state_.next_step);
   auto start = std::chrono::steady_clock::now();
+  const double waited_before = sums_.waited;
   while (const auto batch = training_.next()) {
     train_batch(*batch);
     state_.next_step = batch->index + 1;
+    sums_.seconds += seconds_since(start);
+    sums_.waited = waited_before + training_.wait_seconds();
     observer_.on_step(state_.next_step, sums_.loss / sums_.images, 100.0 * sums_.correct / sums_.images);
     if (state_.next_step < training_.batches() && observer_.should_stop()) {
-      sums_.seconds += seconds_since(start);
-      sums_.waited += training_.wait_seconds();
       return false;
     }
+    start = std::chrono::steady_clock::now();
   }
-  sums_.seconds += seconds_since(start);
-  sums_.waited += training_.wait_seconds();
   end_epoch(epoch);
   return true;
 }
@@ -139,9 +157,11 @@ void Trainer::train_batch(const Batch& batch) {
   const auto loss = torch::nn::functional::cross_entropy(logits, labels);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
-    throw Error("epoch " + std::to_string(state_.next_epoch) + ", step " + std::to_string(batch.index) +
-                ": the loss is " + (std::isnan(value) ? "nan" : "infinite") +
-                "; expected a finite number (a lower --lr may help)");
+    throw DivergenceError("epoch " + std::to_string(state_.next_epoch) + ", step " +
+                          std::to_string(batch.index) + ": the loss is " +
+                          (std::isnan(value) ? "nan" : "infinite") +
+                          "; not finite first: " + origin_of_divergence(*network_, batch.images.to(device)) +
+                          " (a lower --lr may help)");
   }
   loss.backward();
   optimizer_->step();

@@ -68,10 +68,11 @@ class Trainer {
 
   /// Begins at this epoch instead of 0.
   void start_at(int64_t epoch) { state_.next_epoch = epoch; }
-  /// Takes up an interrupted run whose network is loaded already.
+  /// Takes up an interrupted run whose network is loaded already. Throws bsq::Error where the state is not
+  /// one of such a run.
   void resume(const TrainingState& state);
-  /// Trains from the current epoch to the last one. False where the observer stopped it. Throws bsq::Error
-  /// for a loss that is not finite, naming the step.
+  /// Trains from the current epoch to the last one. False where the observer stopped it. Throws
+  /// DivergenceError for a loss that is not finite, naming the step and the layer.
   bool run();
   /// kBits: the final re-quantization and adjustment at threshold 0. The rest: nothing.
   void finish();

@@ -14,12 +14,14 @@ namespace bsq {
 /// One line of a run's history: what log.txt shows of an epoch, in the order of the columns of that run.
 using EpochRecord = std::vector<double>;
 
-/// Everything that a run needs to go on as if it had not been interrupted. The data order needs no state: it
-/// follows from the seed, the epoch and the position.
+/// Everything that a run needs to go on as if it had not been interrupted. The data order and
+/// augmentation need no state: they follow from the seed, the epoch and the position. Nothing else is random
+/// once a run has begun.
 struct TrainingState {
   int64_t next_epoch = 0;  ///< the epoch to train next, counted from 0
   int64_t next_step = 0;   ///< the batch of that epoch to train next
   double learning_rate = 0;
+  double rate_factor = 1;  ///< on top of the schedule: halved by every --on-nan rollback
   double best_top1 = -1;  ///< percent; -1: no epoch is done yet
   int64_t best_epoch = -1;
   std::vector<std::string> columns;                ///< names of the history's columns

@@ -62,6 +62,7 @@ TEST_F(BadInput, ModelFiles) {
   const auto text = made("text.h5", "not a model\n");
   const auto empty = made("empty.h5", "");
   const auto folder = out_;
+  expect_refused("finetune", "--model " + text, 1, "expected our .h5 or PyTorch's .pth");
   for (const auto& file : {folder_.file("missing.h5"), text, empty, h5, pth, folder}) {
     expect_refused("finetune", "--model " + file, 1, file);
   }
@@ -123,7 +124,7 @@ TEST_F(BadInput, Numbers) {
 TEST_F(BadInput, Words) {
   expect_refused("bsq_train", "--no-such-flag", 2, "no-such-flag");
   expect_refused("bsq_train", "--epoch 3", 2, "epoch");
-  expect_refused("bsq_train", "word", 2, "positional");
+  expect_refused("bsq_train", "word", 2, "'word': unexpected");
   expect_refused("finetune", "", 2, "--model");
   expect_refused("convert", "", 2, "--model");
   expect_refused("bsq_train", "--float --L1", 2, "--float");
@@ -148,6 +149,16 @@ TEST_F(BadInput, ASchemeWithLayersThatTheModelLacks) {
   expect_refused("convert", "--model " + full() + " --dict " + scheme, 1, scheme);
 }
 
+TEST_F(BadInput, ConvertFindsItBeforeItEvaluates) {
+  const auto flags = "--model " + full() + tiny_flags();
+  const auto below = made("file", "a regular file") + "/run";
+  TemporaryFolder deeper;
+  run_tiny("bsq_train", "--depth 14 --epochs 0 --checkpoint " + deeper.file("run"));
+  EXPECT_EQ(run_tool("convert", flags + " --checkpoint " + below).out.find("before:"), std::string::npos);
+  EXPECT_EQ(run_tool("convert", flags + " --dict " + deeper.file("run/checkpoint.h5")).out.find("before:"),
+            std::string::npos);
+}
+
 TEST_F(BadInput, Images) {
   const auto none = folder_.file("none");
   const auto cut = folder_.file("cut");
@@ -169,6 +180,7 @@ TEST_F(BadInput, Configurations) {
   const auto key = made("key.cfg", "epochs = 2\nno-such-key = 1\n");
   const auto value = made("value.cfg", "epochs = ten\n");
   const auto prose = made("prose.cfg", "train well\n");
+  expect_refused("bsq_train", "--config /dev/zero", 1, "/dev/zero: longer than 1 MiB");
   for (const auto& file : {key, value, prose}) {
     expect_refused("bsq_train", "--config " + file, 2, file);
   }

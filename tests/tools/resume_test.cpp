@@ -125,6 +125,45 @@ TEST(Resume, AFlagThatContradictsTheRunIsRefused) {
   EXPECT_EQ(folder_bytes(run), before);
 }
 
+TEST(Resume, EveryDifferenceIsShownAtOnce) {
+  TemporaryFolder folder;
+  const auto run = copied(tiny_runs().bsq, folder);
+  const auto result = run_tool("bsq_train", "--resume --lr 0.3 --decay 1 --wd 1e-4 --checkpoint " + run);
+  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(result.err,
+            "bsq_train: --resume: decay = 1 contradicts decay = 4; lr = 0.3 contradicts lr = 0.05 of " + run +
+                "/checkpoint.h5 (--override-resume NAME,... takes the new value)\n");
+}
+
+TEST(Resume, AFlagIsOverriddenByItsName) {
+  TemporaryFolder folder;
+  const auto run = copied(tiny_runs().bsq, folder);
+  run_tiny("bsq_train",
+           "--resume --epochs 4 --lr 0.3 --decay 1 --override-resume lr,decay --checkpoint " + run);
+  EXPECT_EQ(read_log(run + "/log.txt").back().front(), "0.300000");
+  const auto configuration = read_checkpoint(run + "/checkpoint.h5").configuration;
+  EXPECT_NE(configuration.find("lr = 0.3\n"), std::string::npos) << configuration;
+  EXPECT_NE(configuration.find("decay = 1\n"), std::string::npos) << configuration;
+}
+
+TEST(Resume, WhatCannotBeOverriddenIsRefused) {
+  TemporaryFolder folder;
+  const auto run = copied(tiny_runs().bsq, folder);
+  const auto before = folder_bytes(run);
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"--resume --lr 0.3 --override-resume decay", "--override-resume decay: expected --decay with"},
+      {"--resume --lr 0.3 --decay 1 --override-resume lr", "decay = 1 contradicts"},
+      {"--resume --depth 20 --override-resume depth", "--override-resume depth: the checkpoint's tensors"},
+      {"--resume --override-resume nonsense", "--override-resume nonsense: expected"},
+      {"--lr 0.3 --override-resume lr", "--override-resume: expected --resume too"}};
+  for (const auto& [flags, words] : cases) {
+    const auto result = run_tool("bsq_train", flags + " --checkpoint " + run);
+    EXPECT_EQ(result.status, 2) << flags;
+    EXPECT_NE(result.err.find(words), std::string::npos) << result.err;
+  }
+  EXPECT_EQ(folder_bytes(run), before);
+}
+
 TEST(Resume, FlagsThatRepeatWhatTheRunHadAreFine) {
   TemporaryFolder folder;
   const auto run = copied(tiny_runs().bsq, folder);

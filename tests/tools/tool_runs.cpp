@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "bsq/io/checkpoint_compare.h"
 #include "tests/tools/tiny_cifar.h"
 
 namespace bsq::test {
@@ -35,19 +36,6 @@ TinyRuns make_tiny_runs() {
 
 bool same(const torch::Tensor& a, const torch::Tensor& b) {
   return a.defined() == b.defined() && (!a.defined() || same_bits(a, b));
-}
-
-void expect_same_training(const TrainingState& a, const TrainingState& b) {
-  EXPECT_EQ(a.next_epoch, b.next_epoch);
-  EXPECT_EQ(a.next_step, b.next_step);
-  EXPECT_EQ(a.best_top1, b.best_top1);
-  EXPECT_EQ(a.best_epoch, b.best_epoch);
-  ASSERT_EQ(a.optimizer.size(), b.optimizer.size());
-  for (const auto& [name, tensor] : a.optimizer) {
-    ASSERT_EQ(b.optimizer.count(name), 1U) << name;
-    EXPECT_TRUE(same(tensor, b.optimizer.at(name))) << name;
-  }
-  expect_same_state(a.network, b.network);
 }
 
 }  // namespace
@@ -143,17 +131,7 @@ void expect_same_state(const NetworkState& a, const NetworkState& b) {
 }
 
 void expect_same_checkpoint(const std::string& a, const std::string& b) {
-  const auto left = read_checkpoint(a);
-  const auto right = read_checkpoint(b);
-  EXPECT_EQ(left.kind, right.kind);
-  EXPECT_EQ(left.epoch, right.epoch);
-  EXPECT_EQ(left.top1, right.top1);
-  EXPECT_EQ(left.comp_stored, right.comp_stored);
-  expect_same_state(left.network, right.network);
-  ASSERT_EQ(left.training.has_value(), right.training.has_value());
-  if (left.training) {
-    expect_same_training(*left.training, *right.training);
-  }
+  EXPECT_EQ(checkpoint_differences(a, b), std::vector<std::string>());
 }
 
 const TinyRuns& tiny_runs() {

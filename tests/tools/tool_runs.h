@@ -36,7 +36,8 @@ std::map<std::string, std::string> folder_bytes(const std::string& folder);
 
 /// Expects the same tensors, bit for bit.
 void expect_same_state(const NetworkState& a, const NetworkState& b);
-/// Expects two files to hold the same network and, where they hold training states, the same of those too.
+/// Expects every dataset and attribute of two files to be the same, byte by byte, but for the configuration
+/// and the clock (checkpoint_differences).
 void expect_same_checkpoint(const std::string& a, const std::string& b);
 
 /// A folder that a run wrote to and what it printed.

@@ -7,18 +7,19 @@
 #include <sstream>
 
 #include "bsq/error.h"
-#include "bsq/io/checkpoint.h"
+#include "tools/cli/option_text.h"
+#include "tools/cli/resume_flags.h"
 
 namespace bsq::cli {
 namespace po = boost::program_options;
 namespace {
 
 constexpr int64_t kMany = int64_t{1} << 40;
+constexpr size_t kMaxPresetBytes = size_t{1} << 20;
 
 const std::map<std::string, std::string> kAliases = {{"--learning-rate", "--lr"}, {"--weight-decay", "--wd"}};
-// What a resumed run may change: how long it goes on, and how the machine is used.
-const std::set<std::string> kFreeOnResume = {"epochs",  "resume", "checkpoint", "config", "threads",
-                                             "workers", "device", "gpu-id",     "data",   "tensorboard"};
+// What belongs to one call of a tool, not to the run.
+const std::set<std::string> kOfOneCall = {"help", "config", "resume", "override-resume"};
 
 std::vector<std::string> without_aliases(int argc, const char* const* argv) {
   std::vector<std::string> arguments;
@@ -36,61 +37,13 @@ std::string read_text(const std::string& path) {
   if (!in || std::filesystem::is_directory(path)) {
     throw Error(path + ": cannot be read; expected a preset in INI form");
   }
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-// Numbers as they were meant: 0.1, not 0.10000000000000001.
-std::string shortest(double value) {
-  for (int digits = 6; digits < 18; ++digits) {
-    std::ostringstream text;
-    text.precision(digits);
-    text << value;
-    if (std::stod(text.str()) == value) {
-      return text.str();
-    }
+  std::string text(kMaxPresetBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kMaxPresetBytes) {
+    throw Error(path + ": longer than 1 MiB; expected a preset in INI form");
   }
-  return std::to_string(value);
-}
-
-void append_ini(std::ostringstream& text, const std::string& name, const boost::any& value) {
-  if (const auto* list = boost::any_cast<std::vector<int64_t>>(&value)) {
-    for (const int64_t item : *list) {
-      text << name << " = " << item << "\n";
-    }
-  } else if (const auto* flag = boost::any_cast<bool>(&value)) {
-    text << name << " = " << (*flag ? "true" : "false") << "\n";
-  } else if (const auto* word = boost::any_cast<std::string>(&value)) {
-    text << name << " = " << *word << "\n";
-  } else if (const auto* integer = boost::any_cast<int64_t>(&value)) {
-    text << name << " = " << *integer << "\n";
-  } else {
-    text << name << " = " << shortest(boost::any_cast<double>(value)) << "\n";
-  }
-}
-
-std::string ini_of(const std::string& name, const po::variable_value& value) {
-  std::ostringstream text;
-  append_ini(text, name, value.value());
-  return text.str();
-}
-
-std::string one_line(std::string text) {
-  for (char& c : text) {
-    c = c == '\n' ? ' ' : c;
-  }
-  return text.empty() ? text : text.substr(0, text.size() - 1);
-}
-
-// What a run may have taken from its model file or from the defaults, where its configuration does not say.
-std::string ini_of(const Checkpoint& file) {
-  std::ostringstream text;
-  const auto& network = file.description;
-  text << "arch = " << network.architecture << "\ndepth = " << network.depth
-       << "\nblock-name = " << network.block_name << "\nact = " << network.activation_bits
-       << "\nact-range = " << to_string(network.activation_range) << "\ndataset = " << file.dataset << "\n";
-  return text.str();
+  return text;
 }
 
 }  // namespace
@@ -173,6 +126,14 @@ void CommandLine::add(const TrainingFlags& defaults) {
   add("resume", po::bool_switch(),
       "go on from checkpoint.h5 in the folder of --checkpoint, with its options");
   add("tensorboard", po::bool_switch(), "write TensorBoard event files beside log.txt, a step an epoch");
+  add("override-resume", po::value<std::string>()->default_value(""),
+      "with --resume: names of flags, separated by commas, whose new values replace the run's");
+  add("checkpoint-steps", po::value<int64_t>()->default_value(defaults.checkpoint_steps),
+      "save inside an epoch too, after every so many steps; 0: after epochs only");
+  add("on-nan", po::value<std::string>()->default_value(defaults.on_nan),
+      "where the loss is not finite: stop, or rollback to the last checkpoint with half the learning rate, "
+      "at "
+      "most three times");
   all_.add(group);
 }
 
@@ -197,7 +158,9 @@ void CommandLine::parse(int argc, const char* const* argv) {
       parse_ini(read_text(path), path);
     }
     if (values_.count("resume") != 0 && values_["resume"].as<bool>()) {
-      take_up_configuration();
+      values_ = resumed_values(values_, all_);
+    } else if (values_.count("override-resume") != 0 && !values_["override-resume"].defaulted()) {
+      throw UsageError("--override-resume: expected --resume too");
     }
   } catch (const po::error& error) {
     throw UsageError(error.what());
@@ -206,11 +169,13 @@ void CommandLine::parse(int argc, const char* const* argv) {
 
 void CommandLine::parse_arguments(int argc, const char* const* argv) {
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-  const auto parsed = po::command_line_parser(without_aliases(argc, argv))
-                          .options(all_)
-                          .style(style)
-                          .positional(po::positional_options_description())
-                          .run();
+  const auto parsed = po::command_line_parser(without_aliases(argc, argv)).options(all_).style(style).run();
+  for (const auto& option : parsed.options) {
+    if (option.position_key >= 0) {
+      throw UsageError("'" + option.original_tokens.front() +
+                       "': unexpected; expected a flag, as --help lists them");
+    }
+  }
   po::store(parsed, values_);
 }
 
@@ -223,38 +188,11 @@ void CommandLine::parse_ini(const std::string& text, const std::string& from) {
   }
 }
 
-void CommandLine::take_up_configuration() {
-  const auto path = values_["checkpoint"].as<std::string>() + "/checkpoint.h5";
-  const auto file = read_checkpoint_summary(path);
-  po::variables_map stored;
-  for (const auto& text : {file.configuration, ini_of(file)}) {
-    std::istringstream in(text);
-    po::store(po::parse_config_file(in, all_, /*allow_unregistered=*/true), stored);
-  }
-  for (const auto& [name, value] : values_) {
-    const bool is_given = !value.defaulted() && kFreeOnResume.count(name) == 0;
-    if (!is_given || (stored.count(name) != 0 && ini_of(name, stored[name]) == ini_of(name, value))) {
-      continue;
-    }
-    throw UsageError("--resume: " + one_line(ini_of(name, value)) + " contradicts " +
-                     (stored.count(name) == 0 ? "the default" : one_line(ini_of(name, stored[name]))) +
-                     " of " + path);
-  }
-  const auto given = values_;
-  values_ = stored;
-  for (const auto& [name, value] : given) {
-    if (values_.count(name) == 0 || (kFreeOnResume.count(name) != 0 && !value.defaulted())) {
-      values_.erase(name);
-      values_.insert({name, value});
-    }
-  }
-}
-
 std::string CommandLine::configuration() const {
   std::ostringstream text;
   for (const auto& [name, value] : values_) {
-    if (name != "help" && name != "config" && name != "resume" && !value.empty()) {
-      append_ini(text, name, value.value());
+    if (kOfOneCall.count(name) == 0 && !value.empty()) {
+      text << ini_of(name, value);
     }
   }
   return text.str();
@@ -348,6 +286,11 @@ TrainingFlags CommandLine::training() const {
   flags.evaluate = values_["evaluate"].as<bool>();
   flags.resume = values_["resume"].as<bool>();
   flags.tensorboard = values_["tensorboard"].as<bool>();
+  flags.checkpoint_steps = integer("checkpoint-steps", 0, kMany);
+  flags.on_nan = values_["on-nan"].as<std::string>();
+  if (flags.on_nan != "stop" && flags.on_nan != "rollback") {
+    throw UsageError("--on-nan " + flags.on_nan + ": expected stop or rollback");
+  }
   return flags;
 }
 

@@ -29,8 +29,8 @@ class CommandLine {
   boost::program_options::options_description& own() { return own_; }
 
   /// Parses arguments, then --config's file for what they leave open; with --resume the configuration that
-  /// checkpoint.h5 holds instead, whose values no flag may contradict, but for epochs and how the machine is
-  /// used. Throws UsageError for anything unknown or malformed, HelpRequest for --help, bsq::Error for files.
+  /// checkpoint.h5 holds instead (tools/cli/resume_flags.h). Throws UsageError for anything unknown or
+  /// malformed, HelpRequest for --help, bsq::Error for files.
   void parse(int argc, const char* const* argv);
 
   ModelFlags model() const;
@@ -47,7 +47,6 @@ class CommandLine {
  private:
   void parse_arguments(int argc, const char* const* argv);
   void parse_ini(const std::string& text, const std::string& from);
-  void take_up_configuration();
   std::string configuration() const;
   template <typename T>
   std::optional<T> optional(const std::string& name) const;

@@ -53,6 +53,8 @@ struct TrainingFlags {
   bool evaluate = false;
   bool resume = false;
   bool tensorboard = false;
+  int64_t checkpoint_steps = 0;  ///< 0: save after epochs only
+  std::string on_nan = "stop";   ///< or "rollback"
 };
 
 /// The output folder, and all options as INI text that --config reads again.

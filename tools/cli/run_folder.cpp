@@ -1,9 +1,6 @@
 #include "tools/cli/run_folder.h"
 
-#include <unistd.h>
-
 #include <filesystem>
-#include <fstream>
 
 #include "bsq/error.h"
 #include "bsq/io/atomic_file.h"
@@ -12,33 +9,41 @@ namespace bsq::cli {
 namespace fs = std::filesystem;
 
 RunFolder::RunFolder(const OutputFlags& flags) : folder_(flags.folder), configuration_(flags.configuration) {
+  take();
+}
+
+void RunFolder::take() {
   std::error_code error;
   fs::create_directories(folder_, error);
   if (!fs::is_directory(folder_)) {
     throw Error(folder_ + ": cannot be made; expected a folder to write to");
   }
-  const auto probe = file(".write-test." + std::to_string(getpid()));
-  const bool can_write = std::ofstream(probe).put('\n').good();
-  fs::remove(probe, error);
-  if (!can_write) {
-    throw Error(folder_ + ": cannot be written to; expected a folder with write permission");
+  lock_ = std::make_unique<FolderLock>(folder_);
+  remove_temporaries(folder_);
+}
+
+bool RunFolder::restore() {
+  if (lock_ && lock_->is_held()) {
+    return false;
   }
+  const bool is_gone = !fs::exists(folder_);
+  lock_.reset();
+  take();
+  return is_gone;
 }
 
 void RunFolder::write_text(const std::string& name, const std::string& text) const {
-  write_atomically(file(name), [&](const std::string& temporary) {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out << text;
-    out.close();
-    if (!out) {
-      throw Error("cannot write " + file(name));
-    }
-  });
+  write_bytes_atomically(file(name), {text});
 }
 
 void RunFolder::write(const std::string& name, Checkpoint checkpoint) const {
   checkpoint.configuration = configuration_;
   write_checkpoint(file(name), checkpoint);
+}
+
+void RunFolder::write_resumable(Checkpoint checkpoint) const {
+  checkpoint.configuration = configuration_;
+  write_checkpoint(file("checkpoint.h5"), checkpoint, file("checkpoint.prev.h5"));
 }
 
 }  // namespace bsq::cli

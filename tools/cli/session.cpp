@@ -3,6 +3,7 @@
 #include <torch/cuda.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iomanip>
 #include <ostream>
 #include <sstream>
@@ -20,8 +21,7 @@ namespace {
 constexpr int64_t kCalibrationBatches = 50;
 
 std::unique_ptr<BatchLoader> make_loader(const ImageDataset& images, const DatasetSplits& splits,
-                                         const DataFlags& flags, torch::ScalarType type,
-                                         bool is_training) {
+                                         const DataFlags& flags, torch::ScalarType type, bool is_training) {
   LoaderOptions options;
   options.batch_size = is_training ? flags.train_batch : flags.test_batch;
   options.shuffle = options.augment = is_training;
@@ -68,6 +68,19 @@ NetworkDescription description_of(const ModelFlags& flags, const std::optional<C
   return result;
 }
 
+// A damaged checkpoint.h5 is never exchanged silently, but the one before it is named.
+ModelFile read_model_or_advise(const std::string& path) {
+  try {
+    return read_model(path);
+  } catch (const Error& error) {
+    const auto previous = std::filesystem::path(path).parent_path() / "checkpoint.prev.h5";
+    if (std::filesystem::path(path).filename() != "checkpoint.h5" || !std::filesystem::exists(previous)) {
+      throw;
+    }
+    throw Error(error.what() + std::string("; the one before it is ") + previous.string());
+  }
+}
+
 std::shared_ptr<Network> build(const NetworkDescription& description) {
   try {
     return make_network(description);
@@ -95,7 +108,7 @@ std::optional<Checkpoint> read_named_model(const ModelFlags& flags) {
   if (flags.model.empty()) {
     return std::nullopt;
   }
-  auto file = read_model(flags.model);
+  auto file = read_model_or_advise(flags.model);
   if (!file.has_description) {
     file.checkpoint.description.architecture.clear();
   }

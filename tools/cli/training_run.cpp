@@ -2,7 +2,8 @@
 
 #include <unistd.h>
 
-#include <csignal>
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -10,20 +11,14 @@
 
 #include "bsq/error.h"
 #include "bsq/nn/network_bits.h"
+#include "bsq/train/divergence.h"
 #include "bsq/train/run_log.h"
 #include "bsq/train/statistics.h"
 
 namespace bsq::cli {
 namespace {
 
-volatile std::sig_atomic_t stop_signal = 0;
-
-void on_signal(int signal) {
-  if (stop_signal == SIGINT && signal == SIGINT) {
-    _exit(130);
-  }
-  stop_signal = signal;
-}
+constexpr double kLeastRateFactor = 0.125;  // of three rollbacks
 
 CheckpointKind kind_of(Network& network) {
   switch (network_representation(network)) {
@@ -38,13 +33,6 @@ CheckpointKind kind_of(Network& network) {
 
 }  // namespace
 
-int stop_status() { return stop_signal == 0 ? 0 : 128 + stop_signal; }
-
-void watch_signals() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-}
-
 TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method) {
   TrainerOptions options;
   options.method = method;
@@ -57,50 +45,125 @@ TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method) {
   return options;
 }
 
-Checkpoint read_interrupted(const std::string& path) {
-  auto file = read_checkpoint(path);
-  if (!file.training) {
-    throw Error(path + ": holds no training state; expected the checkpoint of a training run");
-  }
-  if (!file.training->network.empty()) {
-    file.network = file.training->network;
-  }
-  return file;
-}
-
 TrainingRun::TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options,
                          const TrainingFlags& flags)
     : model_(model),
       data_(data),
       folder_(folder),
       options_(options),
+      flags_(flags),
       progress_(std::cerr, isatty(STDERR_FILENO) != 0),
       trainer_(model.network, *data.training, *data.validation, options, *this),
       wants_events_(flags.tensorboard) {
   trainer_.start_at(flags.start_epoch);
 }
 
-void TrainingRun::resume(const TrainingState& state) {
-  trainer_.resume(state);
+void TrainingRun::resume(const Resumable& found) {
+  take_up(*found.file.training, found.path);
+  saved_position_ = position();
+  is_saved_ = true;
+  std::cout << "resumed at epoch " << saved_position_.first << ", step " << saved_position_.second
+            << std::endl;
+}
+
+void TrainingRun::take_up(TrainingState state, const std::string& path) {
+  best_.reset();
+  best_is_pending_ = log_is_pending_ = false;
+  if (state.best_epoch >= 0) {
+    try {
+      best_ = read_checkpoint(folder_.file("model_best.h5"));
+    } catch (const Error& error) {
+      std::cerr << error.what() << "; the best network is picked anew" << std::endl;
+      state.best_epoch = -1;
+      state.best_top1 = -1;
+    }
+  }
+  try {
+    trainer_.resume(state);
+  } catch (const std::exception& error) {
+    throw Error(path + ": " + error.what());
+  }
   take_up_adjustments(state);
-  std::cout << "resumed at epoch " << state.next_epoch << ", step " << state.next_step << std::endl;
 }
 
 bool TrainingRun::train() {
   folder_.write_configuration();
   if (wants_events_) {
-    events_ = std::make_unique<EventLog>(folder_.path(), trainer_.state().next_epoch);
+    events_ = std::make_unique<EventLog>(folder_.folder(), trainer_.state().next_epoch);
   }
-  if (trainer_.run()) {
-    return true;
+  if (!is_saved_) {
+    write_resumable(std::nan(""));
+  }
+  for (;;) {
+    try {
+      if (trainer_.run()) {
+        return true;
+      }
+      break;
+    } catch (const DivergenceError& error) {
+      progress_.end();
+      roll_back(error.what());
+    }
   }
   progress_.end();
-  save_resumable(std::nan(""));
-  std::cerr << "stopped by a signal; state saved in " << folder_.file("checkpoint.h5") << std::endl;
+  if (!is_saved_ || saved_position_ != position()) {
+    require_finite();
+    save(std::nan(""));
+  }
+  if (is_saved_) {
+    std::cerr << "stopped by a signal; state saved in " << folder_.file("checkpoint.h5") << std::endl;
+  }
   return false;
 }
 
+TrainingRun::Position TrainingRun::position() const {
+  const auto state = trainer_.state();
+  return {state.next_epoch, state.next_step};
+}
+
+void TrainingRun::require_finite() const {
+  const auto name = first_not_finite(save_network(*model_.network));
+  if (!name.empty()) {
+    const auto [epoch, step] = position();
+    const auto place = step == 0 ? "end of epoch " + std::to_string(epoch - 1)
+                                 : "epoch " + std::to_string(epoch) + ", step " + std::to_string(step - 1);
+    throw DivergenceError(place + ": " + name + " holds a number that is not finite (a lower --lr may help)");
+  }
+}
+
+Resumable TrainingRun::last_good(const std::string& why) const {
+  try {
+    return read_interrupted(folder_.folder());
+  } catch (const Error& error) {
+    throw Error(why + "; no checkpoint to go back to: " + error.what());
+  }
+}
+
+// Goes back to the last checkpoint, or ends the run.
+void TrainingRun::roll_back(const std::string& why) {
+  const auto found = last_good(why);
+  auto state = *found.file.training;
+  const auto place =
+      "epoch " + std::to_string(state.next_epoch) + ", step " + std::to_string(state.next_step);
+  const auto good = "; last good checkpoint: " + found.path + " (" + place + ")";
+  if (flags_.on_nan != "rollback") {
+    throw Error(why + good);
+  }
+  // What has been halved since that checkpoint counts as well.
+  state.rate_factor = std::min(state.rate_factor, trainer_.state().rate_factor) / 2;
+  if (state.rate_factor < kLeastRateFactor) {
+    throw Error(why + ", after three rollbacks" + good);
+  }
+  load_network(*model_.network, found.file.network);
+  take_up(state, found.path);
+  std::cerr << why << good << "; going back to it" << std::endl;
+  std::cout << "rolled back to " << place << ", learning rate times 1/" << std::lround(1 / state.rate_factor)
+            << std::endl;
+  save(found.file.top1);
+}
+
 Evaluation TrainingRun::finish() {
+  write_pending();
   auto state = trainer_.state();
   const bool changes = options_.method == TrainingMethod::kBits;
   if (changes) {
@@ -113,17 +176,20 @@ Evaluation TrainingRun::finish() {
   }
   auto checkpoint = current_checkpoint(evaluation.top1());
   checkpoint.training = std::move(state);
-  folder_.write("checkpoint.h5", std::move(checkpoint));
+  write_pending();
+  folder_.write_resumable(std::move(checkpoint));
+  is_saved_ = true;
   return evaluation;
 }
 
 void TrainingRun::load_best() {
-  if (trainer_.state().best_epoch >= 0) {
-    load_network(*model_.network, read_checkpoint(folder_.file("model_best.h5")).network);
+  if (best_) {
+    load_network(*model_.network, best_->network);
   }
 }
 
 void TrainingRun::on_epoch_start(int64_t epoch, int64_t steps, int64_t first_step) {
+  steps_ = steps;
   progress_.begin("epoch " + std::to_string(epoch), steps, first_step);
 }
 
@@ -132,6 +198,10 @@ void TrainingRun::on_step(int64_t step, double mean_loss, double top1) {
   note << std::fixed << std::setprecision(4) << "loss " << mean_loss << std::setprecision(2) << ", top-1 "
        << top1;
   progress_.update(step, note.str());
+  if (flags_.checkpoint_steps > 0 && step % flags_.checkpoint_steps == 0 && step < steps_) {
+    require_finite();
+    save(std::nan(""));
+  }
 }
 
 void TrainingRun::on_adjusted(int64_t epoch) {
@@ -146,23 +216,22 @@ void TrainingRun::on_adjusted(int64_t epoch) {
     adjustment.bits.emplace_back(name, parameter->bits());
   }
   adjustments_.push_back(std::move(adjustment));
-  folder_.write_text("adjustments.csv", adjustment_log_text(adjustments_));
+  adjustments_are_pending_ = true;
 }
 
 // Those that the resumed run has behind it; what came after its last saved state comes again.
 void TrainingRun::take_up_adjustments(const TrainingState& state) {
-  std::ifstream in(folder_.file("adjustments.csv"));
-  if (!in) {
-    return;
+  const auto path = folder_.file("adjustments.csv");
+  std::ifstream in(path);
+  if (adjustments_.empty() && in) {
+    std::ostringstream text;
+    text << in.rdbuf();
+    adjustments_ = parse_adjustment_log(text.str(), path);
   }
-  std::ostringstream text;
-  text << in.rdbuf();
   const int64_t first_to_come = state.next_epoch + (state.next_step > 0 ? 1 : 0);
-  for (auto& adjustment : parse_adjustment_log(text.str(), folder_.file("adjustments.csv"))) {
-    if (adjustment.epoch < first_to_come) {
-      adjustments_.push_back(std::move(adjustment));
-    }
-  }
+  const auto comes_again = [&](const Adjustment& adjustment) { return adjustment.epoch >= first_to_come; };
+  adjustments_.erase(std::remove_if(adjustments_.begin(), adjustments_.end(), comes_again),
+                     adjustments_.end());
 }
 
 void TrainingRun::on_epoch_end(const EpochReport& report) {
@@ -177,15 +246,16 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
   }
   std::cout << "  " << std::setprecision(1) << report.seconds << " s" << (report.is_best ? "  best" : "")
             << std::endl;
+  require_finite();
   if (events_) {
     events_->add_epoch(report, *model_.network, options_.method);
   }
-  const auto state = trainer_.state();
-  folder_.write_text("log.txt", run_log_text(state.columns, state.history));
   if (report.is_best) {
-    folder_.write("model_best.h5", current_checkpoint(report.validation.top1()));
+    best_ = current_checkpoint(report.validation.top1());
+    best_is_pending_ = true;
   }
-  save_resumable(report.validation.top1());
+  log_is_pending_ = true;
+  save(report.validation.top1());
 }
 
 Checkpoint TrainingRun::current_checkpoint(double top1) const {
@@ -202,10 +272,48 @@ Checkpoint TrainingRun::current_checkpoint(double top1) const {
   return checkpoint;
 }
 
-void TrainingRun::save_resumable(double top1) {
+// model_best.h5, log.txt and adjustments.csv come before the checkpoint that counts on them.
+void TrainingRun::write_pending() {
+  if (folder_.restore()) {
+    std::cerr << folder_.folder() << ": was removed while the run went on; made again" << std::endl;
+    folder_.write_configuration();
+    best_is_pending_ = best_.has_value();
+    log_is_pending_ = !trainer_.state().history.empty();
+    adjustments_are_pending_ = !adjustments_.empty();
+  }
+  if (best_is_pending_) {
+    folder_.write("model_best.h5", *best_);
+    best_is_pending_ = false;
+  }
+  if (log_is_pending_) {
+    const auto state = trainer_.state();
+    folder_.write_text("log.txt", run_log_text(state.columns, state.history));
+    log_is_pending_ = false;
+  }
+  if (adjustments_are_pending_) {
+    folder_.write_text("adjustments.csv", adjustment_log_text(adjustments_));
+    adjustments_are_pending_ = false;
+  }
+}
+
+void TrainingRun::write_resumable(double top1) {
   auto checkpoint = current_checkpoint(top1);
   checkpoint.training = trainer_.state();
-  folder_.write("checkpoint.h5", std::move(checkpoint));
+  folder_.write_resumable(std::move(checkpoint));
+  saved_position_ = position();
+  is_saved_ = true;
+}
+
+void TrainingRun::save(double top1) {
+  try {
+    write_pending();
+    write_resumable(top1);
+  } catch (const Error& error) {
+    is_saved_ = false;
+    progress_.end();
+    std::cerr << error.what() << "; nothing saved at this point, the run goes on and tries again at the next"
+              << std::endl;
+  }
 }
 
 }  // namespace bsq::cli

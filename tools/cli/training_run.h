@@ -2,42 +2,43 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "bsq/train/adjustment_log.h"
 #include "bsq/train/progress.h"
 #include "bsq/train/trainer.h"
 #include "tools/cli/event_log.h"
+#include "tools/cli/resumable.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/session.h"
+#include "tools/cli/signals.h"
 
 namespace bsq::cli {
-
-/// Whether SIGINT or SIGTERM has come since watch_signals(): 0, or 130 or 143, the exit status for it.
-int stop_status();
-/// From now on the first signal only asks to stop; a second SIGINT ends the program at once.
-void watch_signals();
 
 /// The trainer's options that bsq_train and finetune share.
 TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method);
 
-/// Reads the checkpoint.h5 of a run to resume: its network is that before the final adjustment where the run
-/// had ended. Throws bsq::Error where it holds no training state.
-Checkpoint read_interrupted(const std::string& path);
-
 /// One training run of bsq_train or finetune: prints the record on stdout and progress on stderr, and keeps
-/// the run folder: after every epoch checkpoint.h5 (resumable), log.txt and, for the best epoch,
-/// model_best.h5; after every precision adjustment adjustments.csv.
+/// the run folder: before the first epoch, after every epoch and every --checkpoint-steps steps checkpoint.h5
+/// (resumable), after every epoch log.txt and, for the best one, model_best.h5, after every precision
+/// adjustment adjustments.csv. A save that fails during the run is said and tried again at the next one.
+/// After a loss that is not finite it goes back to the last checkpoint with --on-nan rollback.
 class TrainingRun : public TrainerObserver {
  public:
   TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options,
               const TrainingFlags& flags);
   ~TrainingRun() override = default;
 
-  /// Takes up the training state of a file whose network is loaded.
-  void resume(const TrainingState& state);
-  /// Trains. True when all epochs are done; false after a signal, with the state saved.
+  /// Takes up the training state of a file whose network is loaded, and model_best.h5. Throws bsq::Error.
+  void resume(const Resumable& found);
+  /// Trains. True when all epochs are done, false after a signal. Throws bsq::Error where nothing can be
+  /// saved before the first epoch, and where the loss is not finite and there is no going back.
   bool train();
+  /// Whether the last save went well.
+  bool is_saved() const { return is_saved_; }
   /// After train(): the final adjustment and evaluation; writes checkpoint.h5 with the final network and,
   /// beside it, the state before. Gives the final evaluation.
   Evaluation finish();
@@ -56,18 +57,35 @@ class TrainingRun : public TrainerObserver {
   bool should_stop() override { return stop_status() != 0; }
 
  private:
-  void save_resumable(double top1);
+  using Position = std::pair<int64_t, int64_t>;  // epoch and step to train next
+
+  Position position() const;
+  void take_up(TrainingState state, const std::string& path);
   void take_up_adjustments(const TrainingState& state);
+  void require_finite() const;
+  void write_pending();
+  void write_resumable(double top1);
+  void save(double top1);
+  Resumable last_good(const std::string& why) const;
+  void roll_back(const std::string& why);
 
   Model& model_;
   Data& data_;
   RunFolder& folder_;
   TrainerOptions options_;
+  TrainingFlags flags_;
   Progress progress_;
   Trainer trainer_;
   bool wants_events_;
   std::unique_ptr<EventLog> events_;
   std::vector<Adjustment> adjustments_;
+  int64_t steps_ = 0;               // of an epoch
+  std::optional<Checkpoint> best_;  // kept for a folder that somebody removes
+  bool best_is_pending_ = false;
+  bool log_is_pending_ = false;
+  bool adjustments_are_pending_ = false;
+  bool is_saved_ = false;
+  Position saved_position_ = {-1, -1};
 };
 
 }  // namespace bsq::cli

@@ -1,6 +1,7 @@
 #include "tools/cli/training_session.h"
 
 #include <iostream>
+#include <optional>
 
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/statistics.h"
@@ -16,40 +17,63 @@ void print_start(Model& model, Data& data) {
   std::cout << "start: " << text_of(evaluate(*model.network, *data.test)) << std::endl;
 }
 
+// The state to go on from, with a word where it is not that of checkpoint.h5.
+std::optional<Resumable> find_interrupted(const SessionFlags& flags) {
+  if (!flags.training.resume) {
+    return std::nullopt;
+  }
+  auto found = read_interrupted(flags.output.folder);
+  if (!found.note.empty()) {
+    std::cerr << found.note << std::endl;
+  }
+  return found;
+}
+
+int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const SessionSteps& steps) {
+  if (!run.train()) {
+    return run.is_saved() ? stop_status() : 1;
+  }
+  const auto evaluation = run.finish();
+  std::cout << "final: " << text_of(evaluation) << std::endl;
+  steps.conclude(run, model, data, folder);
+  return 0;
+}
+
 }  // namespace
 
 int run_training_session(SessionFlags flags, const SessionSteps& steps) {
+  watch_signals();
   const auto device = set_up_runtime(flags.runtime, flags.data.seed);
   const auto& training = flags.training;
+  // A folder that is resumed is locked before it is read, a new one once all input is found good.
+  std::optional<RunFolder> folder;
   if (training.resume) {
-    flags.model.model = flags.output.folder + "/checkpoint.h5";
+    folder.emplace(flags.output);
   }
-  const auto file = training.resume ? read_interrupted(flags.model.model) : read_named_model(flags.model);
+  const auto found = find_interrupted(flags);
+  if (found) {
+    flags.model.model = found->path;
+  }
+  const auto file = found ? std::optional<Checkpoint>(found->file) : read_named_model(flags.model);
   auto data = load_data(flags.data, flags.runtime, file);
   auto model = make_model(flags.model, file, data.classes, device);
-  if (!training.resume) {
+  if (!found) {
     steps.prepare(*model.network);
   }
   if (training.evaluate) {
     print_start(model, data);
     return 0;
   }
-  RunFolder folder(flags.output);
-  if (!training.resume) {
+  if (!folder) {
+    folder.emplace(flags.output);
     print_start(model, data);
   }
-  watch_signals();
-  TrainingRun run(model, data, folder, steps.trainer, training);
-  if (training.resume) {
-    run.resume(*file->training);
+  TrainingRun run(model, data, *folder, steps.trainer, training);
+  if (found) {
+    run.resume(*found);
   }
-  if (!run.train()) {
-    return stop_status();
-  }
-  const auto evaluation = run.finish();
-  std::cout << "final: " << text_of(evaluation) << std::endl;
-  steps.conclude(run, model, data, folder);
-  return 0;
+  stop_by_request();
+  return train(run, model, data, *folder, steps);
 }
 
 }  // namespace bsq::cli

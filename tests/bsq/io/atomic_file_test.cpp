@@ -58,6 +58,55 @@ TEST(AtomicFile, AWriterThatMakesNoFileIsAnError) {
   EXPECT_THROW(write_atomically(folder.file("a.h5"), [](const std::string&) {}), Error);
 }
 
+TEST(AtomicFile, KeepsTheOneBefore) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("a.h5");
+  const std::string previous = folder.file("a.prev.h5");
+  for (const std::string content : {"first", "second", "third"}) {
+    write_bytes_atomically(path, {content.substr(0, 2), content.substr(2)}, {{}, previous});
+    EXPECT_EQ(test::read_bytes(path), content);
+    EXPECT_EQ(std::filesystem::exists(previous), content != "first");
+  }
+  EXPECT_EQ(test::read_bytes(previous), "second");
+  EXPECT_EQ(files_in(folder), 2u);
+}
+
+TEST(AtomicFile, OneThatIsTheOneBeforeAlreadyIsFine) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("a.h5");
+  const std::string previous = folder.file("a.prev.h5");
+  test::write_bytes(path, "old");
+  std::filesystem::create_hard_link(path, previous);  // as a process leaves it that is killed in between
+  write_bytes_atomically(path, {"new"}, {{}, previous});
+  EXPECT_EQ(test::read_bytes(path), "new");
+  EXPECT_EQ(test::read_bytes(previous), "old");
+  EXPECT_EQ(files_in(folder), 2u);
+}
+
+TEST(AtomicFile, WhatDoesNotVerifyReplacesNothing) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("a.h5");
+  test::write_bytes(path, "old");
+  const auto refuse = [](const std::string& temporary) {
+    EXPECT_EQ(test::read_bytes(temporary), "new");
+    throw Error("not what was written");
+  };
+  EXPECT_THROW(write_bytes_atomically(path, {"new"}, {refuse, folder.file("a.prev.h5")}), Error);
+  EXPECT_EQ(test::read_bytes(path), "old");
+  EXPECT_EQ(files_in(folder), 1u);
+}
+
+TEST(AtomicFile, RemovesTheTemporariesOfKilledProcessesAlone) {
+  const test::TemporaryFolder folder;
+  for (const char* name : {".a.h5.tmp.12", ".checkpoint.h5.tmp.99999"}) {
+    test::write_bytes(folder.file(name), "half");
+  }
+  const std::vector<std::string> others = {"a.h5", ".a.h5.tmp.", ".a.h5.tmp.1x", "a.h5.tmp.12", ".tmp.12"};
+  for (const std::string& name : others) test::write_bytes(folder.file(name), "mine");
+  remove_temporaries(folder.path().string());
+  EXPECT_EQ(files_in(folder), others.size());
+}
+
 TEST(AtomicFile, WorksInTheCurrentFolder) {
   const test::TemporaryFolder folder;
   const std::filesystem::path before = std::filesystem::current_path();

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "bsq/error.h"
+#include "bsq/io/checkpoint_compare.h"
 #include "tests/bsq/io/checkpoint_samples.h"
 #include "tests/support.h"
 
@@ -162,7 +163,8 @@ TEST(Checkpoint, AFullDiskKeepsTheOldFile) {
     const FileSizeLimit limit(bytes);
     const std::string message = write_error(path, test::small_checkpoint());
     EXPECT_NE(message.find(path), std::string::npos) << message;
-    EXPECT_NE(message.find("File too large"), std::string::npos) << message;
+    EXPECT_NE(message.find("File too large (5"), std::string::npos) << message;
+    EXPECT_NE(message.find(" bytes needed)"), std::string::npos) << message;
   }
   test::expect_same(old, read_checkpoint(path));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
@@ -170,13 +172,55 @@ TEST(Checkpoint, AFullDiskKeepsTheOldFile) {
   test::expect_same(test::small_checkpoint(), read_checkpoint(path));
 }
 
+TEST(Checkpoint, TheOneBeforeIsKeptUnlessItIsDamaged) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("a.h5");
+  const std::string previous = folder.file("a.prev.h5");
+  write_checkpoint(path, test::frozen_checkpoint(), previous);
+  EXPECT_FALSE(std::filesystem::exists(previous));
+  write_checkpoint(path, test::small_checkpoint(), previous);
+  test::expect_same(test::frozen_checkpoint(), read_checkpoint(previous));
+  std::string bytes = test::read_bytes(path);
+  bytes[bytes.size() / 2] ^= 1;
+  test::write_bytes(path, bytes);
+  const Checkpoint third = test::resnet20_checkpoint();
+  write_checkpoint(path, third, previous);
+  test::expect_same(third, read_checkpoint(path));
+  test::expect_same(test::frozen_checkpoint(), read_checkpoint(previous));
+}
+
+TEST(Checkpoint, ComparesFilesByteByByteButForTheClock) {
+  const test::TemporaryFolder folder;
+  const auto differences = [&](const std::function<void(Checkpoint&)>& change) {
+    Checkpoint checkpoint = test::small_checkpoint();
+    write_checkpoint(folder.file("a.h5"), checkpoint);
+    change(checkpoint);
+    write_checkpoint(folder.file("b.h5"), checkpoint);
+    return checkpoint_differences(folder.file("a.h5"), folder.file("b.h5"));
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(differences([](Checkpoint&) {}), Names());
+  EXPECT_EQ(differences([](Checkpoint& c) { c.configuration += "x"; }), Names());
+  EXPECT_EQ(differences([](Checkpoint& c) { c.training->sums["seconds"] = 1; }),
+            (Names{"/training/sums", "/training/sums columns"}));
+  EXPECT_EQ(differences([](Checkpoint& c) { c.epoch += 1; }), Names{"/ epoch"});
+  EXPECT_EQ(
+      differences([](Checkpoint& c) { c.network[5].second.value = c.network[5].second.value + 1; }).size(),
+      1u);
+  EXPECT_EQ(differences([](Checkpoint& c) { c.training->rate_factor = 0.5; }),
+            Names{"/training rate_factor"});
+  EXPECT_EQ(differences([](Checkpoint& c) { c.training->history[0][0] += 1; }), Names{"/training/history"});
+}
+
 TEST(Checkpoint, NamesThePathThatCannotBeWritten) {
   const test::TemporaryFolder folder;
   test::write_bytes(folder.file("file"), "text");
   const std::string below = folder.file("file") + "/a.h5";
-  EXPECT_EQ(write_error(below, Checkpoint{}), "cannot write " + below + ": Not a directory");
+  EXPECT_EQ(write_error(below, Checkpoint{}),
+            "cannot write " + below + ": Not a directory (1643 bytes needed)");
   const std::string missing = folder.file("gone") + "/a.h5";
-  EXPECT_EQ(write_error(missing, Checkpoint{}), "cannot write " + missing + ": No such file or directory");
+  EXPECT_EQ(write_error(missing, Checkpoint{}),
+            "cannot write " + missing + ": No such file or directory (1643 bytes needed)");
   EXPECT_EQ(test::read_bytes(folder.file("file")), "text");
 }
 

@@ -6,6 +6,7 @@
 
 #include "bsq/error.h"
 #include "bsq/io/checkpoint.h"
+#include "bsq/io/seal.h"
 #include "tests/bsq/io/checkpoint_samples.h"
 #include "tests/support.h"
 
@@ -28,6 +29,12 @@ std::string read_error(const std::string& path) {
     ADD_FAILURE() << "not an Error: " << error.what();
   }
   return "";
+}
+
+/// Makes the seal that of what the file holds now: whoever means harm can do so as well.
+void reseal(const std::string& path) {
+  const std::string content = test::read_bytes(path).substr(kSealBytes);
+  test::write_bytes(path, make_seal(content.data(), content.size()) + content);
 }
 
 void delete_attribute(hid_t file, const char* object, const char* name) {
@@ -94,6 +101,7 @@ std::string error_after(const std::function<void(hid_t file)>& edit) {
   EXPECT_GE(file, 0);
   edit(file);
   EXPECT_GE(H5Fclose(file), 0);
+  reseal(path);
   return read_error(path);
 }
 
@@ -269,42 +277,43 @@ TEST(CheckpointUntrusted, RefusesASignOnAZero) {
                  H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()); H5Dclose(set));
 }
 
-/// Reads `bytes` as a file: an Error or a checkpoint, nothing else.
-void expect_survives(const std::string& path, const std::string& bytes) {
-  test::write_bytes(path, bytes);
+/// Reads content as a sealed file: an Error or a checkpoint, nothing else.
+void expect_survives(const std::string& path, const std::string& content) {
+  test::write_bytes(path, make_seal(content.data(), content.size()) + content);
   read_error(path);
 }
 
-TEST(CheckpointUntrusted, ATruncatedFileIsRefused) {
+TEST(CheckpointUntrusted, ContentCutShortIsRefused) {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("a.h5");
   write_checkpoint(path, test::small_checkpoint());
-  const std::string bytes = test::read_bytes(path);
-  for (size_t i = 0; i < 64; ++i) {
-    test::write_bytes(path, bytes.substr(0, bytes.size() * i / 64));
+  const std::string content = test::read_bytes(path).substr(kSealBytes);
+  for (size_t i = 0; i <= 64; ++i) {
+    const std::string part = content.substr(0, i < 64 ? content.size() * i / 64 : content.size() - 1);
+    test::write_bytes(path, make_seal(part.data(), part.size()) + part);
     EXPECT_NE(read_error(path), "") << i << " of 64 parts";
   }
-  test::write_bytes(path, bytes.substr(0, bytes.size() - 1));
-  EXPECT_NE(read_error(path), "");
 }
 
-TEST(CheckpointUntrusted, FlippedBitsNeverCrash) {
+TEST(CheckpointUntrusted, FlippedBitsUnderAGoodSealNeverCrash) {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("a.h5");
   Checkpoint checkpoint = test::small_checkpoint();
   checkpoint.network.erase(checkpoint.network.begin() +
                            6);  // the large tensor, whose bits only change its values
   write_checkpoint(path, checkpoint);
-  const std::string bytes = test::read_bytes(path);
+  const std::string content = test::read_bytes(path).substr(kSealBytes);
   std::mt19937 random(5);
-  for (int i = 0; i < 400; ++i) {
-    std::string flipped = bytes;
-    for (int flips = 1 + i % 3; flips > 0; --flips) flipped[random() % bytes.size()] ^= 1 << (random() % 8);
+  for (int i = 0; i < 2000; ++i) {
+    std::string flipped = content;
+    for (int flips = 1 + i % 3; flips > 0; --flips) {
+      flipped[random() % flipped.size()] ^= static_cast<char>(1 << (random() % 8));
+    }
     expect_survives(path, flipped);
   }
   for (size_t i = 0; i < 64 * 8; ++i) {
-    std::string flipped = bytes;
-    flipped[i / 8] ^= 1 << (i % 8);
+    std::string flipped = content;
+    flipped[i / 8] ^= static_cast<char>(1 << (i % 8));
     expect_survives(path, flipped);
   }
 }

@@ -1,0 +1,16 @@
+#include "bsq/error.h"
+#include "bsq/io/checkpoint.h"
+#include "tests/fuzz/fuzz_file.h"
+
+// An .h5 checkpoint without a seal, as h5py users make them: nothing keeps it from HDF5 and the reader.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
+  static const bsq::fuzz::FuzzFile file;
+  file.fill(data, bytes);
+  try {
+    bsq::read_checkpoint(file.path());
+    bsq::read_checkpoint_summary(file.path());
+  } catch (const bsq::Error& error) {
+    bsq::fuzz::require_one_line(error.what());
+  }
+  return 0;
+}

@@ -1,0 +1,16 @@
+#include "bsq/error.h"
+#include "bsq/io/pytorch_reader.h"
+#include "tests/fuzz/fuzz_file.h"
+
+// Any PyTorch file: zip archives and the old pickle streams, by the corpus that it starts from.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
+  static const bsq::fuzz::FuzzFile file;
+  file.fill(data, bytes);
+  bsq::is_pytorch_file(file.path());
+  try {
+    bsq::read_pytorch(file.path());
+  } catch (const bsq::Error& error) {
+    bsq::fuzz::require_one_line(error.what());
+  }
+  return 0;
+}

@@ -1,0 +1,38 @@
+#include "tools/cli/resumable.h"
+
+#include <filesystem>
+
+#include "bsq/error.h"
+
+namespace bsq::cli {
+
+Resumable read_resumable(const std::string& folder) {
+  const auto path = folder + "/checkpoint.h5";
+  try {
+    return {read_checkpoint(path), path, ""};
+  } catch (const Error& error) {
+    const auto previous = folder + "/checkpoint.prev.h5";
+    if (!std::filesystem::exists(previous)) {
+      throw;
+    }
+    try {
+      return {read_checkpoint(previous), previous,
+              std::string(error.what()) + "; going on from the one before, " + previous};
+    } catch (const Error& second) {
+      throw Error(error.what() + std::string("; nor the one before: ") + second.what());
+    }
+  }
+}
+
+Resumable read_interrupted(const std::string& folder) {
+  auto found = read_resumable(folder);
+  if (!found.file.training) {
+    throw Error(found.path + ": holds no training state; expected the checkpoint of a training run");
+  }
+  if (!found.file.training->network.empty()) {
+    found.file.network = found.file.training->network;
+  }
+  return found;
+}
+
+}  // namespace bsq::cli

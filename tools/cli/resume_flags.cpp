@@ -1,0 +1,92 @@
+#include "tools/cli/resume_flags.h"
+
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "bsq/error.h"
+#include "tools/cli/option_text.h"
+#include "tools/cli/resumable.h"
+#include "tools/cli/usage_error.h"
+
+namespace bsq::cli {
+namespace po = boost::program_options;
+namespace {
+
+using Names = std::set<std::string>;
+
+// What a resumed run may change: how long it goes on, how the machine is used, what is saved when.
+const Names kFree = {"epochs",      "resume",           "checkpoint",      "config",    "threads",
+                     "workers",     "device",           "gpu-id",          "data",      "on-nan",
+                     "tensorboard", "checkpoint-steps", "override-resume", "export-pth"};
+// What the tensors in the checkpoint decide.
+const Names kFixed = {"arch",  "depth", "block-name", "act",   "act-range",   "quantize-shortcut",
+                      "model", "bin",   "Nbits",      "float", "start-epoch", "evaluate"};
+
+// What a run may have taken from its model file or from the defaults, where its configuration does not say.
+std::string ini_of(const Checkpoint& file) {
+  std::ostringstream text;
+  const auto& network = file.description;
+  text << "arch = " << network.architecture << "\ndepth = " << network.depth
+       << "\nblock-name = " << network.block_name << "\nact = " << network.activation_bits
+       << "\nact-range = " << to_string(network.activation_range) << "\ndataset = " << file.dataset << "\n";
+  return text.str();
+}
+
+po::variables_map stored_values(const Resumable& found, const po::options_description& all) {
+  po::variables_map stored;
+  try {
+    for (const auto& text : {found.file.configuration, ini_of(found.file)}) {
+      std::istringstream in(text);
+      po::store(po::parse_config_file(in, all, /*allow_unregistered=*/true), stored);
+    }
+  } catch (const po::error& error) {
+    throw Error(found.path + ": its configuration cannot be read: " + error.what());
+  }
+  return stored;
+}
+
+Names overridden(const po::variables_map& given) {
+  Names names;
+  std::istringstream list(given["override-resume"].as<std::string>());
+  for (std::string name; std::getline(list, name, ',');) {
+    if (kFixed.count(name) != 0) {
+      throw UsageError("--override-resume " + name +
+                       ": the checkpoint's tensors depend on it; expected another flag");
+    }
+    if (given.count(name) == 0 || given[name].defaulted()) {
+      throw UsageError("--override-resume " + name + ": expected --" + name + " with its new value too");
+    }
+    names.insert(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+po::variables_map resumed_values(const po::variables_map& given, const po::options_description& all) {
+  const auto found = read_resumable(given["checkpoint"].as<std::string>());
+  const auto stored = stored_values(found, all);
+  const auto chosen = overridden(given);
+  po::variables_map values = stored;
+  std::string differences;
+  for (const auto& [name, value] : given) {
+    const bool is_stored = stored.count(name) != 0;
+    if (!is_stored || (!value.defaulted() && kFree.count(name) + chosen.count(name) != 0)) {
+      values.erase(name);
+      values.insert({name, value});
+    }
+    const bool same = is_stored && ini_of(name, stored[name]) == ini_of(name, value);
+    if (!value.defaulted() && !same && kFree.count(name) + chosen.count(name) == 0) {
+      differences += (differences.empty() ? "" : "; ") + ini_line_of(name, value) + " contradicts " +
+                     (is_stored ? ini_line_of(name, stored[name]) : "the default");
+    }
+  }
+  if (!differences.empty()) {
+    throw UsageError("--resume: " + differences + " of " + found.path +
+                     " (--override-resume NAME,... takes the new value)");
+  }
+  return values;
+}
+
+}  // namespace bsq::cli
