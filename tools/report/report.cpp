@@ -25,7 +25,7 @@ bool write_report(const ReportOptions& options) {
   plots.render(options.output + "/plots");
   const auto page = page_of(points, plots, is_complete ? 0 : options.watch_seconds);
   const auto path = options.output + "/index.html";
-  write_bytes_atomically(path, page.data(), page.size());
+  write_bytes_atomically(path, {page});
   return is_complete;
 }
 

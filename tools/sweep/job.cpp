@@ -77,7 +77,7 @@ void save_progress(const Job& job) {
     stages.push_back({{"command", job.stages[i].command()}, {"done", i < job.finished}});
   }
   const auto text = json{{"name", job.name}, {"stages", stages}, {"error", job.error}}.dump(2) + "\n";
-  write_bytes_atomically(progress_file(job), text.data(), text.size());
+  write_bytes_atomically(progress_file(job), {text});
 }
 
 EpochCount epochs_of(const Job& job) {

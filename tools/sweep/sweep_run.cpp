@@ -11,7 +11,7 @@
 #include "bsq/io/atomic_file.h"
 #include "tools/cli/training_run.h"
 #include "tools/sweep/compression_search.h"
-#include "tools/sweep/folder_lock.h"
+#include "tools/sweep/sweep_lock.h"
 
 namespace bsq::cli {
 namespace fs = std::filesystem;
@@ -37,7 +37,7 @@ size_t points_of(const SweepOptions& options) {
 }
 
 void write_text(const std::string& path, const std::string& text) {
-  write_bytes_atomically(path, text.data(), text.size());
+  write_bytes_atomically(path, {text});
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ int SweepRun::run() {
     values.insert(values.begin(), {"alpha", number_text(plan_.first_alpha(), 4)});
     check_commands(plan_.point(values));
   }
-  const FolderLock lock(options_.folder);
+  const SweepLock lock(options_.folder);
   for (auto& job : jobs) {
     add(std::move(job));
   }

@@ -6,13 +6,13 @@ namespace bsq::cli {
 
 /// Makes a folder and holds it for one sweep. The lock passes to the runs that the sweep starts, so that the
 /// next sweep waits until the last run of a killed one has saved its state.
-class FolderLock {
+class SweepLock {
  public:
   /// Throws bsq::Error where the folder cannot be made or written, or where another sweep holds it.
-  explicit FolderLock(const std::string& folder);
-  ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
+  explicit SweepLock(const std::string& folder);
+  ~SweepLock();
+  SweepLock(const SweepLock&) = delete;
+  SweepLock& operator=(const SweepLock&) = delete;
 
  private:
   int file_ = -1;

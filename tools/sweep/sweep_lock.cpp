@@ -1,4 +1,4 @@
-#include "tools/sweep/folder_lock.h"
+#include "tools/sweep/sweep_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kPause(100);
 
 }  // namespace
 
-FolderLock::FolderLock(const std::string& folder) {
+SweepLock::SweepLock(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   const auto path = folder + "/.lock";
@@ -40,6 +40,6 @@ FolderLock::FolderLock(const std::string& folder) {
   }
 }
 
-FolderLock::~FolderLock() { close(file_); }
+SweepLock::~SweepLock() { close(file_); }
 
 }  // namespace bsq::cli
