@@ -3,6 +3,7 @@
 
 #include "bsq/train/optimizer.h"
 #include "tests/golden/golden_model.h"
+#include "tests/naive/naive_resnet.h"
 #include "tests/support.h"
 
 namespace bsq::test {
@@ -54,36 +55,19 @@ class FusedStep {
   BsqOptimizer optimizer_;
 };
 
-// The slow, obvious step: planes are parameters, autograd and torch::optim::SGD do the rest.
+// The slow, obvious step that shares no code with ours.
 class NaiveStep {
  public:
   NaiveStep(Network& network, const GoldenRun& run)
-      : network_(network),
-        decay_(run.number("decay")),
-        sgd_((set_gradient_mode(network, GradientMode::kPlanes), network.parameters()),
-             torch::optim::SGDOptions(run.number("lr"))
-                 .momentum(run.number("momentum"))
-                 .weight_decay(run.number("weight_decay"))) {}
+      : step_(network,
+              {run.number("lr"), run.number("momentum"), run.number("weight_decay"), run.number("decay")}) {}
   StepResult operator()(const Batch& batch) {
-    network_.train();
-    sgd_.zero_grad();
-    const auto cross_entropy =
-        torch::nn::functional::cross_entropy(network_.forward(batch.images), batch.labels);
-    const auto penalty = network_penalty(network_);
-    (cross_entropy + decay_ * penalty).backward();
-    sgd_.step();
-    torch::NoGradGuard no_grad;
-    for (auto& [name, parameter] : bit_parameters(network_)) {
-      parameter->planes().positive.clamp_(0, 2);
-      parameter->planes().negative.clamp_(0, 2);
-    }
-    return {cross_entropy.item<double>(), penalty.item<double>()};
+    const auto result = step_(batch.images, batch.labels);
+    return {result.cross_entropy, result.penalty};
   }
 
  private:
-  Network& network_;
-  double decay_;
-  torch::optim::SGD sgd_;
+  naive::NaiveStep step_;
 };
 
 void expect_relative(double ours, double golden, double tolerance, const std::string& what) {

@@ -1,0 +1,136 @@
+#include "tools/bench/step_variants.h"
+
+#include <memory>
+#include <stdexcept>
+
+#include "bsq/nn/network_bits.h"
+#include "bsq/train/optimizer.h"
+#include "models/resnet.h"
+#include "tests/naive/naive_resnet.h"
+#include "tools/bench/convolutions.h"
+
+namespace bsq::bench {
+namespace {
+
+constexpr int64_t kClasses = 10;
+// Small, so that no weight grows or dies within a benchmark.
+constexpr double kRate = 1e-3, kMomentum = 0.9, kWeightDecay = 1e-4, kPenalty = 0.01;
+
+torch::Device device_of(const StepSetting& setting) { return torch::Device(setting.device); }
+
+std::shared_ptr<Network> make_network(const StepSetting& setting, bool in_bits) {
+  NetworkDescription description;
+  description.architecture = "resnet";
+  description.depth = setting.depth;
+  description.classes = kClasses;
+  description.activation_bits = setting.activation_bits;
+  description.activation_range = ActivationRange::kBatch;
+  std::shared_ptr<Network> network = std::make_shared<ResNetImpl>(description);
+  network->to(device_of(setting));
+  if (in_bits) {
+    convert_to_bits(*network, setting.bits);
+  }
+  return network;
+}
+
+torch::Tensor images(const StepSetting& setting, torch::ScalarType type, torch::MemoryFormat layout) {
+  return torch::randn({setting.batch, 3, 32, 32}).to(device_of(setting), type).contiguous(layout);
+}
+
+torch::Tensor labels(const StepSetting& setting) {
+  return torch::randint(kClasses, {setting.batch}, torch::kLong).to(device_of(setting));
+}
+
+// As Trainer::train_batch() does, in whichever representation the network is.
+std::function<void()> training_step(const StepSetting& setting, torch::ScalarType type, bool in_bits) {
+  auto network = make_network(setting, in_bits);
+  auto optimizer = std::make_shared<BsqOptimizer>(*network, BsqOptimizerOptions()
+                                                                .learning_rate(kRate)
+                                                                .momentum(kMomentum)
+                                                                .weight_decay(kWeightDecay)
+                                                                .penalty(in_bits ? kPenalty : 0));
+  const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
+  return [network, optimizer, x, y = labels(setting)] {
+    optimizer->zero_grad();
+    const auto loss = torch::nn::functional::cross_entropy(network->forward(x), y);
+    loss.item<double>();
+    loss.backward();
+    optimizer->step();
+  };
+}
+
+std::function<void()> naive_step(const StepSetting& setting, torch::ScalarType type) {
+  const auto network = make_network(setting, /*in_bits=*/true);
+  auto step = std::make_shared<naive::NaiveStep>(
+      *network, naive::StepOptions{kRate, kMomentum, kWeightDecay, kPenalty});
+  const auto x = images(setting, type, torch::MemoryFormat::Contiguous);
+  return [step, x, y = labels(setting)] { (*step)(x, y); };
+}
+
+std::function<void()> naive_evaluation(const StepSetting& setting, torch::ScalarType type) {
+  auto network = std::make_shared<naive::NaiveResNet>(*make_network(setting, /*in_bits=*/true));
+  const auto x = images(setting, type, torch::MemoryFormat::Contiguous);
+  return [network, x] {
+    torch::NoGradGuard no_grad;
+    network->forward(x, /*is_training=*/false);
+  };
+}
+
+std::function<void()> evaluation(const StepSetting& setting, torch::ScalarType type) {
+  auto network = make_network(setting, /*in_bits=*/true);
+  set_gradient_mode(*network, GradientMode::kWeight);
+  network->eval();
+  const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
+  return [network, x] {
+    torch::NoGradGuard no_grad;
+    network->forward(x);
+  };
+}
+
+std::function<void()> step_of(const std::string& kind, torch::ScalarType type, const StepSetting& setting) {
+  if (kind == "float" || kind == "fast") {
+    return training_step(setting, type, /*in_bits=*/kind == "fast");
+  }
+  if (kind == "naive") {
+    return naive_step(setting, type);
+  }
+  if (kind == "evaluate_naive") {
+    return naive_evaluation(setting, type);
+  }
+  if (kind == "evaluate_fast") {
+    return evaluation(setting, type);
+  }
+  return [layers = convolutions(setting, type)] { run_convolutions(layers); };
+}
+
+}  // namespace
+
+std::vector<std::string> step_variants() {
+  std::vector<std::string> names;
+  for (const char* kind : {"float", "naive", "fast", "convolutions", "evaluate_naive", "evaluate_fast"}) {
+    for (const char* precision : {"/fp32", "/bf16"}) {
+      names.push_back(std::string(kind) + precision);
+    }
+  }
+  return names;
+}
+
+std::function<void()> make_step(const std::string& variant, const StepSetting& setting) {
+  const auto names = step_variants();
+  if (std::find(names.begin(), names.end(), variant) == names.end()) {
+    throw std::invalid_argument("variant '" + variant + "'; expected one like fast/bf16");
+  }
+  torch::manual_seed(1);
+  const auto slash = variant.find('/');
+  const auto type = variant.substr(slash + 1) == "bf16" ? torch::kBFloat16 : torch::kFloat32;
+  auto step = step_of(variant.substr(0, slash), type, setting);
+  if (!device_of(setting).is_cuda()) {
+    return step;
+  }
+  return [step = std::move(step)] {
+    step();
+    torch::cuda::synchronize();
+  };
+}
+
+}  // namespace bsq::bench
