@@ -83,7 +83,7 @@ TEST(Saving, ASecondRunInTheFolderIsRefusedAndADeadOnesLockTakenOver) {
   TemporaryFolder folder;
   const auto run = folder.file("run");
   const auto result = run_script(
-      run, "begin; first=$pid; epoch 0; '" + program("bsq_train") + "' " + long_flags() +
+      run, "begin; first=$pid; epoch 0; kill -STOP $first; '" + program("bsq_train") + "' " + long_flags() +
                " --checkpoint $folder; echo second $?; '" + program("bsq_train") +
                "' --resume --checkpoint $folder; echo third $?; echo $first; kill -KILL $first; wait $first");
   const auto owner = result.out.substr(result.out.rfind("third 1\n") + 8);
