@@ -48,6 +48,10 @@ function(bsq_program name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   bsq_target(${name} ${ARG_DEPENDS})
+  if(BSQ_JEMALLOC)
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:bsq_memory>)
+    target_link_libraries(${name} PRIVATE -Wl,--no-as-needed PkgConfig::jemalloc -Wl,--as-needed)
+  endif()
 endfunction()
 
 # bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label] [SEPARATE]): one GoogleTest program. With SEPARATE every TEST is
