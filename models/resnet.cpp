@@ -43,8 +43,8 @@ ResNetImpl::ResNetImpl(const NetworkDescription& description) : Network(descript
   initialize();
 }
 
-torch::nn::Sequential ResNetImpl::make_layer(int64_t planes, int64_t blocks, int64_t stride) {
-  torch::nn::Sequential layer;
+torch::nn::ModuleList ResNetImpl::make_layer(int64_t planes, int64_t blocks, int64_t stride) {
+  torch::nn::ModuleList layer;
   for (int64_t block = 0; block < blocks; ++block) {
     const BlockOptions options{in_planes_, planes, block == 0 ? stride : 1, description()};
     if (description().block_name == "BasicBlock") {
@@ -71,11 +71,15 @@ void ResNetImpl::initialize() {
 }
 
 torch::Tensor ResNetImpl::forward(const torch::Tensor& images) {
-  auto x = normalize_relu(bn1_, conv1_(images));
-  x = layer3_->forward(layer2_->forward(layer1_->forward(x)));
-  x = torch::avg_pool2d(x.to(images.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32),
-                        /*kernel_size=*/8);
-  return fc_(x.flatten(/*start_dim=*/1));
+  auto x = normalize_relu_fork(bn1_, conv1_(images));
+  for (const auto& layer : {layer1_, layer2_, layer3_}) {
+    for (const auto& block : *layer) {
+      x = block->as<ResidualBlock>()->forward(x);
+    }
+  }
+  // The average pool of 8 x 8 pixels, which are all there are.
+  const auto type = images.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  return fc_(x.trunk.mean({2, 3}, /*keepdim=*/false, type));
 }
 
 }  // namespace bsq

@@ -21,15 +21,15 @@ class ResNetImpl : public Network {
   torch::Tensor forward(const torch::Tensor& images) override;
 
  private:
-  torch::nn::Sequential make_layer(int64_t planes, int64_t blocks, int64_t stride);
+  torch::nn::ModuleList make_layer(int64_t planes, int64_t blocks, int64_t stride);
   void initialize();
 
   int64_t in_planes_ = 16;
   BitConv2d conv1_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr};
-  torch::nn::Sequential layer1_{nullptr};
-  torch::nn::Sequential layer2_{nullptr};
-  torch::nn::Sequential layer3_{nullptr};
+  torch::nn::ModuleList layer1_{nullptr};
+  torch::nn::ModuleList layer2_{nullptr};
+  torch::nn::ModuleList layer3_{nullptr};
   BitLinear fc_{nullptr};
 };
 TORCH_MODULE(ResNet);

@@ -1,7 +1,5 @@
 #include "models/resnet_blocks.h"
 
-#include "bsq/nn/norm_activation.h"
-
 namespace bsq {
 namespace {
 
@@ -50,10 +48,10 @@ BasicBlockImpl::BasicBlockImpl(const BlockOptions& options) {
   relu2_ = register_module("relu2", activation(options.description));
 }
 
-torch::Tensor BasicBlockImpl::forward(const torch::Tensor& x) {
-  const auto inner = normalize_activate(bn1_, relu1_, conv1_(x));
-  const auto identity = downsample_.is_empty() ? x : downsample_(x);
-  return normalize_activate(bn2_, relu2_, conv2_(inner), identity);
+Fork BasicBlockImpl::forward(const Fork& x) {
+  const auto inner = normalize_activate(bn1_, relu1_, conv1_(x.trunk));
+  const auto identity = downsample_.is_empty() ? x.branch : downsample_(x.branch);
+  return normalize_activate_fork(bn2_, relu2_, conv2_(inner), identity);
 }
 
 BottleneckImpl::BottleneckImpl(const BlockOptions& options) {
@@ -72,11 +70,11 @@ BottleneckImpl::BottleneckImpl(const BlockOptions& options) {
   relu3_ = register_module("relu3", activation(options.description));
 }
 
-torch::Tensor BottleneckImpl::forward(const torch::Tensor& x) {
-  const auto narrow = normalize_activate(bn1_, relu1_, conv1_(x));
+Fork BottleneckImpl::forward(const Fork& x) {
+  const auto narrow = normalize_activate(bn1_, relu1_, conv1_(x.trunk));
   const auto inner = normalize_activate(bn2_, relu2_, conv2_(narrow));
-  const auto identity = downsample_.is_empty() ? x : downsample_(x);
-  return normalize_activate(bn3_, relu3_, conv3_(inner), identity);
+  const auto identity = downsample_.is_empty() ? x.branch : downsample_(x.branch);
+  return normalize_activate_fork(bn3_, relu3_, conv3_(inner), identity);
 }
 
 }  // namespace bsq

@@ -5,6 +5,7 @@
 #include "bsq/nn/bit_conv2d.h"
 #include "bsq/nn/float_conv2d.h"
 #include "bsq/nn/network_description.h"
+#include "bsq/nn/norm_activation.h"
 #include "bsq/quant/activation_quantizer.h"
 
 namespace bsq {
@@ -30,12 +31,18 @@ class ShortcutImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Shortcut);
 
+/// A block takes its input twice, for its first convolution and for its shortcut, and gives its output so.
+class ResidualBlock : public torch::nn::Module {
+ public:
+  virtual Fork forward(const Fork& x) = 0;
+};
+
 /// conv3x3, bn, relu1, conv3x3, bn, + shortcut, relu2.
-class BasicBlockImpl : public torch::nn::Module {
+class BasicBlockImpl : public ResidualBlock {
  public:
   static constexpr int64_t kExpansion = 1;
   explicit BasicBlockImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x);
+  Fork forward(const Fork& x) override;
 
  private:
   BitConv2d conv1_{nullptr}, conv2_{nullptr};
@@ -46,11 +53,11 @@ class BasicBlockImpl : public torch::nn::Module {
 TORCH_MODULE(BasicBlock);
 
 /// conv1x1, bn, relu1, conv3x3, bn, relu2, conv1x1 to 4 planes, bn, + shortcut, relu3.
-class BottleneckImpl : public torch::nn::Module {
+class BottleneckImpl : public ResidualBlock {
  public:
   static constexpr int64_t kExpansion = 4;
   explicit BottleneckImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x);
+  Fork forward(const Fork& x) override;
 
  private:
   BitConv2d conv1_{nullptr}, conv2_{nullptr}, conv3_{nullptr};

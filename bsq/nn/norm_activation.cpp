@@ -36,6 +36,8 @@ torch::Tensor separate(torch::nn::BatchNorm2d& norm, const torch::Tensor& x) {
   return norm->forward(x.to(norm->weight.scalar_type())).to(x.scalar_type());
 }
 
+Fork both(const torch::Tensor& value) { return {value, value}; }
+
 }  // namespace
 
 torch::Tensor normalize(torch::nn::BatchNorm2d& norm, const torch::Tensor& x) {
@@ -43,23 +45,33 @@ torch::Tensor normalize(torch::nn::BatchNorm2d& norm, const torch::Tensor& x) {
 }
 
 torch::Tensor normalize_relu(torch::nn::BatchNorm2d& norm, const torch::Tensor& x) {
+  return normalize_relu_fork(norm, x).trunk;
+}
+
+Fork normalize_relu_fork(torch::nn::BatchNorm2d& norm, const torch::Tensor& x) {
   if (!can_fuse(norm, x)) {
-    return torch::relu(separate(norm, x));
+    return both(torch::relu(separate(norm, x)));
   }
   ActivationCall relu;
   relu.function = ActivationCall::Function::kRelu;
-  return fused(norm, x, {}, relu).value;
+  const auto result = fused(norm, x, {}, relu);
+  return {result.value, result.again};
 }
 
 torch::Tensor normalize_activate(torch::nn::BatchNorm2d& norm, ActivationQuantizer& activation,
                                  const torch::Tensor& x, const torch::Tensor& residual) {
+  return normalize_activate_fork(norm, activation, x, residual).trunk;
+}
+
+Fork normalize_activate_fork(torch::nn::BatchNorm2d& norm, ActivationQuantizer& activation,
+                             const torch::Tensor& x, const torch::Tensor& residual) {
   if (!can_fuse(norm, x)) {
     const auto normalized = separate(norm, x);
-    return activation->forward(residual.defined() ? normalized + residual : normalized);
+    return both(activation->forward(residual.defined() ? normalized + residual : normalized));
   }
   const auto result = fused(norm, x, residual, activation->call());
   activation->observe(torch::tensor(result.range));
-  return result.value;
+  return {result.value, result.again};
 }
 
 }  // namespace bsq

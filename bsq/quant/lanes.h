@@ -3,6 +3,10 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include "bsq/bits/vector_variants.h"
 #include "bsq/quant/norm_act_loops.h"
 
@@ -40,9 +44,15 @@ BSQ_INLINE float load<float>(const Brain* from) {
 }
 template <>
 BSQ_INLINE Lanes load<Lanes>(const Brain* from) {
+#ifdef __AVX512F__
+  // The compiler would widen by halves.
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+#else
   LaneHalves halves;
   std::memcpy(&halves, from, sizeof halves);
   return reinterpret_cast<Lanes>(__builtin_convertvector(halves, LaneWords) << 16);
+#endif
 }
 
 BSQ_INLINE void store(float value, float* to) { *to = value; }
@@ -54,8 +64,18 @@ BSQ_INLINE void store(float value, Brain* to) {
   to->bits = static_cast<uint16_t>((word + 0x7fffU + ((word >> 16) & 1U)) >> 16);
 }
 BSQ_INLINE void store(const Lanes& value, Brain* to) {
+#ifdef __AVX512BF16__
+  // One instruction, which takes denormals for 0.
+  const auto halves = _mm512_cvtneps_pbh(value);
+#else
   const auto words = reinterpret_cast<LaneWords>(value);
-  const auto halves = __builtin_convertvector((words + 0x7fffU + ((words >> 16) & 1U)) >> 16, LaneHalves);
+  const auto rounded = (words + 0x7fffU + ((words >> 16) & 1U)) >> 16;
+#ifdef __AVX512F__
+  const auto halves = _mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(rounded));
+#else
+  const auto halves = __builtin_convertvector(rounded, LaneHalves);
+#endif
+#endif
   std::memcpy(to, &halves, sizeof halves);
 }
 
@@ -66,13 +86,17 @@ BSQ_INLINE V clamp(V x, V low, V high) {
   return raised > high ? high : raised;
 }
 
+/// What makes round_even() round values of 0 to `largest`: 2^23, above which every float is whole, or 0 where
+/// some are whole already.
+BSQ_INLINE float rounding_number(float largest) {
+  constexpr float kWhole = 8388608.0F;
+  return largest < kWhole ? kWhole : 0.0F;
+}
+
 /// The nearest integer of x >= 0, half to even.
 template <typename V>
-BSQ_INLINE V round_even(V x) {
-  constexpr float kWhole = 8388608.0F;  // 2^23: from here on every float is whole
-  const V limit = V{} + kWhole;
-  const V rounded = (x + limit) - limit;
-  return x < limit ? rounded : x;
+BSQ_INLINE V round_even(V x, V rounding_number) {
+  return (x + rounding_number) - rounding_number;
 }
 
 }  // namespace bsq::norm_act

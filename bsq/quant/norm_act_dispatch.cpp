@@ -8,7 +8,7 @@ const Loops& best_loops() {
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return kAvx512Loops;
+    return __builtin_cpu_supports("avx512bf16") ? kAvx512Bf16Loops : kAvx512Loops;
   }
   if (has_avx2) {
     return kAvx2Loops;

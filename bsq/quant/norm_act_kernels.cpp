@@ -12,7 +12,7 @@
 namespace bsq::norm_act {
 namespace {
 
-constexpr int64_t kChunk = 16384;  // elements, at least: its columns find each other's lines in the cache
+constexpr int64_t kChunk = 32768;  // elements, at least: its columns find each other's lines in the cache
 
 /// How a tensor is cut: rows of whole pixels, chunks of whole rows.
 struct Cut {
@@ -52,7 +52,7 @@ S* at(const torch::Tensor& tensor, int64_t offset) {
 
 /// What a kernel reads and writes; those that it does not have are undefined.
 struct Tensors {
-  torch::Tensor x, residual, gradient, out;
+  torch::Tensor x, residual, gradient, out, second_gradient = {};
 };
 
 /// Calls run(index, span) for every chunk, in parallel, with the span in the tensors' storage type.
@@ -63,9 +63,9 @@ void for_chunks(const Cut& cut, const Tensors& tensors, Run run) {
     at::parallel_for(0, cut.chunks(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t index = begin; index < end; ++index) {
         const int64_t first = index * cut.chunk;
-        run(index,
-            Span<S>{at<S>(tensors.x, first), at<S>(tensors.residual, first), at<S>(tensors.gradient, first),
-                    at<S>(tensors.out, first), cut.count(index), cut.row});
+        run(index, Span<S>{at<S>(tensors.x, first), at<S>(tensors.residual, first),
+                           at<S>(tensors.gradient, first), at<S>(tensors.out, first), cut.count(index),
+                           cut.row, at<S>(tensors.second_gradient, first)});
       }
     });
   };
@@ -233,7 +233,7 @@ torch::Tensor apply(const torch::Tensor& x, const torch::Tensor& residual, const
   return out;
 }
 
-GradientSums gradient_sums(const torch::Tensor& gradient, const torch::Tensor& x,
+GradientSums gradient_sums(const torch::Tensor& gradient, const torch::Tensor& second, const torch::Tensor& x,
                            const torch::Tensor& residual, const ChannelAffine& affine,
                            const std::vector<float>& mean, const Activation& activation) {
   const Cut cut(x);
@@ -241,11 +241,11 @@ GradientSums gradient_sums(const torch::Tensor& gradient, const torch::Tensor& x
   const RepeatedAffine repeated(cut, affine, activation);
   const auto means = cut.repeated(mean);
   GradientSums result{std::vector<double>(channels), std::vector<double>(channels), 0, {}};
-  if (residual.defined()) {
+  if (residual.defined() || second.defined()) {
     result.passed = torch::empty_like(x, torch::MemoryFormat::ChannelsLast);
   }
   std::vector<double> parts(static_cast<size_t>(cut.chunks()) * 3 * channels);
-  for_chunks(cut, {x, residual, gradient, result.passed}, [&](int64_t index, const auto& span) {
+  for_chunks(cut, {x, residual, gradient, result.passed, second}, [&](int64_t index, const auto& span) {
     const auto width = static_cast<size_t>(cut.row);
     std::vector<float> sum(width), product(width), above(width);
     const GradientRow row{repeated.affine, means.data(), sum.data(), product.data(), above.data()};

@@ -33,7 +33,7 @@ struct GradientSums {
   std::vector<double> sum;      ///< of g
   std::vector<double> product;  ///< of g (x - mean)
   double above = 0;             ///< of the whole gradient where y >= high (closed only): PACT's dL/dalpha
-  torch::Tensor passed;         ///< g itself, where there is a residual
+  torch::Tensor passed;         ///< g itself, where there is a residual or a second gradient
 };
 
 /// dL/dx = gain_c g + tilt_c (x - mean_c) + level_c.
@@ -60,7 +60,8 @@ float largest_activation(const ChannelStatistics& statistics, const ChannelAffin
 torch::Tensor apply(const torch::Tensor& x, const torch::Tensor& residual, const ChannelAffine& affine,
                     const Activation& activation, float range);
 
-GradientSums gradient_sums(const torch::Tensor& gradient, const torch::Tensor& x,
+/// `second` is added to `gradient` as both are read; it may be undefined.
+GradientSums gradient_sums(const torch::Tensor& gradient, const torch::Tensor& second, const torch::Tensor& x,
                            const torch::Tensor& residual, const ChannelAffine& affine,
                            const std::vector<float>& mean, const Activation& activation);
 

@@ -25,12 +25,21 @@ void apply_loop(const Span<S>& span, const Quantization& numbers) {
   }
 }
 
+template <bool kResidual, bool kClosed, typename S>
+void sum_loop_of(const Span<S>& span, const GradientRow& row) {
+  if (span.second_gradient != nullptr) {
+    for_columns<GradientSum<kResidual, /*kSecond=*/true, kClosed>::template Column>(span, row);
+  } else {
+    for_columns<GradientSum<kResidual, /*kSecond=*/false, kClosed>::template Column>(span, row);
+  }
+}
+
 template <bool kClosed, typename S>
 void sum_loop(const Span<S>& span, const GradientRow& row) {
   if (span.residual != nullptr) {
-    for_columns<GradientSum</*kResidual=*/true, kClosed>::template Column>(span, row);
+    sum_loop_of</*kResidual=*/true, kClosed>(span, row);
   } else {
-    for_columns<GradientSum</*kResidual=*/false, kClosed>::template Column>(span, row);
+    sum_loop_of</*kResidual=*/false, kClosed>(span, row);
   }
 }
 

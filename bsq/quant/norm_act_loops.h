@@ -23,6 +23,7 @@ struct Span {
   S* out = nullptr;
   int64_t count = 0;
   int64_t row = 0;
+  const S* second_gradient = nullptr;  ///< added to the first; null for none
 };
 
 /// What the statistics gather: sums of x - centre and of its square, and the extremes.
@@ -96,6 +97,7 @@ extern const Loops kPortableLoops;
 #ifdef BSQ_X86_VARIANTS
 extern const Loops kAvx2Loops;
 extern const Loops kAvx512Loops;
+extern const Loops kAvx512Bf16Loops;  ///< rounds to bfloat16 in one instruction
 #endif
 
 /// The best that this CPU has.

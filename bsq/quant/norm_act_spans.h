@@ -126,10 +126,11 @@ struct Apply {
           high_(V{} + top(numbers)) {
       per_step_ = V{} + numbers.per_step;
       step_ = V{} + numbers.step;
+      rounding_ = V{} + rounding_number(numbers.range * numbers.per_step);
     }
     BSQ_INLINE void step(int64_t i) {
       const V y = clamp(value_(i), low_, high_);
-      store(kQuantize ? round_even(y * per_step_) * step_ : y, out_ + i);
+      store(kQuantize ? round_even(y * per_step_, rounding_) * step_ : y, out_ + i);
     }
     BSQ_INLINE void finish() {}
 
@@ -139,7 +140,7 @@ struct Apply {
     }
     Value<V, S, kResidual> value_;
     S* out_;
-    V low_, high_, per_step_, step_;
+    V low_, high_, per_step_, step_, rounding_;
   };
 };
 
@@ -151,8 +152,8 @@ BSQ_INLINE V passed(V gradient, V y, V low, V high) {
   return kClosed ? (y <= high ? above : V{}) : (y < high ? above : V{});
 }
 
-/// With a residual, writes g to out.
-template <bool kResidual, bool kClosed>
+/// With a residual or a second gradient, writes g to out.
+template <bool kResidual, bool kSecond, bool kClosed>
 struct GradientSum {
   template <typename V, typename S>
   class Column {
@@ -164,14 +165,17 @@ struct GradientSum {
     }
     BSQ_INLINE void step(int64_t i) {
       const V y = value_(i);
-      const V whole = load<V>(span_.gradient + i);
+      V whole = load<V>(span_.gradient + i);
+      if (kSecond) {
+        whole += load<V>(span_.second_gradient + i);
+      }
       const V g = passed<kClosed>(whole, y, low_, high_);
       sum_ += g;
       product_ += g * (load<V>(span_.x + i) - mean_);
       if (kClosed) {
         above_ += y >= high_ ? whole : V{};
       }
-      if (kResidual) {
+      if (kResidual || kSecond) {
         store(g, span_.out + i);
       }
     }

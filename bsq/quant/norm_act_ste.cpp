@@ -123,8 +123,12 @@ Forward prepare(const torch::Tensor& x, const torch::Tensor& residual, const Bat
   return {std::move(numbers), range};
 }
 
+torch::Tensor channels_last(const torch::Tensor& x) {
+  return x.contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
 struct NormAct : torch::autograd::Function<NormAct> {
-  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
+  static variable_list forward(AutogradContext* context, const torch::Tensor& x,
                                const OptionalTensor& optional_residual, const torch::Tensor& weight,
                                const torch::Tensor& bias, const OptionalTensor& alpha, BatchNormTensors norm,
                                ActivationCall call, double* range) {
@@ -140,7 +144,10 @@ struct NormAct : torch::autograd::Function<NormAct> {
     context->saved_data["high"] = static_cast<double>(activation.high);
     context->saved_data["closed"] = activation.closed;
     context->saved_data["training"] = norm.is_training;
-    return norm_act::apply(x, residual, prepared.numbers.affine, activation, prepared.range);
+    context->saved_data["residual"] = residual.defined();
+    context->set_materialize_grads(false);
+    const auto value = norm_act::apply(x, residual, prepared.numbers.affine, activation, prepared.range);
+    return {value, value.variable_data()};
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -152,8 +159,8 @@ struct NormAct : torch::autograd::Function<NormAct> {
     activation.low = static_cast<float>(context->saved_data["low"].toDouble());
     activation.high = static_cast<float>(context->saved_data["high"].toDouble());
     activation.closed = context->saved_data["closed"].toBool();
-    const auto gradient = gradients[0].to(x.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
-    const auto sums = gradient_sums(gradient, x, residual, numbers.affine, numbers.mean, activation);
+    const auto [gradient, second] = defined_first(gradients, x.scalar_type());
+    const auto sums = gradient_sums(gradient, second, x, residual, numbers.affine, numbers.mean, activation);
     const bool is_passed = sums.passed.defined();
     const auto of_x = input_gradient(
         is_passed ? sums.passed : gradient, is_passed, x, numbers.affine,
@@ -165,8 +172,25 @@ struct NormAct : torch::autograd::Function<NormAct> {
     }
     const auto of_alpha =
         activation.closed ? torch::tensor(sums.above, torch::kFloat64).to(torch::kFloat32) : torch::Tensor();
-    return {of_x,     sums.passed,     tensor_of(of_weight), tensor_of(sums.sum),
-            of_alpha, torch::Tensor(), torch::Tensor(),      torch::Tensor()};
+    const bool has_residual = context->saved_data["residual"].toBool();
+    return {of_x,
+            has_residual ? sums.passed : torch::Tensor(),
+            tensor_of(of_weight),
+            tensor_of(sums.sum),
+            of_alpha,
+            torch::Tensor(),
+            torch::Tensor(),
+            torch::Tensor()};
+  }
+
+  // The gradients of the two results; the second is undefined where only one was read.
+  static std::pair<torch::Tensor, torch::Tensor> defined_first(const variable_list& gradients,
+                                                               torch::ScalarType type) {
+    const auto prepared = [&](const torch::Tensor& gradient) {
+      return gradient.defined() ? channels_last(gradient.to(type)) : gradient;
+    };
+    const size_t first = gradients[0].defined() ? 0 : 1;
+    return {prepared(gradients[first]), first == 0 ? prepared(gradients[1]) : torch::Tensor()};
   }
 
   // Of running statistics, which are constants, only the slope is left.
@@ -190,10 +214,6 @@ OptionalTensor optional(const torch::Tensor& tensor) {
   return tensor.defined() ? OptionalTensor(tensor) : OptionalTensor();
 }
 
-torch::Tensor channels_last(const torch::Tensor& x) {
-  return x.contiguous(torch::MemoryFormat::ChannelsLast);
-}
-
 }  // namespace
 
 bool can_norm_act(const torch::Tensor& x) { return norm_act::can_serve(x); }
@@ -202,8 +222,10 @@ NormActResult norm_act_ste(const torch::Tensor& x, const torch::Tensor& residual
                            const BatchNormTensors& norm, const ActivationCall& activation) {
   NormActResult result;
   const auto sum_with = residual.defined() ? channels_last(residual.to(x.scalar_type())) : torch::Tensor();
-  result.value = NormAct::apply(channels_last(x), optional(sum_with), norm.weight, norm.bias,
-                                optional(activation.alpha), norm, activation, &result.range);
+  const auto both = NormAct::apply(channels_last(x), optional(sum_with), norm.weight, norm.bias,
+                                   optional(activation.alpha), norm, activation, &result.range);
+  result.value = both[0];
+  result.again = both[1];
   return result;
 }
 

@@ -29,6 +29,9 @@ struct ActivationCall {
 
 struct NormActResult {
   torch::Tensor value;
+  /// The same values in the same memory, for a second reader: the gradients of both are summed as they are
+  /// read, without a pass of autograd's own.
+  torch::Tensor again;
   double range = 0;  ///< S as used; 0 where nothing is quantized
 };
 

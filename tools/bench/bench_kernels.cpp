@@ -74,8 +74,8 @@ void gradient_sums(benchmark::State& state, const Shape& shape, torch::ScalarTyp
   const auto residual = has_residual ? activations(shape, type) : torch::Tensor();
   const auto affine = identity(shape.channels);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        norm_act::gradient_sums(gradient, x, residual, affine, affine.shift, quantized_relu6()));
+    benchmark::DoNotOptimize(norm_act::gradient_sums(gradient, /*second=*/{}, x, residual, affine,
+                                                     affine.shift, quantized_relu6()));
   }
   count_bytes(state, static_cast<int64_t>((has_residual ? 4 : 2) * x.nbytes()));
 }

@@ -141,6 +141,54 @@ void compare(const Case& inputs, torch::ScalarType type, Function function, int6
   }
 }
 
+// Both results are read, as at the fork before a residual block; or the second alone.
+void compare_fork(const Case& inputs, torch::ScalarType type, Function function, bool reads_first) {
+  auto fork = as(inputs, type, torch::kFloat32);
+  auto sum = as(inputs, type, torch::kFloat32);
+  ActivationCall call;
+  call.function = function;
+  const auto run = [&](Case& c) {
+    call.alpha = c.alpha;
+    return norm_act_ste(c.x, c.residual, {c.weight, c.bias, c.running_mean, c.running_var, 0.1, 1e-5, true},
+                        call);
+  };
+  const auto ours = run(fork);
+  const auto theirs = run(sum);
+  EXPECT_TRUE(torch::equal(ours.value, ours.again));
+  // Whole numbers, so that the sum of both is exact in bfloat16 too.
+  const auto first = torch::randint(-9, 9, inputs.x.sizes()).to(type);
+  const auto second = torch::randint(-9, 9, inputs.x.sizes()).to(type);
+  if (reads_first) {
+    torch::autograd::backward({ours.value, ours.again}, {first, second});
+    theirs.value.backward(first + second);
+  } else {
+    ours.again.backward(second);
+    theirs.value.backward(second);
+  }
+  const auto expected = sum.gradients();
+  const auto found = fork.gradients();
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_LT(relative_distance(found[i], expected[i].to(torch::kFloat64)),
+              type == torch::kFloat32 ? 1e-6 : 1e-2)
+        << "gradient " << i;
+  }
+}
+
+TEST(NormActSte, TheGradientsOfBothReadersAreSummed) {
+  torch::manual_seed(4);
+  for (const auto& shape : {std::vector<int64_t>{3, 17, 5, 4}, std::vector<int64_t>{2, 64, 8, 8}}) {
+    for (const auto function : kFunctions) {
+      for (const bool has_residual : {false, true}) {
+        const auto inputs = random_case(shape, has_residual, function);
+        for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+          compare_fork(inputs, type, function, /*reads_first=*/true);
+          compare_fork(inputs, type, function, /*reads_first=*/false);
+        }
+      }
+    }
+  }
+}
+
 TEST(NormActSte, EqualsFloat64OperationByOperation) {
   torch::manual_seed(1);
   const std::vector<std::vector<int64_t>> shapes = {{2, 1, 3, 5},    {1, 16, 7, 7},  {3, 17, 5, 4},
