@@ -158,10 +158,16 @@ BSQ_INLINE void round_span(const T* positive, const T* negative, T* out, int64_t
     const T weight = static_cast<T>(digit_weight(bits, plane));
     const T* p = positive + plane * weights + first;
     const T* n = negative + plane * weights + first;
-    const T keep = plane == 0 ? T(0) : T(1);
+    if (plane == 0) {
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) {
-      out[first + i] = keep * out[first + i] + (p[i] - n[i]) * weight;
+      for (int64_t i = 0; i < count; ++i) {
+        out[first + i] = (p[i] - n[i]) * weight;
+      }
+    } else {
+#pragma omp simd
+      for (int64_t i = 0; i < count; ++i) {
+        out[first + i] += (p[i] - n[i]) * weight;
+      }
     }
   }
 #pragma omp simd
@@ -183,7 +189,7 @@ BSQ_VECTOR_VARIANTS void round_double(const double* p, const double* n, double* 
 
 template <typename T, typename Round>
 torch::Tensor rounded_value(const BitPlanes& planes, Round round) {
-  auto out = torch::zeros_like(planes.positive[0], torch::MemoryFormat::Contiguous);
+  auto out = torch::empty(planes.positive.sizes().slice(1), planes.positive.options().requires_grad(false));
   const T* p = planes.positive.data_ptr<T>();
   const T* n = planes.negative.data_ptr<T>();
   T* target = out.data_ptr<T>();

@@ -5,6 +5,7 @@
 
 #include "bsq/bits/penalty.h"
 #include "bsq/bits/plane_kernels.h"
+#include "bsq/train/sgd_step.h"
 
 namespace bsq {
 
@@ -87,12 +88,8 @@ void BsqOptimizer::step_group(TensorGroup& group) {
   if (!group.tensor.grad().defined()) {
     return;
   }
-  group.momentum.mul_(options_.momentum()).add_(group.tensor.grad());
-  group.momentum.add_(group.tensor, options_.weight_decay());
-  group.tensor.add_(group.momentum, -options_.learning_rate());
-  if (group.is_frozen_value) {
-    group.tensor.clamp_(-1, 1);
-  }
+  sgd_step(group.tensor, group.momentum, group.tensor.grad(),
+           {options_.learning_rate(), options_.momentum(), options_.weight_decay()}, group.is_frozen_value);
 }
 
 double BsqOptimizer::current_penalty() const {
