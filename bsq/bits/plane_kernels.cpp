@@ -202,6 +202,31 @@ torch::Tensor rounded_value(const BitPlanes& planes, Round round) {
   return out;
 }
 
+template <typename T>
+BSQ_INLINE T product_span(const T* a, const T* b, int64_t count) {
+  T sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) {
+    sum += a[i] * b[i];
+  }
+  return sum;
+}
+BSQ_VECTOR_VARIANTS float product_any(const float* a, const float* b, int64_t count) {
+  return product_span(a, b, count);
+}
+BSQ_VECTOR_VARIANTS double product_any(const double* a, const double* b, int64_t count) {
+  return product_span(a, b, count);
+}
+
+template <typename T>
+double product_of(const torch::Tensor& a, const torch::Tensor& b) {
+  double sum = 0;
+  for (int64_t first = 0; first < a.numel(); first += kChunk) {
+    sum += product_any(a.data_ptr<T>() + first, b.data_ptr<T>() + first, std::min(kChunk, a.numel() - first));
+  }
+  return sum;
+}
+
 void step_with_operations(BitPlanes& planes, torch::Tensor& momentum_positive,
                           torch::Tensor& momentum_negative, const torch::Tensor& weight_gradient,
                           const PlaneStep& step, torch::Tensor& squares) {
@@ -253,6 +278,16 @@ torch::Tensor rounded_plane_value(const BitPlanes& planes) {
   }
   return planes.positive.scalar_type() == torch::kFloat32 ? rounded_value<float>(planes, round_float)
                                                           : rounded_value<double>(planes, round_double);
+}
+
+double scale_gradient(const torch::Tensor& weight_gradient, const torch::Tensor& rounded_value) {
+  torch::NoGradGuard no_grad;
+  if (!weight_gradient.is_cpu()) {
+    return weight_gradient.mul(rounded_value).sum().item<double>();
+  }
+  const auto gradient = weight_gradient.contiguous();
+  return rounded_value.scalar_type() == torch::kFloat32 ? product_of<float>(gradient, rounded_value)
+                                                        : product_of<double>(gradient, rounded_value);
 }
 
 }  // namespace bsq

@@ -28,4 +28,8 @@ void step_planes(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Ten
 /// round_value(plane_value(p, n)), in one pass over the planes.
 torch::Tensor rounded_plane_value(const BitPlanes& planes);
 
+/// dL/ds = sum(dL/dW * Q), Q the rounded value, summed in a fixed order. Both have the weight's shape and one
+/// type.
+double scale_gradient(const torch::Tensor& weight_gradient, const torch::Tensor& rounded_value);
+
 }  // namespace bsq

@@ -78,7 +78,8 @@ void BsqOptimizer::step_group(PlaneGroup& group) {
     return;
   }
   auto& planes = group.parameter->planes();
-  planes.scale.mutable_grad() = gradient.mul(group.parameter->rounded_value()).sum();
+  planes.scale.mutable_grad() =
+      torch::full_like(planes.scale, scale_gradient(gradient, group.parameter->rounded_value()));
   const PlaneStep numbers{options_.learning_rate(), options_.momentum(), options_.weight_decay(),
                           options_.penalty() * group.factor};
   step_planes(planes, group.momentum_positive, group.momentum_negative, gradient, numbers, group.squares);

@@ -202,6 +202,20 @@ TEST(PlaneKernels, AnEmptyTensorIsLeftAlone) {
   EXPECT_EQ(rounded_plane_value(fused.planes).numel(), 0);
 }
 
+TEST(PlaneKernels, ScaleGradientMatchesTheOperations) {
+  torch::manual_seed(10);
+  for (const auto type : {torch::kFloat32, torch::kFloat64}) {
+    for (const auto& shape : weight_shapes()) {
+      const auto gradient = torch::randn(shape, type);
+      const auto rounded = torch::rand(shape, type);
+      const auto expected =
+          gradient.to(torch::kFloat64).mul(rounded.to(torch::kFloat64)).sum().item<double>();
+      EXPECT_NEAR(scale_gradient(gradient, rounded), expected,
+                  (type == torch::kFloat32 ? 1e-5 : 1e-12) * static_cast<double>(1 + gradient.numel()));
+    }
+  }
+}
+
 TEST(PlaneKernels, RoundedValueMatchesTheOperations) {
   torch::manual_seed(9);
   for (const auto type : {torch::kFloat32, torch::kFloat64}) {
