@@ -46,6 +46,15 @@ TEST(Resume, MoreEpochsOfFinetuningAreBitForBitThoseOfOneRun) {
                  {"checkpoint.h5", "model_best.h5", "best_bin.h5", "best_float.h5"});
 }
 
+TEST(Resume, InBfloat16TooMoreEpochsAreBitForBitThoseOfOneRun) {
+  expect_goes_on("bsq_train", bit_flags() + " --precision bf16", {"checkpoint.h5", "model_best.h5"});
+  expect_goes_on("bsq_train", "--float --depth 8 --lr 0.05 --schedule 3 --precision bf16", {"checkpoint.h5"});
+  expect_goes_on(
+      "finetune",
+      "--bin --lr 0.01 --schedule 3 --precision bf16 --model " + tiny_runs().bsq.file("checkpoint.h5"),
+      {"checkpoint.h5", "best_bin.h5", "best_float.h5"});
+}
+
 // Starts a run of many small steps and, a moment after its first epoch, sends a signal. Gives the exit
 // status.
 CommandResult run_until_signal(const std::string& tool, const std::string& arguments,

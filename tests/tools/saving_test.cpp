@@ -156,7 +156,8 @@ TEST(Saving, AFolderThatMayOnlyBeReadIsRefusedBeforeTheRun) {
 TEST(Saving, AFolderThatIsRemovedIsMadeAgain) {
   TemporaryFolder folder;
   const auto run = folder.file("run");
-  const auto result = run_script(run, "begin; epoch 1; rm -rf $folder; end");
+  const auto result =
+      run_script(run, "begin; epoch 1; kill -STOP $pid; rm -rf $folder; kill -CONT $pid; end");
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_TRUE(holds(result.err, run + ": was removed while the run went on; made again\n")) << result.err;
   EXPECT_TRUE(fs::exists(run + "/config.cfg"));
