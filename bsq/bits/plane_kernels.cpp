@@ -1,7 +1,6 @@
 #include "bsq/bits/plane_kernels.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,7 @@
 #include "bsq/bits/penalty.h"
 #include "bsq/bits/reconstruction.h"
 #include "bsq/bits/vector_variants.h"
+#include "bsq/parallel.h"
 
 namespace bsq {
 namespace {
@@ -132,7 +132,7 @@ void step_all(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor
   const T* gradient = weight_gradient.data_ptr<T>();
   const std::array<T*, 2> values = {planes.positive.data_ptr<T>(), planes.negative.data_ptr<T>()};
   const std::array<T*, 2> moments = {momentum_positive.data_ptr<T>(), momentum_negative.data_ptr<T>()};
-  at::parallel_for(0, chunks, 2, [&](int64_t begin, int64_t end) {
+  parallel_for(0, chunks, 2, [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t first = chunk * kChunk;
       const int64_t count = std::min(kChunk, weights - first);
@@ -194,7 +194,7 @@ torch::Tensor rounded_value(const BitPlanes& planes, Round round) {
   const T* n = planes.negative.data_ptr<T>();
   T* target = out.data_ptr<T>();
   const int64_t weights = planes.weights();
-  at::parallel_for(0, weights, kChunk, [&](int64_t begin, int64_t end) {
+  parallel_for(0, weights, kChunk, [&](int64_t begin, int64_t end) {
     for (int64_t first = begin; first < end; first += kChunk) {
       round(p, n, target, weights, planes.bits(), first, std::min(kChunk, end - first));
     }

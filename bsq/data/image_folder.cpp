@@ -1,7 +1,5 @@
 #include "bsq/data/image_folder.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
@@ -10,6 +8,7 @@
 
 #include "bsq/data/image_file.h"
 #include "bsq/error.h"
+#include "bsq/parallel.h"
 
 namespace bsq {
 namespace {
@@ -96,7 +95,7 @@ ImageDataset decode(const fs::path& split, const std::vector<LabelledFile>& file
                     torch::empty({count}, torch::kInt64), classes};
   uint8_t* const images = data.images.data_ptr<uint8_t>();
   int64_t* const labels = data.labels.data_ptr<int64_t>();
-  at::parallel_for(0, count, /*grain_size=*/16, [&](int64_t first, int64_t last) {
+  parallel_for(0, count, /*grain_size=*/16, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const LabelledFile& file = files[static_cast<size_t>(i)];
       decode_image(file.path, size, images + i * image_bytes);

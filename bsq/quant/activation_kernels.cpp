@@ -1,10 +1,9 @@
 #include "bsq/quant/activation_kernels.h"
 
-#include <ATen/Parallel.h>
-
 #include <cmath>
 
 #include "bsq/bits/vector_variants.h"
+#include "bsq/parallel.h"
 
 namespace bsq {
 namespace {
@@ -36,7 +35,7 @@ torch::Tensor quantize(const torch::Tensor& x, double levels, double range) {
   auto out = torch::empty_like(x);
   const T* source = x.data_ptr<T>();
   T* target = out.data_ptr<T>();
-  at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
     quantize_any(source + begin, target + begin, end - begin, static_cast<T>(levels), static_cast<T>(range));
   });
   return out;

@@ -1,12 +1,11 @@
 #include "bsq/quant/norm_act_kernels.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <numeric>
 
+#include "bsq/parallel.h"
 #include "bsq/quant/norm_act_loops.h"
 
 namespace bsq::norm_act {
@@ -60,7 +59,7 @@ template <typename Run>
 void for_chunks(const Cut& cut, const Tensors& tensors, Run run) {
   const auto for_type = [&](auto type) {
     using S = decltype(type);
-    at::parallel_for(0, cut.chunks(), 1, [&](int64_t begin, int64_t end) {
+    parallel_for(0, cut.chunks(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t index = begin; index < end; ++index) {
         const int64_t first = index * cut.chunk;
         run(index, Span<S>{at<S>(tensors.x, first), at<S>(tensors.residual, first),

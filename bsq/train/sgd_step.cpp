@@ -1,8 +1,7 @@
 #include "bsq/train/sgd_step.h"
 
-#include <ATen/Parallel.h>
-
 #include "bsq/bits/vector_variants.h"
+#include "bsq/parallel.h"
 
 namespace bsq {
 namespace {
@@ -42,7 +41,7 @@ void step_all(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor
               const SgdNumbers& numbers, bool is_unit) {
   const T limit = is_unit ? T(1) : std::numeric_limits<T>::infinity();
   const Span<T> whole{value.data_ptr<T>(), momentum.data_ptr<T>(), gradient.data_ptr<T>(), value.numel()};
-  at::parallel_for(0, whole.count, kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, whole.count, kGrain, [&](int64_t begin, int64_t end) {
     step_any({whole.value + begin, whole.momentum + begin, whole.gradient + begin, end - begin}, numbers,
              limit);
   });
