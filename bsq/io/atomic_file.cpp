@@ -86,20 +86,24 @@ int keep_as(const std::string& path, const std::string& previous) {
   return error;
 }
 
-}  // namespace
+using Write = std::function<void(const std::string& temporary)>;
 
-void write_atomically(const std::string& path, const std::function<void(const std::string& temporary)>& write,
-                      const Replacement& replacement) {
+/// write_atomically(); `needed` ends the messages.
+void write_and_replace(const std::string& path, const Write& write, const Replacement& replacement,
+                       const std::string& needed) {
   const std::string temporary = temporary_name(path);
-  ::unlink(temporary.c_str());  // left by a killed process that had this number
+  // One may be left by a killed process that had this number, or in a folder that was not to be written to.
+  if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) fail(path, errno, needed);
   try {
     write(temporary);
-    if (const int error = synchronize(temporary)) fail(path, error);
+    if (const int error = synchronize(temporary)) fail(path, error, needed);
     if (replacement.verify) replacement.verify(temporary);
     if (!replacement.previous.empty() && is_regular(path)) {
-      if (const int error = keep_as(path, replacement.previous)) fail(replacement.previous, error);
+      if (const int error = keep_as(path, replacement.previous)) {
+        fail(replacement.previous, error, needed);
+      }
     }
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) fail(path, errno);
+    if (std::rename(temporary.c_str(), path.c_str()) != 0) fail(path, errno, needed);
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
@@ -109,16 +113,21 @@ void write_atomically(const std::string& path, const std::function<void(const st
   if (error != 0 && error != EINVAL) fail(path, error);  // EINVAL: a file system without fsync of folders
 }
 
+}  // namespace
+
+void write_atomically(const std::string& path, const Write& write, const Replacement& replacement) {
+  write_and_replace(path, write, replacement, "");
+}
+
 void write_bytes_atomically(const std::string& path, const std::vector<std::string_view>& pieces,
                             const Replacement& replacement) {
   size_t bytes = 0;
   for (const std::string_view piece : pieces) bytes += piece.size();
+  const std::string needed = " (" + std::to_string(bytes) + " bytes needed)";
   const auto write = [&](const std::string& temporary) {
-    if (const int error = write_all(temporary, pieces)) {
-      fail(path, error, " (" + std::to_string(bytes) + " bytes needed)");
-    }
+    if (const int error = write_all(temporary, pieces)) fail(path, error, needed);
   };
-  write_atomically(path, write, replacement);
+  write_and_replace(path, write, replacement, needed);
 }
 
 void remove_temporaries(const std::string& folder) {
