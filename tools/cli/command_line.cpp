@@ -7,6 +7,8 @@
 #include <sstream>
 
 #include "bsq/error.h"
+#include "models/registry.h"
+#include "tools/cli/conversion.h"
 #include "tools/cli/option_text.h"
 #include "tools/cli/resume_flags.h"
 
@@ -30,6 +32,14 @@ std::vector<std::string> without_aliases(int argc, const char* const* argv) {
     arguments.push_back(alias == kAliases.end() ? argument : alias->second + argument.substr(name.size()));
   }
   return arguments;
+}
+
+std::string arch_help() {
+  std::string names;
+  for (const auto& name : architectures()) {
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  return "architecture: " + names + " (from the file, else resnet)";
 }
 
 std::string read_text(const std::string& path) {
@@ -59,7 +69,7 @@ CommandLine::CommandLine(const std::string& usage) : usage_(usage), own_("Option
 void CommandLine::add(const ModelFlags& defaults) {
   po::options_description group("Network", 110);
   auto add = group.add_options();
-  add("arch,a", po::value<std::string>(), "architecture: resnet (from the file, else resnet)");
+  add("arch,a", po::value<std::string>(), arch_help().c_str());
   add("depth", po::value<int64_t>(),
       "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck (from the file, else 20)");
   add("block-name", po::value<std::string>(), "BasicBlock or Bottleneck (from the file, else BasicBlock)");
@@ -74,6 +84,12 @@ void CommandLine::add(const ModelFlags& defaults) {
       "model file: .h5, or PyTorch's .pth, .pth.tar, .th");
   add("Nbits", po::value<int64_t>()->default_value(defaults.bits),
       "width, 1 to 16, that a float file is converted at; a file with a scheme keeps its own");
+  add("layer-bits", po::value<std::string>()->default_value(""),
+      "PATTERN=BITS,...: other widths of single layers of a float file, 'conv1=8,layer1.*=6'; of those that "
+      "match a "
+      "layer the last counts");
+  add("keep-float", po::value<std::string>()->default_value(""),
+      "PATTERN,...: layers of a float file that get no bits");
   all_.add(group);
 }
 
@@ -237,6 +253,8 @@ ModelFlags CommandLine::model() const {
   flags.model = values_["model"].as<std::string>();
   flags.bits = integer("Nbits", 1, 16);
   flags.names_bits = !values_["Nbits"].defaulted();
+  flags.layer_bits = parse_layer_bits(values_["layer-bits"].as<std::string>());
+  flags.keep_float = parse_keep_float(values_["keep-float"].as<std::string>());
   return flags;
 }
 
