@@ -10,6 +10,7 @@
 #include "models/registry.h"
 #include "tools/cli/conversion.h"
 #include "tools/cli/option_text.h"
+#include "tools/cli/presets.h"
 #include "tools/cli/resume_flags.h"
 
 namespace bsq::cli {
@@ -62,7 +63,7 @@ CommandLine::CommandLine(const std::string& usage) : usage_(usage), own_("Option
   po::options_description general("General", 110);
   general.add_options()("help,h", "print this text")(
       "config", po::value<std::string>(),
-      "read options from this INI file too (a preset); the command line wins");
+      "read options from this INI file too, or from the preset of this name; the command line wins");
   all_.add(general);
 }
 
@@ -170,7 +171,7 @@ void CommandLine::parse(int argc, const char* const* argv) {
       throw HelpRequest{text.str()};
     }
     if (values_.count("config") != 0) {
-      const auto path = values_["config"].as<std::string>();
+      const auto path = preset_path(values_["config"].as<std::string>());
       parse_ini(read_text(path), path);
     }
     if (values_.count("resume") != 0 && values_["resume"].as<bool>()) {
