@@ -24,7 +24,7 @@ if(BSQ_FUZZ)
   target_link_options(bsq_common INTERFACE -fsanitize=address,undefined)
 endif()
 
-file(WRITE ${CMAKE_BINARY_DIR}/pch/empty.cpp "\n")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/empty.cpp CONTENT "\n")  # left alone where it is there
 add_library(bsq_pch OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cpp)
 target_link_libraries(bsq_pch PUBLIC bsq_common)
 target_precompile_headers(bsq_pch PRIVATE <torch/torch.h>)
