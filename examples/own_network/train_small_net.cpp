@@ -63,7 +63,7 @@ void train_bits(const std::shared_ptr<bsq::Network>& network, Images& images, in
   // Eight bits, six for the first convolution; the last layer stays float.
   bsq::to_bits(*network, bsq::ToBitsOptions(8).layer_bits({{"conv.0", 6}}).keep_float({"fc"}));
   auto options = options_of(bsq::TrainingMethod::kBits, epochs, 0.1);
-  options.penalty = 1.0;
+  options.penalty = 0.3;
   options.adjustment_interval = 2;
   train(network, images, "bits", options);
 }
@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
     const auto epochs = [&](int index, int64_t fallback) {
       return argc > index ? std::strtoll(argv[index], nullptr, 10) : fallback;
     };
-    return run(epochs(1, 6), epochs(2, 10), epochs(3, 3));
+    return run(epochs(1, 5), epochs(2, 8), epochs(3, 3));
   } catch (const std::exception& error) {
     std::cerr << "train_small_net: " << error.what() << std::endl;
     return 1;
