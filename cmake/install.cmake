@@ -11,6 +11,8 @@ set_target_properties(${BSQ_INSTALLED_PROGRAMS} PROPERTIES INSTALL_RPATH_USE_LIN
 install(TARGETS ${BSQ_INSTALLED_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(DIRECTORY models/presets DESTINATION ${CMAKE_INSTALL_DATADIR}/bsq COMPONENT runtime)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+install(FILES models/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/models COMPONENT runtime)
+install(FILES checkpoints/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/checkpoints COMPONENT runtime)
 install(FILES ${BSQ_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
 # bash-completion looks for a file of the command's name. Debian's package of it has one for ImageMagick's convert
 # already, which is left alone: ours knows convert as soon as it knows one of the others.

@@ -1,4 +1,4 @@
-# BSQ_MAN_PAGES: a man page of each program, made of what its --help says. Without help2man there are none.
+# BSQ_MAN_PAGES: a man page of each program, made of what its --help says. Without help2man, and in builds with sanitizers, there are none.
 set(BSQ_MAN_PAGES)
 find_program(BSQ_HELP2MAN help2man)
 
@@ -13,7 +13,7 @@ function(bsq_man_page program sentence)
   set(BSQ_MAN_PAGES ${BSQ_MAN_PAGES} PARENT_SCOPE)
 endfunction()
 
-if(BSQ_HELP2MAN)
+if(BSQ_HELP2MAN AND NOT BSQ_SANITIZE AND NOT BSQ_SANITIZE_THREADS)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/man)
   bsq_man_page(bsq_train "train bit planes with the group-Lasso penalty")
   bsq_man_page(convert "turn a full-precision model into bit representation")
@@ -23,5 +23,5 @@ if(BSQ_HELP2MAN)
   bsq_man_page(report "make one HTML page of any runs")
   add_custom_target(bsq_man_pages ALL DEPENDS ${BSQ_MAN_PAGES})
 else()
-  message(STATUS "help2man is missing: no man pages")
+  message(STATUS "No man pages: help2man is missing, or this is a build with sanitizers")
 endif()
