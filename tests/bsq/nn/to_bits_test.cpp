@@ -30,11 +30,10 @@ TEST(ToBits, LaterRulesWin) {
 }
 
 TEST(ToBits, AStarMatchesDots) {
-  torch::nn::Sequential inner(BitConv2d(3, 4, 3), BitConv2d(4, 4, 3));
-  torch::nn::Sequential network;
-  network->push_back("layer1", inner);
-  network->push_back("layer10", BitConv2d(4, 4, 3));
-  EXPECT_EQ(layer_widths(*network, ToBitsOptions(8).layer_bits({{"layer1.*", 6}})),
+  torch::nn::Module network;
+  network.register_module("layer1", torch::nn::ModuleList(BitConv2d(3, 4, 3), BitConv2d(4, 4, 3)));
+  network.register_module("layer10", BitConv2d(4, 4, 3));
+  EXPECT_EQ(layer_widths(network, ToBitsOptions(8).layer_bits({{"layer1.*", 6}})),
             (Widths{{"layer1.0", 6}, {"layer1.1", 6}, {"layer10", 8}}));
 }
 
