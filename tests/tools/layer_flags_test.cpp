@@ -21,7 +21,8 @@ std::string full() { return tiny_runs().full.file("model_best.h5"); }
 // The widths that describe tells of the weights: layer name to bits.
 std::map<std::string, int64_t> widths_in(const std::string& file) {
   std::map<std::string, int64_t> widths;
-  for (const auto& tensor : described(file)["tensors"]) {
+  const auto description = described(file);
+  for (const auto& tensor : description["tensors"]) {
     widths[tensor["name"]] = tensor["bits"];
   }
   return widths;
