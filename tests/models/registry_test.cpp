@@ -53,8 +53,8 @@ TEST(Registry, ANameIsTakenOnce) {
 TEST(Registry, RefusesAnotherArchitecture) {
   NetworkDescription description;
   description.architecture = "vgg";
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { make_network(description); }),
-            "architecture 'vgg'; expected own, resnet");
+  EXPECT_TRUE(contains(message_of<std::invalid_argument>([&] { make_network(description); }),
+                       "architecture 'vgg'; expected own, resnet"));
 }
 
 }  // namespace
