@@ -4,6 +4,7 @@
 #include "bsq/error.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/train_options.h"
+#include "tools/cli/conversion.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/training_session.h"
 #include "tools/cli/usage_error.h"
@@ -35,8 +36,11 @@ void prepare(Network& network, const TrainOptions& options) {
     if (options.training.needs_bits) {
       throw Error(options.model.model + ": a float network; expected one in bits, as --bin says");
     }
-    convert_to_bits(network, options.model.bits);
-  } else if (found == Representation::kFrozen) {
+    convert_as_asked(network, options.model);
+  } else {
+    refuse_layer_flags(options.model, options.model.model + " holds bits; expected a float network");
+  }
+  if (found == Representation::kFrozen) {
     unfreeze_network(network);
   }
   requantize_network(network, options.max_bits);

@@ -1,6 +1,7 @@
 #include "bsq/train_options.h"
 
 #include "tools/cli/command_line.h"
+#include "tools/cli/conversion.h"
 
 namespace bsq::cli {
 namespace po = boost::program_options;
@@ -14,6 +15,9 @@ void check_together(const TrainOptions& options) {
   if (options.is_float && (options.penalty > 0 || options.training.needs_bits)) {
     throw UsageError("--float trains full precision; it cannot go with --L1 or --bin");
   }
+  if (options.is_float) {
+    refuse_layer_flags(options.model, "cannot go with --float, which trains full precision");
+  }
   if (options.training.evaluate && (options.model.model.empty() || options.training.resume)) {
     throw UsageError("--evaluate needs --model FILE and cannot go with --resume");
   }
@@ -23,6 +27,12 @@ void check_together(const TrainOptions& options) {
   if (options.model.bits > options.max_bits) {
     throw UsageError("--Nbits " + std::to_string(options.model.bits) + ": expected at most --max-bits, " +
                      std::to_string(options.max_bits));
+  }
+  for (const auto& [pattern, bits] : options.model.layer_bits) {
+    if (bits > options.max_bits) {
+      throw UsageError("--layer-bits " + pattern + "=" + std::to_string(bits) +
+                       ": expected at most --max-bits, " + std::to_string(options.max_bits));
+    }
   }
 }
 

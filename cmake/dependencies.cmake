@@ -1,22 +1,6 @@
-# The libraries that others keep. CMAKE_PREFIX_PATH chooses another libtorch than the distribution's.
-# A PyPI wheel's libtorch lies beside its share/cmake; without this its own configuration finds the distribution's
-# library first. The wheel's CUDA libraries come in packages of their own, which only the linker has to be told of.
-set(BSQ_TORCH_LINK_OPTIONS)
-foreach(prefix ${CMAKE_PREFIX_PATH})
-  if(EXISTS ${prefix}/../../lib/libtorch.so)
-    list(PREPEND CMAKE_LIBRARY_PATH ${prefix}/../../lib)
-    file(GLOB folders ${prefix}/../../../nvidia/*/lib)
-    foreach(folder ${folders})
-      list(APPEND BSQ_TORCH_LINK_OPTIONS -Wl,-rpath-link,${folder})
-    endforeach()
-  endif()
-endforeach()
-find_package(Torch REQUIRED)
-if(Torch_VERSION VERSION_GREATER_EQUAL 2.10)
-  set(CMAKE_CXX_STANDARD 20)
-else()
-  set(CMAKE_CXX_STANDARD 17)
-endif()
+# The libraries that others keep. What the libraries of the package need is found again in cmake/bsqConfig.cmake.in.
+include(cmake/find_torch.cmake)
+set(CMAKE_CXX_STANDARD ${BSQ_CXX_STANDARD})
 
 find_package(Threads REQUIRED)
 find_package(Boost 1.71 REQUIRED COMPONENTS program_options)

@@ -1,12 +1,15 @@
-# bsq_common: the flags and the precompiled torch header that every target shares.
+# bsq_common: the flags and the precompiled torch header that every target shares. Installed, it stands for what
+# bsqConfig.cmake finds there, so that no path of this machine gets into the package.
 add_library(bsq_common INTERFACE)
-target_include_directories(bsq_common INTERFACE ${PROJECT_SOURCE_DIR})
-target_include_directories(bsq_common SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(bsq_common INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
-target_link_options(bsq_common INTERFACE ${BSQ_TORCH_LINK_OPTIONS})
+target_include_directories(bsq_common INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${BSQ_INSTALL_INCLUDEDIR}>)
+target_include_directories(bsq_common SYSTEM INTERFACE "$<BUILD_INTERFACE:${TORCH_INCLUDE_DIRS}>")
+target_link_libraries(bsq_common INTERFACE
+  "$<BUILD_INTERFACE:${TORCH_LIBRARIES}>" $<INSTALL_INTERFACE:bsq::torch> Threads::Threads)
+target_link_options(bsq_common INTERFACE "$<BUILD_INTERFACE:${BSQ_TORCH_LINK_OPTIONS}>")
 separate_arguments(BSQ_TORCH_FLAGS UNIX_COMMAND "${TORCH_CXX_FLAGS}")
 target_compile_options(bsq_common INTERFACE
-  -Wall -Wextra -fopenmp-simd -fno-math-errno -fno-trapping-math ${BSQ_TORCH_FLAGS})
+  "$<BUILD_INTERFACE:-Wall;-Wextra;-fopenmp-simd;-fno-math-errno;-fno-trapping-math;${BSQ_TORCH_FLAGS}>")
 if(BSQ_SANITIZE)
   target_compile_options(bsq_common INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
   target_link_options(bsq_common INTERFACE -fsanitize=address,undefined)
@@ -21,7 +24,7 @@ if(BSQ_FUZZ)
   target_link_options(bsq_common INTERFACE -fsanitize=address,undefined)
 endif()
 
-file(WRITE ${CMAKE_BINARY_DIR}/pch/empty.cpp "\n")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/empty.cpp CONTENT "\n")  # left alone where it is there
 add_library(bsq_pch OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cpp)
 target_link_libraries(bsq_pch PUBLIC bsq_common)
 target_precompile_headers(bsq_pch PRIVATE <torch/torch.h>)
@@ -52,6 +55,13 @@ function(bsq_program name)
     target_sources(${name} PRIVATE $<TARGET_OBJECTS:bsq_memory>)
     target_link_libraries(${name} PRIVATE -Wl,--no-as-needed PkgConfig::jemalloc -Wl,--as-needed)
   endif()
+endfunction()
+
+# bsq_tool(NAME FILE... [DEPENDS TARGET...]): a program whose main() is in a library of its own, bsq_main_NAME, so that
+# others build it again with networks of their own.
+function(bsq_tool name)
+  bsq_library(bsq_main_${name} ${ARGN})
+  bsq_program(${name} ${CMAKE_BINARY_DIR}/pch/empty.cpp DEPENDS bsq_main_${name})
 endfunction()
 
 # bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label] [SEPARATE]): one GoogleTest program. With SEPARATE every TEST is

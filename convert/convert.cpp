@@ -4,6 +4,7 @@
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/statistics.h"
 #include "convert/convert_options.h"
+#include "tools/cli/conversion.h"
 #include "tools/cli/export.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/run_folder.h"
@@ -18,10 +19,11 @@ void convert_network(Network& network, const ConvertOptions& options,
     make_float_network(network);
   }
   if (!scheme_file) {
-    convert_to_bits(network, options.model.bits);
+    convert_as_asked(network, options.model);
     return;
   }
   try {
+    keep_float_as_in(*scheme_file, network);
     convert_to_scheme(network, scheme_in(*scheme_file));
   } catch (const std::invalid_argument& error) {
     throw Error(options.scheme_file + ": " + error.what());

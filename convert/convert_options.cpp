@@ -1,6 +1,7 @@
 #include "convert/convert_options.h"
 
 #include "tools/cli/command_line.h"
+#include "tools/cli/conversion.h"
 
 namespace bsq::cli {
 namespace po = boost::program_options;
@@ -9,7 +10,7 @@ namespace {
 constexpr const char* kUsage =
     "convert: turns a full-precision model into bit representation, every layer at --Nbits bits or at the "
     "width that\n"
-    "another checkpoint gives it; evaluates before and after; writes model_best.h5.\n"
+    "--layer-bits or another checkpoint gives it; evaluates before and after; writes model_best.h5.\n"
     "usage: convert --model FILE --checkpoint FOLDER [--Nbits N | --dict SCHEME.h5] [options]\n";
 
 }  // namespace
@@ -34,6 +35,9 @@ ConvertOptions parse_convert_options(int argc, const char* const* argv) {
                          line.values()["export-pth"].as<std::string>()};
   if (options.model.model.empty()) {
     throw UsageError("--model FILE is missing");
+  }
+  if (!options.scheme_file.empty()) {
+    refuse_layer_flags(options.model, "cannot go with --dict, which gives every layer its width");
   }
   return options;
 }

@@ -3,6 +3,7 @@
 #include "bsq/error.h"
 #include "bsq/nn/network_bits.h"
 #include "finetune/finetune_options.h"
+#include "tools/cli/conversion.h"
 #include "tools/cli/export.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/training_session.h"
@@ -15,6 +16,9 @@ namespace {
 // is, to the last bit.
 void freeze(Network& network, const FinetuneOptions& options) {
   const auto found = network_representation(network);
+  if (found != Representation::kFloat) {
+    refuse_layer_flags(options.model, options.model.model + " holds bits; expected a float network");
+  }
   if (found == Representation::kFrozen) {
     return;
   }
@@ -22,7 +26,7 @@ void freeze(Network& network, const FinetuneOptions& options) {
     if (options.training.needs_bits) {
       throw Error(options.model.model + ": a float network; expected one in bits, as --bin says");
     }
-    convert_to_bits(network, options.model.bits);
+    convert_as_asked(network, options.model);
   }
   requantize_network(network, /*max_bits=*/kMinBits);
   if (!options.training.evaluate) {
@@ -53,7 +57,7 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
 // A float file is evaluated as it is, unless a width is asked for.
 void prepare(Network& network, const FinetuneOptions& options) {
   const bool stays_float = options.training.evaluate && !options.training.needs_bits &&
-                           !options.model.names_bits &&
+                           !options.model.names_bits && !options.model.names_layers() &&
                            network_representation(network) == Representation::kFloat;
   if (!stays_float) {
     freeze(network, options);

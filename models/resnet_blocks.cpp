@@ -1,12 +1,9 @@
 #include "models/resnet_blocks.h"
 
+#include "bsq/nn/network.h"
+
 namespace bsq {
 namespace {
-
-ActivationQuantizer activation(const NetworkDescription& description) {
-  return ActivationQuantizer(ActivationQuantizerOptions(description.activation_bits)
-                                 .batch_range(description.activation_range == ActivationRange::kBatch));
-}
 
 bool changes_shape(const BlockOptions& options, int64_t out_planes) {
   return options.stride != 1 || options.in_planes != out_planes;
@@ -39,13 +36,13 @@ BasicBlockImpl::BasicBlockImpl(const BlockOptions& options) {
   conv1_ =
       register_module("conv1", bit_conv(options.in_planes, options.planes, /*kernel=*/3, options.stride));
   bn1_ = register_module("bn1", torch::nn::BatchNorm2d(options.planes));
-  relu1_ = register_module("relu1", activation(options.description));
+  relu1_ = register_module("relu1", make_activation(options.description));
   conv2_ = register_module("conv2", bit_conv(options.planes, options.planes, /*kernel=*/3, /*stride=*/1));
   bn2_ = register_module("bn2", torch::nn::BatchNorm2d(options.planes));
   if (changes_shape(options, options.planes)) {
     downsample_ = register_module("downsample", Shortcut(options, options.planes));
   }
-  relu2_ = register_module("relu2", activation(options.description));
+  relu2_ = register_module("relu2", make_activation(options.description));
 }
 
 Fork BasicBlockImpl::forward(const Fork& x) {
@@ -58,16 +55,16 @@ BottleneckImpl::BottleneckImpl(const BlockOptions& options) {
   const int64_t out = options.planes * kExpansion;
   conv1_ = register_module("conv1", bit_conv(options.in_planes, options.planes, /*kernel=*/1, /*stride=*/1));
   bn1_ = register_module("bn1", torch::nn::BatchNorm2d(options.planes));
-  relu1_ = register_module("relu1", activation(options.description));
+  relu1_ = register_module("relu1", make_activation(options.description));
   conv2_ = register_module("conv2", bit_conv(options.planes, options.planes, /*kernel=*/3, options.stride));
   bn2_ = register_module("bn2", torch::nn::BatchNorm2d(options.planes));
-  relu2_ = register_module("relu2", activation(options.description));
+  relu2_ = register_module("relu2", make_activation(options.description));
   conv3_ = register_module("conv3", bit_conv(options.planes, out, /*kernel=*/1, /*stride=*/1));
   bn3_ = register_module("bn3", torch::nn::BatchNorm2d(out));
   if (changes_shape(options, out)) {
     downsample_ = register_module("downsample", Shortcut(options, out));
   }
-  relu3_ = register_module("relu3", activation(options.description));
+  relu3_ = register_module("relu3", make_activation(options.description));
 }
 
 Fork BottleneckImpl::forward(const Fork& x) {

@@ -26,6 +26,11 @@ class BitLayer {
   const BitParameter* bias_bits() const { return bias_bits_ ? &*bias_bits_ : nullptr; }
   BitParameter* bias_bits() { return bias_bits_ ? &*bias_bits_ : nullptr; }
 
+  /// Whether the layer is left out of everything that is done to bits (bsq/nn/to_bits.h): its weight and bias
+  /// are float parameters like any others. Only a float layer can be.
+  bool keeps_float() const { return keeps_float_; }
+  void keep_float(bool keeps) { keeps_float_ = keeps; }
+
   /// Calls change(parameter) on the weight and the bias, then registers what the layer trains now.
   template <typename Change>
   void change(Change change) {
@@ -46,6 +51,7 @@ class BitLayer {
  private:
   BitParameter weight_bits_;
   std::optional<BitParameter> bias_bits_;
+  bool keeps_float_ = false;
 };
 
 /// A libtorch layer (Conv2dImpl, LinearImpl) whose weight and bias can be bits. It computes in its input's

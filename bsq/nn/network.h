@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "bsq/nn/network_description.h"
+#include "bsq/quant/activation_quantizer.h"
 
 namespace bsq {
 
@@ -19,5 +20,8 @@ class Network : public torch::nn::Module {
  private:
   NetworkDescription description_;
 };
+
+/// The activation, quantized and with its range, that a description asks for: what --act and --act-range say.
+ActivationQuantizer make_activation(const NetworkDescription& description);
 
 }  // namespace bsq

@@ -52,13 +52,20 @@ int64_t count_all_weights(torch::nn::Module& network) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, BitLayer*>> bit_layers(torch::nn::Module& network) {
+std::vector<std::pair<std::string, BitLayer*>> bit_capable_layers(torch::nn::Module& network) {
   std::vector<std::pair<std::string, BitLayer*>> layers;
   for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
     if (auto* layer = dynamic_cast<BitLayer*>(item.value().get())) {
       layers.emplace_back(item.key(), layer);
     }
   }
+  return layers;
+}
+
+std::vector<std::pair<std::string, BitLayer*>> bit_layers(torch::nn::Module& network) {
+  auto layers = bit_capable_layers(network);
+  const auto is_kept = [](const auto& layer) { return layer.second->keeps_float(); };
+  layers.erase(std::remove_if(layers.begin(), layers.end(), is_kept), layers.end());
   return layers;
 }
 
@@ -145,6 +152,9 @@ void unfreeze_network(torch::nn::Module& network) {
 
 void make_float_network(torch::nn::Module& network) {
   change_all(network, [](BitParameter& parameter) { parameter.make_float(); });
+  for (auto& [name, layer] : bit_capable_layers(network)) {
+    layer->keep_float(false);
+  }
 }
 
 void set_gradient_mode(torch::nn::Module& network, GradientMode mode) {

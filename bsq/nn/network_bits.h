@@ -24,14 +24,17 @@ struct LayerBits {
 /// Layer name ("layer1.0.conv1") to widths: a network's mixed precision.
 using Scheme = std::map<std::string, LayerBits>;
 
-/// Every bit-capable layer below a module with its path, in the module's order.
+/// Every bit-capable layer below a module with its path, in the module's order, those that are kept float
+/// too.
+std::vector<std::pair<std::string, BitLayer*>> bit_capable_layers(torch::nn::Module& network);
+/// The same without those that are kept float. All that follows is about these layers alone.
 std::vector<std::pair<std::string, BitLayer*>> bit_layers(torch::nn::Module& network);
 /// Their weights and biases under state-dict names ("fc.bias").
 std::vector<std::pair<std::string, BitParameter*>> bit_parameters(torch::nn::Module& network);
 /// Every activation quantizer below a module.
 std::vector<ActivationQuantizerImpl*> activation_quantizers(torch::nn::Module& network);
 /// Parameters that are no layer's bits, planes, q or scale, with their names: batch norm, PACT alphas, float
-/// layers.
+/// layers, bit-capable layers that are kept float.
 std::vector<std::pair<std::string, torch::Tensor>> float_parameters(torch::nn::Module& network);
 
 /// Converts every float bit-capable layer to `bits` bits. Throws std::logic_error where a layer is not float,
@@ -44,7 +47,7 @@ void convert_to_scheme(torch::nn::Module& network, const Scheme& scheme);
 void requantize_network(torch::nn::Module& network, int64_t max_bits);
 /// Precision adjustment of every layer in bits (bsq/bits/precision_adjustment.h).
 void adjust_network(torch::nn::Module& network, double threshold_percent);
-/// Freezes or unfreezes the scheme, or makes every layer float; see BitParameter.
+/// Freezes or unfreezes the scheme, or makes every layer float, none of them kept so; see BitParameter.
 void freeze_network(torch::nn::Module& network);
 void unfreeze_network(torch::nn::Module& network);
 void make_float_network(torch::nn::Module& network);

@@ -1,5 +1,6 @@
 #include "bsq/nn/network_state.h"
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 
@@ -26,6 +27,22 @@ std::vector<std::pair<std::string, torch::Tensor>> float_tensors(torch::nn::Modu
   return tensors;
 }
 
+using StateMap = std::map<std::string, const StoredTensor*>;
+
+// A layer that is float beside others in bits was kept float.
+void keep_as_stored(torch::nn::Module& network, const StateMap& by_name) {
+  const auto has_bits = [](const auto& item) { return item.second->encoding != Encoding::kFloat; };
+  const bool any_bits = std::any_of(by_name.begin(), by_name.end(), has_bits);
+  for (auto& [name, layer] : bit_capable_layers(network)) {
+    const auto found = by_name.find(name + ".weight");
+    const bool keeps = any_bits && found != by_name.end() && !has_bits(*found);
+    if (keeps && !layer->keeps_float()) {
+      layer->change([](BitParameter& parameter) { parameter.make_float(); });
+    }
+    layer->keep_float(keeps);
+  }
+}
+
 void load_float(const std::string& name, torch::Tensor& tensor, const StoredTensor& stored) {
   if (stored.encoding != Encoding::kFloat) {
     throw Error(name + ": holds bits; expected a float tensor");
@@ -37,8 +54,7 @@ void load_float(const std::string& name, torch::Tensor& tensor, const StoredTens
   tensor.copy_(stored.value);
 }
 
-void load_bit_layer(const std::string& layer_name, BitLayer& layer,
-                    std::map<std::string, const StoredTensor*>& by_name) {
+void load_bit_layer(const std::string& layer_name, BitLayer& layer, StateMap& by_name) {
   layer.change([&](BitParameter& parameter) {
     const auto name = layer_name + (&parameter == &layer.weight_bits() ? ".weight" : ".bias");
     const auto found = by_name.find(name);
@@ -71,10 +87,11 @@ NetworkState save_network(torch::nn::Module& network) {
 
 void load_network(torch::nn::Module& network, const NetworkState& state) {
   torch::NoGradGuard no_grad;
-  std::map<std::string, const StoredTensor*> by_name;
+  StateMap by_name;
   for (const auto& [name, stored] : state) {
     by_name[name] = &stored;
   }
+  keep_as_stored(network, by_name);
   for (auto& [name, layer] : bit_layers(network)) {
     load_bit_layer(name, *layer, by_name);
   }

@@ -38,7 +38,8 @@ NetworkState save_network(torch::nn::Module& network);
 
 /// Fills a network from a state. Names and shapes must be the network's own; what may be missing keeps its
 /// value: counters of batch norm, activation ranges and PACT alphas, which a published or a float file does
-/// not have. Throws bsq::Error that names the tensor.
+/// not have. Where anything holds bits, layers whose weights are float are kept float. Throws bsq::Error that
+/// names the tensor.
 void load_network(torch::nn::Module& network, const NetworkState& state);
 
 }  // namespace bsq

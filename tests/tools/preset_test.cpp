@@ -47,6 +47,13 @@ TEST(Presets, TheCommandLineWins) {
   EXPECT_EQ(options.training.epochs, 24);
 }
 
+TEST(Presets, OneIsFoundByItsName) {
+  for (const char* name : {"quickstart-cifar10-float", "quickstart-cifar10-float.cfg"}) {
+    const std::vector<const char*> arguments = {"tool", "--config", name};
+    EXPECT_EQ(cli::parse_train_options(3, arguments.data()).training.epochs, 24);
+  }
+}
+
 TEST(Presets, OneRunsOnTinyImages) {
   TemporaryFolder folder;
   run_tiny("bsq_train", "--config " BSQ_SOURCE

@@ -7,7 +7,10 @@
 #include <sstream>
 
 #include "bsq/error.h"
+#include "models/registry.h"
+#include "tools/cli/conversion.h"
 #include "tools/cli/option_text.h"
+#include "tools/cli/presets.h"
 #include "tools/cli/resume_flags.h"
 
 namespace bsq::cli {
@@ -32,6 +35,14 @@ std::vector<std::string> without_aliases(int argc, const char* const* argv) {
   return arguments;
 }
 
+std::string arch_help() {
+  std::string names;
+  for (const auto& name : architectures()) {
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  return "architecture: " + names + " (from the file, else resnet)";
+}
+
 std::string read_text(const std::string& path) {
   std::ifstream in(path);
   if (!in || std::filesystem::is_directory(path)) {
@@ -52,14 +63,14 @@ CommandLine::CommandLine(const std::string& usage) : usage_(usage), own_("Option
   po::options_description general("General", 110);
   general.add_options()("help,h", "print this text")(
       "config", po::value<std::string>(),
-      "read options from this INI file too (a preset); the command line wins");
+      "read options from this INI file too, or from the preset of this name; the command line wins");
   all_.add(general);
 }
 
 void CommandLine::add(const ModelFlags& defaults) {
   po::options_description group("Network", 110);
   auto add = group.add_options();
-  add("arch,a", po::value<std::string>(), "architecture: resnet (from the file, else resnet)");
+  add("arch,a", po::value<std::string>(), arch_help().c_str());
   add("depth", po::value<int64_t>(),
       "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck (from the file, else 20)");
   add("block-name", po::value<std::string>(), "BasicBlock or Bottleneck (from the file, else BasicBlock)");
@@ -74,6 +85,12 @@ void CommandLine::add(const ModelFlags& defaults) {
       "model file: .h5, or PyTorch's .pth, .pth.tar, .th");
   add("Nbits", po::value<int64_t>()->default_value(defaults.bits),
       "width, 1 to 16, that a float file is converted at; a file with a scheme keeps its own");
+  add("layer-bits", po::value<std::string>()->default_value(""),
+      "PATTERN=BITS,...: other widths of single layers of a float file, 'conv1=8,layer1.*=6'; of those that "
+      "match a "
+      "layer the last counts");
+  add("keep-float", po::value<std::string>()->default_value(""),
+      "PATTERN,...: layers of a float file that get no bits");
   all_.add(group);
 }
 
@@ -154,7 +171,7 @@ void CommandLine::parse(int argc, const char* const* argv) {
       throw HelpRequest{text.str()};
     }
     if (values_.count("config") != 0) {
-      const auto path = values_["config"].as<std::string>();
+      const auto path = preset_path(values_["config"].as<std::string>());
       parse_ini(read_text(path), path);
     }
     if (values_.count("resume") != 0 && values_["resume"].as<bool>()) {
@@ -237,6 +254,8 @@ ModelFlags CommandLine::model() const {
   flags.model = values_["model"].as<std::string>();
   flags.bits = integer("Nbits", 1, 16);
   flags.names_bits = !values_["Nbits"].defaulted();
+  flags.layer_bits = parse_layer_bits(values_["layer-bits"].as<std::string>());
+  flags.keep_float = parse_keep_float(values_["keep-float"].as<std::string>());
   return flags;
 }
 

@@ -37,6 +37,16 @@ Scheme scheme_in(const Checkpoint& file) {
   return scheme;
 }
 
+void keep_float_as_in(const Checkpoint& file, Network& network) {
+  for (const auto& [name, layer] : bit_capable_layers(network)) {
+    for (const auto& [stored_name, stored] : file.network) {
+      if (stored_name == name + ".weight") {
+        layer->keep_float(stored.encoding == Encoding::kFloat);
+      }
+    }
+  }
+}
+
 NetworkState float_state(Network& network) {
   torch::NoGradGuard no_grad;
   auto state = save_network(network);

@@ -12,6 +12,8 @@ namespace bsq::cli {
 Checkpoint read_scheme_file(const std::string& path);
 /// The widths that a file in bits gives its layers; 0 where no digit is left.
 Scheme scheme_in(const Checkpoint& file);
+/// Keeps those layers of a float network float that a file in bits has as float.
+void keep_float_as_in(const Checkpoint& file, Network& network);
 
 /// Throws bsq::Error where the folder that a file is to be exported to is missing, so that no run ends with
 /// that.

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "bsq/nn/to_bits.h"
+
 namespace bsq::cli {
 
 /// Which network, from which file. What is not given comes from the file, else from NetworkDescription's
@@ -19,6 +21,10 @@ struct ModelFlags {
   std::string model;
   int64_t bits = 4;
   bool names_bits = false;  ///< whether --Nbits was given
+  std::vector<LayerRule> layer_bits;
+  std::vector<std::string> keep_float;
+  /// Whether layers are told apart.
+  bool names_layers() const { return !layer_bits.empty() || !keep_float.empty(); }
 };
 
 /// Which images, in what batches.

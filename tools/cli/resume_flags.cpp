@@ -20,8 +20,9 @@ const Names kFree = {"epochs",      "resume",           "checkpoint",      "conf
                      "workers",     "device",           "gpu-id",          "data",      "on-nan",
                      "tensorboard", "checkpoint-steps", "override-resume", "export-pth"};
 // What the tensors in the checkpoint decide.
-const Names kFixed = {"arch",  "depth", "block-name", "act",   "act-range",   "quantize-shortcut",
-                      "model", "bin",   "Nbits",      "float", "start-epoch", "evaluate"};
+const Names kFixed = {"arch",       "depth",     "block-name", "act",   "act-range",   "quantize-shortcut",
+                      "model",      "bin",       "Nbits",      "float", "start-epoch", "evaluate",
+                      "layer-bits", "keep-float"};
 
 // What a run may have taken from its model file or from the defaults, where its configuration does not say.
 std::string ini_of(const Checkpoint& file) {

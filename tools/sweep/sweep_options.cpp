@@ -8,6 +8,7 @@
 
 #include "bsq/error.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/presets.h"
 
 namespace bsq::cli {
 namespace po = boost::program_options;
@@ -142,14 +143,6 @@ void check_search(const SweepOptions& options) {
       throw UsageError("--target-comp searches one alpha; --" + axis.name + " has to have one value");
     }
   }
-}
-
-// Where a build or an installation keeps the presets.
-std::string preset_folder() {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto installed = program.parent_path().parent_path() / "share/bsq/presets";
-  return std::filesystem::is_directory(installed, error) ? installed.string() : BSQ_PRESETS;
 }
 
 std::string preset_prefix(const std::string& named, const std::string& dataset) {

@@ -1,0 +1,20 @@
+# libtorch, for the project and, installed, for those that use its package. CMAKE_PREFIX_PATH chooses another one than
+# the distribution's. Sets BSQ_TORCH_LINK_OPTIONS and BSQ_CXX_STANDARD.
+# A PyPI wheel's libtorch lies beside its share/cmake; without this its own configuration finds the distribution's
+# library first. The wheel's CUDA libraries come in packages of their own, which only the linker has to be told of.
+set(BSQ_TORCH_LINK_OPTIONS)
+foreach(prefix ${CMAKE_PREFIX_PATH})
+  if(EXISTS ${prefix}/../../lib/libtorch.so)
+    list(PREPEND CMAKE_LIBRARY_PATH ${prefix}/../../lib)
+    file(GLOB folders ${prefix}/../../../nvidia/*/lib)
+    foreach(folder ${folders})
+      list(APPEND BSQ_TORCH_LINK_OPTIONS -Wl,-rpath-link,${folder})
+    endforeach()
+  endif()
+endforeach()
+find_package(Torch REQUIRED)
+if(Torch_VERSION VERSION_GREATER_EQUAL 2.10)
+  set(BSQ_CXX_STANDARD 20)
+else()
+  set(BSQ_CXX_STANDARD 17)
+endif()

@@ -1,0 +1,59 @@
+# What `cmake --install` puts where: programs, presets, completion and man pages (component runtime); libraries, headers
+# and the package's configuration (development).
+include(CMakePackageConfigHelpers)
+set(BSQ_INSTALL_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/bsq)
+set(BSQ_INSTALLED_PROGRAMS bsq_train convert finetune describe sweep report)
+# Those that build networks; others build them again with networks of their own.
+set(BSQ_INSTALLED_TOOLS bsq_train convert finetune sweep)
+
+# libtorch and others may lie where the loader does not look by itself.
+set_target_properties(${BSQ_INSTALLED_PROGRAMS} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+install(TARGETS ${BSQ_INSTALLED_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+install(DIRECTORY models/presets DESTINATION ${CMAKE_INSTALL_DATADIR}/bsq COMPONENT runtime)
+install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+install(FILES models/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/models COMPONENT runtime)
+install(FILES checkpoints/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/checkpoints COMPONENT runtime)
+install(FILES ${BSQ_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
+# bash-completion looks for a file of the command's name. Debian's package of it has one for ImageMagick's convert
+# already, which is left alone: ours knows convert as soon as it knows one of the others.
+foreach(program ${BSQ_INSTALLED_PROGRAMS})
+  if(NOT program STREQUAL "convert")
+    install(FILES tools/completion/bsq.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+            RENAME ${program} COMPONENT runtime)
+  endif()
+endforeach()
+
+# bsq::bsq: networks, data, training, files.
+add_library(bsq_all INTERFACE)
+target_link_libraries(bsq_all INTERFACE bsq_models bsq_train_lib bsq_io)
+set_target_properties(bsq_all PROPERTIES EXPORT_NAME bsq)
+
+set(BSQ_INSTALLED_LIBRARIES
+  bsq_all bsq_common bsq_bits bsq_quant bsq_nn bsq_data bsq_atomic_file bsq_seal bsq_pytorch bsq_io bsq_train_lib
+  bsq_models bsq_cli bsq_sweep)
+foreach(tool ${BSQ_INSTALLED_TOOLS})
+  list(APPEND BSQ_INSTALLED_LIBRARIES bsq_main_${tool})
+endforeach()
+if(BSQ_JEMALLOC)
+  list(APPEND BSQ_INSTALLED_LIBRARIES bsq_memory)
+endif()
+foreach(library ${BSQ_INSTALLED_LIBRARIES})
+  if(NOT library STREQUAL "bsq_all")
+    string(REGEX REPLACE "^bsq_" "" exported ${library})
+    set_target_properties(${library} PROPERTIES EXPORT_NAME ${exported})
+  endif()
+endforeach()
+install(TARGETS ${BSQ_INSTALLED_LIBRARIES} EXPORT bsqTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
+  OBJECTS DESTINATION ${CMAKE_INSTALL_LIBDIR}/bsq COMPONENT development)
+install(EXPORT bsqTargets NAMESPACE bsq:: DESTINATION ${BSQ_INSTALL_CMAKEDIR} COMPONENT development)
+install(DIRECTORY bsq models DESTINATION ${BSQ_INSTALL_INCLUDEDIR} COMPONENT development
+  FILES_MATCHING PATTERN "*.h" PATTERN train_options.h EXCLUDE PATTERN presets EXCLUDE)
+
+configure_package_config_file(cmake/bsqConfig.cmake.in ${CMAKE_BINARY_DIR}/cmake/bsqConfig.cmake
+  INSTALL_DESTINATION ${BSQ_INSTALL_CMAKEDIR} PATH_VARS CMAKE_INSTALL_DATADIR)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/cmake/bsqConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/cmake/bsqConfig.cmake ${CMAKE_BINARY_DIR}/cmake/bsqConfigVersion.cmake
+  cmake/find_torch.cmake cmake/bsq_add_tools.cmake
+  DESTINATION ${BSQ_INSTALL_CMAKEDIR} COMPONENT development)
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)

@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <regex>
+
+#include "tests/support.h"
+
+namespace bsq::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+CommandResult run_well(const std::string& command) {
+  auto result = run_command(command);
+  EXPECT_EQ(result.status, 0) << command << "\n" << result.out << result.err;
+  return result;
+}
+
+// This build, installed into a folder of its own.
+class Installation {
+ public:
+  Installation() { run_well("'" BSQ_CMAKE "' --install '" BSQ_BUILD "' --prefix '" + prefix() + "'"); }
+  std::string prefix() const { return folder_.file("usr"); }
+  std::string program(const std::string& name) const { return prefix() + "/bin/" + name; }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+std::string arguments_for(const Installation& installation) {
+  const std::string more = BSQ_PREFIX_PATH;
+  return "-S '" BSQ_SOURCE "/examples/own_network' -DCMAKE_CXX_COMPILER='" BSQ_COMPILER
+         "' -DCMAKE_CXX_COMPILER_LAUNCHER=\"$(command -v ccache)\" -DCMAKE_PREFIX_PATH='" +
+         installation.prefix() + (more.empty() ? "" : ";" + more) + "'";
+}
+
+double number_after(const std::string& text, const std::string& word) {
+  std::smatch match;
+  const bool found = std::regex_search(text, match, std::regex(word + " ([0-9.]+)"));
+  EXPECT_TRUE(found) << "no '" << word << "' in:\n" << text;
+  return found ? std::stod(match[1]) : 0;
+}
+
+TEST(Install, ProgramsFindTheirPresets) {
+  const Installation installation;
+  for (const char* name : {"bsq_train", "convert", "finetune", "describe", "sweep", "report"}) {
+    EXPECT_FALSE(run_well("'" + installation.program(name) + "' --help").out.empty()) << name;
+  }
+  const auto result = run_command("'" + installation.program("bsq_train") +
+                                  "' --config quickstart-synthetic-bsq --model missing.h5");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_NE(result.err.find("missing.h5"), std::string::npos) << result.err;
+}
+
+TEST(Install, NamesNoFolderOfTheBuild) {
+  const Installation installation;
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(installation.prefix())) {
+    if (entry.path().extension() == ".cmake") {
+      ++files;
+      const auto text = read_bytes(entry.path());
+      EXPECT_EQ(text.find(BSQ_BUILD), std::string::npos) << entry.path();
+      EXPECT_EQ(text.find(BSQ_SOURCE), std::string::npos) << entry.path();
+    }
+  }
+  EXPECT_GE(files, 6);
+}
+
+TEST(Install, HasManPagesAndCompletion) {
+  const Installation installation;
+  for (const std::string name : {"bsq_train", "finetune", "describe", "sweep", "report"}) {
+    EXPECT_TRUE(fs::exists(installation.prefix() + "/share/bash-completion/completions/" + name)) << name;
+    const auto page = installation.prefix() + "/share/man/man1/" + name + ".1";
+    EXPECT_EQ(fs::exists(page), BSQ_HAS_MAN_PAGES) << name;
+  }
+}
+
+// The example in short form: its network learns, its tools know it, and what one writes another reads.
+TEST(Install, TheExampleBuildsAndTrains) {
+  const Installation installation;
+  const TemporaryFolder work;
+  const auto build = work.file("build");
+  run_well("'" BSQ_CMAKE "' -B '" + build + "' " + arguments_for(installation));
+  run_well("'" BSQ_CMAKE "' --build '" + build + "'");
+  if (HasFailure()) {
+    return;
+  }
+  const std::string in_folder = "cd '" + work.path().string() + "' && ";
+  const auto out = run_well(in_folder + "'" + build + "/train_small_net' 3 3 1").out;
+  EXPECT_GT(number_after(out, "final: top-1"), 40) << out;
+  EXPECT_GT(number_after(out, "final: top-1 [0-9.]+ %, comp"), 4) << out;
+
+  const std::string tools = in_folder + "'" + build + "/bin/";
+  const auto evaluated = run_well(tools + "finetune' --evaluate --threads 1 --model small_net.h5").out;
+  EXPECT_NEAR(number_after(evaluated, "start: top-1"), number_after(out, "final: top-1"), 0.5);
+  const std::string flags = " --dataset synthetic --threads 1 --epochs 1 --schedule 1 -a small_net ";
+  run_well(tools + "bsq_train' --float" + flags + "--checkpoint float");
+  run_well(tools +
+           "convert' --threads 1 --model float/model_best.h5 --keep-float fc --layer-bits 'conv.*=6' "
+           "--checkpoint bits");
+  EXPECT_NE(run_command("'" + installation.program("finetune") + "' --evaluate --model '" +
+                        work.file("small_net.h5") + "'")
+                .err.find("architecture 'small_net'; expected resnet"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace bsq::test

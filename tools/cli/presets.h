@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+namespace bsq::cli {
+
+/// Where a build or an installation keeps the presets: ../share/bsq/presets, seen from the program's folder.
+std::string preset_folder();
+
+/// The file that --config names: a path, or, where there is no such file, the name of a preset with or
+/// without
+/// ".cfg". What is neither is given back as it is.
+std::string preset_path(const std::string& named);
+
+}  // namespace bsq::cli
