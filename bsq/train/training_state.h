@@ -22,7 +22,7 @@ struct TrainingState {
   int64_t next_step = 0;   ///< the batch of that epoch to train next
   double learning_rate = 0;
   double rate_factor = 1;  ///< on top of the schedule: halved by every --on-nan rollback
-  double best_top1 = -1;  ///< percent; -1: no epoch is done yet
+  double best_top1 = -1;   ///< percent; -1: no epoch is done yet
   int64_t best_epoch = -1;
   std::vector<std::string> columns;                ///< names of the history's columns
   std::vector<EpochRecord> history;                ///< finished epochs

@@ -36,9 +36,7 @@ size_t points_of(const SweepOptions& options) {
   return count + options.fixed.size();
 }
 
-void write_text(const std::string& path, const std::string& text) {
-  write_bytes_atomically(path, {text});
-}
+void write_text(const std::string& path, const std::string& text) { write_bytes_atomically(path, {text}); }
 
 }  // namespace
 
