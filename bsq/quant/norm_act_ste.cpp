@@ -156,8 +156,8 @@ struct NormAct : torch::autograd::Function<NormAct> {
     const auto& residual = saved[1];
     const ChannelNumbers numbers(saved[2]);
     Activation activation;
-    activation.low = static_cast<float>(context->saved_data["low"].toDouble());
-    activation.high = static_cast<float>(context->saved_data["high"].toDouble());
+    activation.low = static_cast<float>(context->saved_data["low"].to<double>());
+    activation.high = static_cast<float>(context->saved_data["high"].to<double>());
     activation.closed = context->saved_data["closed"].toBool();
     const auto [gradient, second] = defined_first(gradients, x.scalar_type());
     const auto sums = gradient_sums(gradient, second, x, residual, numbers.affine, numbers.mean, activation);
