@@ -21,7 +21,7 @@ figure svg{display:block;width:100%;height:auto;margin:0 auto}
 .narrow{display:none}
 .table{overflow-x:auto;background:var(--card);border:1px solid var(--edge);border-radius:10px;margin:0 0 18px}
 table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
-th,td{padding:7px 14px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--edge)}
+th,td{padding:7px 10px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--edge)}
 tr:last-child td{border-bottom:0}
 th:first-child,td:first-child,.text{text-align:left}
 th{font-weight:600;color:var(--muted);cursor:pointer;user-select:none}

@@ -4,9 +4,9 @@
 
 namespace bsq::cli {
 
-/// Colours by name, written @name@ in plot scripts: `fg`, `muted`, `line` (axes), `grid`, `accent`, c1 to c8
-/// (series), b0 to b8 (a scale from nothing to full) and t0 to t8 (text on it).
-constexpr int kSeriesColors = 8;
+/// Colours by name, written @name@ in plot scripts: `fg`, `muted`, `line` (axes), `grid`, `accent`, c1 to
+/// c10 (series), b0 to b8 (a scale from nothing to full) and t0 to t8 (text on it).
+constexpr int kSeriesColors = 10;
 constexpr int kScaleColors = 9;
 
 /// A plot script for files that stand alone: names become colours for light paper.

@@ -13,8 +13,6 @@ namespace bsq::cli {
 void add_overview_plots(PlotSet& plots, const std::vector<ReportPoint>& points);
 /// Plots of one point: NAME-time, NAME-planes, NAME-weights, by its index.
 void add_point_plots(PlotSet& plots, const ReportPoint& point, size_t index);
-/// The name of such a plot.
-std::string point_plot(size_t index, const std::string& what);
 
 /// A column of the history that is drawn over the epochs.
 struct Curve {

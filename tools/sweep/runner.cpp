@@ -117,16 +117,18 @@ bool Runner::run(std::vector<Entry>& entries, const std::function<void()>& on_ch
     return !entry.job.is_running && !entry.job.is_done() && entry.job.error.empty();
   };
   while (stop_status() == 0) {
+    bool has_changed = false;
     for (auto& entry : entries) {
       if (static_cast<int64_t>(running_.size()) < options_.jobs && can_start(entry)) {
         start(entry);
+        has_changed = true;
       }
     }
     if (running_.empty()) {
       break;
     }
     std::this_thread::sleep_for(kPause);
-    if (collect()) {
+    if (collect() || has_changed) {
       on_change();
     }
     board_.draw(entries);
