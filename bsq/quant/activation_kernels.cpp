@@ -29,7 +29,7 @@ BSQ_VECTOR_VARIANTS void quantize_any(const double* in, double* out, int64_t cou
 
 template <typename T>
 torch::Tensor quantize(const torch::Tensor& x, double levels, double range) {
-  if (range <= 0) {
+  if (range < kSmallestRange) {
     return torch::zeros_like(x);
   }
   auto out = torch::empty_like(x);

@@ -46,7 +46,7 @@ torch::Tensor quantize_unsigned(const torch::Tensor& x, int64_t bits, const torc
     return quantize_unsigned_kernel(x, levels, range.item<double>());
   }
   const auto quantized = torch::minimum(x, range).mul_(levels).div_(range).round_().mul_(range).div_(levels);
-  return torch::where(range <= 0, torch::zeros_like(quantized), quantized);
+  return torch::where(range < kSmallestRange, torch::zeros_like(quantized), quantized);
 }
 
 torch::Tensor quantize_unsigned_ste(const torch::Tensor& x, int64_t bits, const torch::Tensor& range) {

@@ -7,8 +7,8 @@
 namespace bsq {
 
 /// a = S round(x (2^k - 1) / S) / (2^k - 1), half to even, of x in [0, S] (DoReFa's uniform quantizer with a
-/// range); x above the range saturates at it. `range` is one number; 0 gives 0, NaN
-/// gives NaN. No gradient.
+/// range); x above the range saturates at it. `range` is one number; below kSmallestRange
+/// gives 0, NaN gives NaN. No gradient.
 torch::Tensor quantize_unsigned(const torch::Tensor& x, int64_t bits, const torch::Tensor& range);
 
 /// quantize_unsigned() whose gradient passes straight through: da/dx = 1, the range is a constant.

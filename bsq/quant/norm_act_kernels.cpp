@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "bsq/parallel.h"
+#include "bsq/quant/activation_kernels.h"
 #include "bsq/quant/norm_act_loops.h"
 
 namespace bsq::norm_act {
@@ -166,7 +167,7 @@ Quantization quantization(const Affine& affine, double levels, float range) {
   if (levels <= 0) {
     return {affine, 0, -1, 0};
   }
-  if (range <= 0) {
+  if (range < kSmallestRange) {
     return {affine, 0, 0, 0};
   }
   return {affine, range, static_cast<float>(levels / range), static_cast<float>(range / levels)};

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "bsq/quant/activation_kernels.h"
 #include "tests/bsq/quant/slow_quantization.h"
 
 namespace bsq::test {
@@ -50,8 +51,15 @@ TEST(ActivationSte, QuantizationRoundsHalfToEven) {
   EXPECT_TRUE(torch::equal(y, torch::tensor({0.0F, 2.0F, 2.0F, 3.0F})));
 }
 
-TEST(ActivationSte, RangeZeroGivesZero) {
+TEST(ActivationSte, ARangeThatVanishesGivesZero) {
+  const auto smallest = static_cast<double>(std::numeric_limits<float>::denorm_min());
   for (const auto type : {torch::kFloat32, torch::kFloat64, torch::kBFloat16}) {
+    for (const double range : {0.0, smallest, 1e-38, 0.9 * kSmallestRange}) {
+      const auto small = torch::full({}, range, type);
+      EXPECT_TRUE(torch::equal(quantize_unsigned(torch::full({3}, range, type), /*bits=*/4, small),
+                               torch::zeros({3}, type)))
+          << range;
+    }
     const auto zero = torch::zeros({}, type);
     EXPECT_TRUE(
         torch::equal(quantize_unsigned(torch::zeros({3}, type), /*bits=*/4, zero), torch::zeros({3}, type)));

@@ -250,6 +250,24 @@ TEST(NormActSte, StoredRangeSaturates) {
   EXPECT_TRUE(torch::allclose(steps, steps.round(), 1e-4, 1e-4));
 }
 
+// The running range behind a layer without bits decays to the smallest number there is.
+TEST(NormActSte, AStoredRangeThatVanishesGivesZeros) {
+  for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+    const auto inputs =
+        as(random_case({2, 16, 8, 8}, /*has_residual=*/false, Function::kRelu6), type, torch::kFloat32);
+    ActivationCall call;
+    call.function = Function::kRelu6;
+    call.bits = 4;
+    for (const double range : {0.0, static_cast<double>(std::numeric_limits<float>::denorm_min()), 1e-38}) {
+      call.range = range;
+      const auto result = norm_act_ste(
+          inputs.x, {},
+          {inputs.weight, inputs.bias, inputs.running_mean, inputs.running_var, 0.1, 1e-5, false}, call);
+      EXPECT_TRUE(torch::equal(result.value, torch::zeros_like(result.value))) << range;
+    }
+  }
+}
+
 TEST(NormActSte, NothingPositiveGivesZeros) {
   auto inputs = as(random_case({2, 4, 3, 3}, /*has_residual=*/false, Function::kRelu6), torch::kFloat32,
                    torch::kFloat32);
