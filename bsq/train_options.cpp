@@ -7,7 +7,7 @@ namespace bsq::cli {
 namespace po = boost::program_options;
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kTrainUsage =
     "bsq_train: trains bit planes with the group-Lasso penalty (BSQ), or with --float full precision.\n"
     "usage: bsq_train [--model FILE] --checkpoint FOLDER [options]\n";
 
@@ -39,7 +39,7 @@ void check_together(const TrainOptions& options) {
 }  // namespace
 
 TrainOptions parse_train_options(int argc, const char* const* argv) {
-  CommandLine line(kUsage);
+  CommandLine line(kTrainUsage);
   line.add(ModelFlags());
   TrainingFlags training;
   training.epochs = 350;

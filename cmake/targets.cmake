@@ -42,10 +42,19 @@ if(BSQ_BUILD_TESTS)
   bsq_header(bsq_pch_tests ${BSQ_TEST_FLAGS})
 endif()
 
+# Every file that sees libtorch's headers spends seconds on their templates, however short it is; files of one folder
+# spend them together.
+function(bsq_compile_together name)
+  if(BSQ_UNITY)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+  endif()
+endfunction()
+
 # bsq_target(NAME DEPENDENCIES...): the shared flags and header for one library or program.
 function(bsq_target name)
   target_link_libraries(${name} PUBLIC bsq_common ${ARGN})
   target_precompile_headers(${name} REUSE_FROM bsq_pch)
+  bsq_compile_together(${name})
   target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS})
 endfunction()
 
@@ -53,6 +62,7 @@ endfunction()
 function(bsq_test_target name)
   target_link_libraries(${name} PUBLIC bsq_common ${ARGN})
   target_precompile_headers(${name} REUSE_FROM bsq_pch_tests)
+  bsq_compile_together(${name})
   target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS} ${BSQ_TEST_FLAGS})
 endfunction()
 

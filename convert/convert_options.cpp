@@ -7,7 +7,7 @@ namespace bsq::cli {
 namespace po = boost::program_options;
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kConvertUsage =
     "convert: turns a full-precision model into bit representation, every layer at --Nbits bits or at the "
     "width that\n"
     "--layer-bits or another checkpoint gives it; evaluates before and after; writes model_best.h5.\n"
@@ -16,7 +16,7 @@ constexpr const char* kUsage =
 }  // namespace
 
 ConvertOptions parse_convert_options(int argc, const char* const* argv) {
-  CommandLine line(kUsage);
+  CommandLine line(kConvertUsage);
   line.add(ModelFlags());
   auto add = line.own().add_options();
   add("dict", po::value<std::string>()->default_value(""),

@@ -6,7 +6,7 @@ namespace bsq::cli {
 namespace po = boost::program_options;
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kFinetuneUsage =
     "finetune: freezes a model's mixed precision and finetunes it, or with --evaluate evaluates it; writes "
     "the best\n"
     "model as bits (best_bin.h5) and as floating point (best_float.h5).\n"
@@ -15,7 +15,7 @@ constexpr const char* kUsage =
 }  // namespace
 
 FinetuneOptions parse_finetune_options(int argc, const char* const* argv) {
-  CommandLine line(kUsage);
+  CommandLine line(kFinetuneUsage);
   line.add(ModelFlags());
   TrainingFlags training;
   training.epochs = 300;

@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kSide = 32;
-constexpr int64_t kImageBytes = 3 * kSide * kSide;
+constexpr int64_t kCifarSide = 32;
+constexpr int64_t kImageBytes = 3 * kCifarSide * kCifarSide;
 constexpr int64_t kMaxRecords = 1000000;
 
 struct Format {
@@ -119,7 +119,7 @@ ImageDataset read_files(const Format& format, const std::vector<fs::path>& files
     counts.push_back(count_records(format, file));
   }
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
-  ImageDataset data{torch::empty({total, 3, kSide, kSide}, torch::kUInt8),
+  ImageDataset data{torch::empty({total, 3, kCifarSide, kCifarSide}, torch::kUInt8),
                     torch::empty({total}, torch::kInt64), format.classes};
   int64_t first = 0;
   for (size_t i = 0; i < files.size(); ++i) {

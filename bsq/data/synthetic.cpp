@@ -9,8 +9,8 @@
 namespace bsq {
 namespace {
 
-constexpr int64_t kSide = 32;
-constexpr int64_t kArea = kSide * kSide;
+constexpr int64_t kSyntheticSide = 32;
+constexpr int64_t kArea = kSyntheticSide * kSyntheticSide;
 constexpr int64_t kClasses = 10;
 constexpr int64_t kUnit = 16;  // lengths are in sixteenths of a pixel
 // Figures that hardly stand out from the noise: they keep the best networks below 100 %.
@@ -96,8 +96,8 @@ Colors random_colors(Random& random) {
 
 void draw(const Figure& figure, const Colors& colors, Random& random, uint8_t* image) {
   for (int64_t i = 0; i < kArea; ++i) {
-    const int64_t u = i % kSide * kUnit - figure.x;
-    const int64_t v = i / kSide * kUnit - figure.y;
+    const int64_t u = i % kSyntheticSide * kUnit - figure.x;
+    const int64_t v = i / kSyntheticSide * kUnit - figure.y;
     const bool ink = std::max(std::abs(u), std::abs(v)) < figure.radius && inside(figure, u, v);
     for (int64_t channel = 0; channel < 3; ++channel) {
       const int64_t value = colors.ground[channel] + (ink ? colors.ink[channel] : 0) +
@@ -110,7 +110,7 @@ void draw(const Figure& figure, const Colors& colors, Random& random, uint8_t* i
 }  // namespace
 
 ImageDataset draw_synthetic(uint64_t seed, SyntheticSplit split, int64_t count) {
-  ImageDataset data{torch::empty({count, 3, kSide, kSide}, torch::kUInt8),
+  ImageDataset data{torch::empty({count, 3, kSyntheticSide, kSyntheticSide}, torch::kUInt8),
                     torch::empty({count}, torch::kInt64), kClasses};
   uint8_t* const images = data.images.data_ptr<uint8_t>();
   int64_t* const labels = data.labels.data_ptr<int64_t>();

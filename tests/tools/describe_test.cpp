@@ -15,8 +15,6 @@ std::string text_of(const std::string& arguments) {
   return result.out;
 }
 
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST(Describe, TellsTheKindsApart) {
   const auto& runs = tiny_runs();
   EXPECT_EQ(described(runs.full.file("model_best.h5"))["kind"], "float");

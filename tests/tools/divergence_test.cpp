@@ -11,8 +11,6 @@ namespace {
 constexpr const char* kExploding =
     "--float --depth 8 --lr 0.039 --wd 100 --momentum 0 --schedule 100 --epochs 12 ";
 
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST(Divergence, StopsWithStepLayerAndTheLastGoodCheckpoint) {
   TemporaryFolder folder;
   const auto run = folder.file("run");

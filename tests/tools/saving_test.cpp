@@ -41,8 +41,6 @@ void expect_like_whole_run(const std::string& folder) {
   EXPECT_EQ(read_log_without_clock(whole + "/log.txt"), read_log_without_clock(folder + "/log.txt"));
 }
 
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST(Saving, TheStateBeforeTheFirstEpochIsThereFromTheStart) {
   TemporaryFolder folder;
   run_tiny("bsq_train", "--float --depth 8 --epochs 1 --checkpoint " + folder.file("run"));

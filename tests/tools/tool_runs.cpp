@@ -40,6 +40,8 @@ bool same(const torch::Tensor& a, const torch::Tensor& b) {
 
 }  // namespace
 
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 std::string tiny_data() {
   static const auto folder = [] {
     const auto path = workshop().file("cifar10");

@@ -19,6 +19,8 @@ CommandResult run_tool(const std::string& tool, const std::string& arguments);
 /// The same with tiny_flags(); anything but exit 0 is a test failure. Gives stdout.
 std::string run_tiny(const std::string& tool, const std::string& arguments);
 
+/// Whether a part stands in a text.
+bool holds(const std::string& text, const std::string& part);
 /// "28 of 100" from the line that begins with `start` ("final:"); a missing line is a test failure and gives
 /// "".
 std::string correct_count(const std::string& out, const std::string& start);

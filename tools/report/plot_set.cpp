@@ -13,6 +13,7 @@
 #include "bsq/error.h"
 #include "tools/report/html_text.h"
 #include "tools/report/palette.h"
+#include "tools/report/text_file.h"
 #include "tools/sweep/process.h"
 
 namespace bsq::cli {
@@ -63,13 +64,6 @@ void run_gnuplot(const std::string& folder, const std::string& script) {
     text = is_said && status <= 128 ? line : text;
   }
   throw Error("gnuplot: " + text + "; expected gnuplot with its svg and pngcairo terminals");
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "tools/report/run_record.h"
+#include "tools/report/text_file.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -94,13 +95,6 @@ void take_training(RunRecord& run, const std::string& path) {
     run.history = file.training->history;
   }
   run.configuration = file.configuration;
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
 }
 
 std::string model_file(const std::string& folder) {

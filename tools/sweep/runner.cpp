@@ -13,7 +13,7 @@
 namespace bsq::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kPause(50);
+constexpr std::chrono::milliseconds kPollPause(50);
 constexpr int64_t kMostWorkers = 4;
 
 std::string last_line(const std::string& file) {
@@ -107,7 +107,7 @@ void Runner::stop_all() {
     running.process->send(SIGTERM);
   }
   while (!running_.empty()) {
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kPollPause);
     collect();
   }
 }
@@ -127,7 +127,7 @@ bool Runner::run(std::vector<Entry>& entries, const std::function<void()>& on_ch
     if (running_.empty()) {
       break;
     }
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kPollPause);
     if (collect() || has_changed) {
       on_change();
     }

@@ -17,7 +17,7 @@ namespace {
 
 // What a run needs, at most, to finish its step and save.
 constexpr std::chrono::seconds kPatience(60);
-constexpr std::chrono::milliseconds kPause(100);
+constexpr std::chrono::milliseconds kLockPause(100);
 
 }  // namespace
 
@@ -36,7 +36,7 @@ SweepLock::SweepLock(const std::string& folder) {
       close(file_);
       throw Error(folder + ": in use by another sweep; expected one sweep a folder");
     }
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kLockPause);
   }
 }
 

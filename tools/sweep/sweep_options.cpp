@@ -16,7 +16,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-constexpr const char* kUsage =
+constexpr const char* kSweepUsage =
     "sweep: runs bsq_train, then finetune, at every point of a grid, or searches the alpha that gives a "
     "wanted "
     "compression.\n"
@@ -70,7 +70,7 @@ po::variables_map parse(int argc, const char* const* argv) {
               values);
     if (values.count("help") != 0) {
       std::ostringstream text;
-      text << kUsage << "\n" << all;
+      text << kSweepUsage << "\n" << all;
       throw HelpRequest{text.str()};
     }
     if (values.count("config") != 0) {

@@ -11,11 +11,6 @@ namespace {
 
 torch::Tensor integers_of(const BitPlanes& planes) { return plane_sum(planes.positive, planes.negative); }
 
-torch::Tensor values(const BitPlanes& planes) {
-  return integers_of(planes).to(torch::kFloat64) * planes.scale.item<double>() /
-         static_cast<double>(max_integer(planes.bits()));
-}
-
 BitPlanes planes_from(const std::vector<float>& integers, int64_t bits) {
   return planes_of(torch::tensor(integers), bits, torch::tensor(0.7F));
 }

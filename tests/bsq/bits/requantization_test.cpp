@@ -55,11 +55,6 @@ void expect_requantized(const BitPlanes& planes, int64_t max_bits) {
   EXPECT_TRUE(torch::equal(again.scale, result.scale));
 }
 
-torch::Tensor values(const BitPlanes& planes) {
-  return plane_sum(planes.positive, planes.negative).to(torch::kFloat64) * planes.scale.item<double>() /
-         static_cast<double>(max_integer(planes.bits()));
-}
-
 TEST(Requantization, MatchesALoopAndIsIdempotent) {
   torch::manual_seed(1);
   for (const auto& shape : weight_shapes()) {

@@ -39,6 +39,12 @@ inline BitPlanes binary_planes(const Shape& shape, int64_t bits, torch::ScalarTy
   return planes_of(random_integers(shape, bits, type), bits, scale);
 }
 
+/// The weights that planes stand for, in float64.
+inline torch::Tensor values(const BitPlanes& planes) {
+  return plane_sum(planes.positive, planes.negative).to(torch::kFloat64) * planes.scale.item<double>() /
+         static_cast<double>(max_integer(planes.bits()));
+}
+
 /// The elements in order, for loops that are slow and obvious.
 template <typename T>
 std::vector<T> values_of(const torch::Tensor& tensor) {
