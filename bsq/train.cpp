@@ -19,6 +19,7 @@ TrainerOptions trainer_options(const TrainOptions& options) {
   result.adjustment_interval = options.adjustment_interval;
   result.threshold = options.threshold;
   result.max_bits = options.max_bits;
+  result.warmup = options.warmup;
   return result;
 }
 

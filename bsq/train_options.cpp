@@ -52,6 +52,9 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   add("thre", po::value<double>()->default_value(0, "0"),
       "percent of weights with a non-zero digit up to which a plane is dropped at an interval");
   add("max-bits", po::value<int64_t>()->default_value(8), "width that re-quantization may grow to");
+  add("warmup", po::value<int64_t>()->default_value(0),
+      "steps over which the learning rate rises to its full height, at the start and after every precision "
+      "adjustment; 0: none, as published");
   add("float", po::bool_switch(), "train full precision, no bits");
   line.add(DataFlags());
   line.add(RuntimeFlags());
@@ -64,6 +67,7 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   options.adjustment_interval = line.integer("Prun_Int", 1, 1000000);
   options.threshold = line.real("thre", 0, 99.999);
   options.max_bits = line.integer("max-bits", 1, 16);
+  options.warmup = line.integer("warmup", 0, 1000000000);
   options.is_float = line.values()["float"].as<bool>();
   check_together(options);
   return options;

@@ -10,6 +10,7 @@ struct TrainOptions : SessionFlags {
   int64_t adjustment_interval = 50;
   double threshold = 0;
   int64_t max_bits = 8;
+  int64_t warmup = 0;
   bool is_float = false;
 };
 

@@ -10,4 +10,8 @@ double learning_rate_at(int64_t epoch, double base, double gamma, const std::vec
   return rate;
 }
 
+double warmup_factor(int64_t step, int64_t warmup) {
+  return step < warmup ? static_cast<double>(step + 1) / static_cast<double>(warmup) : 1.0;
+}
+
 }  // namespace bsq

@@ -128,7 +128,6 @@ bool Trainer::run_epoch(int64_t epoch) {
   if (is_interval && state_.next_step == 0) {
     adjust(epoch, options_.threshold);
   }
-  optimizer_->set_learning_rate(state_.learning_rate);
   network_->train();
   training_.start(epoch, state_.next_step);
   observer_.on_epoch_start(epoch, training_.batches(), state_.next_step);
@@ -149,6 +148,12 @@ bool Trainer::run_epoch(int64_t epoch) {
   return true;
 }
 
+double Trainer::step_rate(int64_t step) const {
+  const bool adjusts = options_.method == TrainingMethod::kBits;
+  const int64_t epochs = adjusts ? state_.next_epoch % options_.adjustment_interval : state_.next_epoch;
+  return state_.learning_rate * warmup_factor(epochs * training_.batches() + step, options_.warmup);
+}
+
 void Trainer::train_batch(const Batch& batch) {
   const auto device = network_->parameters().front().device();
   const auto labels = batch.labels.to(device);
@@ -164,6 +169,7 @@ void Trainer::train_batch(const Batch& batch) {
                           " (a lower --lr may help)");
   }
   loss.backward();
+  optimizer_->set_learning_rate(step_rate(batch.index));
   optimizer_->step();
   const auto count = static_cast<double>(labels.size(0));
   sums_.loss += value * count;

@@ -28,6 +28,7 @@ struct TrainerOptions {
   int64_t adjustment_interval = 50;  ///< Prun_Int: epochs between precision adjustments; kBits only
   double threshold = 0;              ///< --thre, percent
   int64_t max_bits = 8;
+  int64_t warmup = 0;  ///< steps over which the rate rises, at the start and after every adjustment
 };
 
 /// What one epoch gave.
@@ -88,6 +89,7 @@ class Trainer {
 
   bool run_epoch(int64_t epoch);
   void train_batch(const Batch& batch);
+  double step_rate(int64_t step) const;
   void adjust(int64_t epoch, double threshold);
   void make_optimizer();
   void end_epoch(int64_t epoch);

@@ -114,6 +114,7 @@ TEST_F(BadInput, Numbers) {
   expect_refused("bsq_train", "--schedule 5 3", 2, "--schedule");
   expect_refused("bsq_train", "--Prun_Int 0", 2, "--Prun_Int 0");
   expect_refused("bsq_train", "--thre 100", 2, "--thre 100");
+  expect_refused("bsq_train", "--warmup -1", 2, "--warmup -1");
   expect_refused("bsq_train", "--epochs -1", 2, "--epochs -1");
   expect_refused("bsq_train", "--epochs ten", 2, "ten");
   expect_refused("bsq_train", "--act 33", 2, "--act 33");

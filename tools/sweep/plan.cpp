@@ -93,7 +93,7 @@ Job Plan::fixed_point(const std::string& bits, const std::string& seed) const {
     value = axis == "seed" ? seed : "";
   }
   auto settings = train_;
-  for (const char* name : {"L1", "decay", "Prun_Int", "thre", "max-bits", "float"}) {
+  for (const char* name : {"L1", "decay", "Prun_Int", "thre", "max-bits", "warmup", "float"}) {
     settings.remove(name);
   }
   settings.set("Nbits", bits);

@@ -21,5 +21,13 @@ TEST(Schedule, TakesMilestonesInAnyOrderAndNone) {
   EXPECT_DOUBLE_EQ(learning_rate_at(0, 1.0, 0.5, {0}), 0.5);
 }
 
+TEST(Schedule, WarmUpRisesInEqualStepsToTheFullRate) {
+  EXPECT_DOUBLE_EQ(warmup_factor(0, 4), 0.25);
+  EXPECT_DOUBLE_EQ(warmup_factor(1, 4), 0.5);
+  EXPECT_DOUBLE_EQ(warmup_factor(3, 4), 1.0);
+  EXPECT_DOUBLE_EQ(warmup_factor(4, 4), 1.0);
+  EXPECT_DOUBLE_EQ(warmup_factor(0, 0), 1.0);
+}
+
 }  // namespace
 }  // namespace bsq::test

@@ -4,7 +4,8 @@
 namespace bsq::test {
 namespace {
 
-// Three steps an epoch, adjustments at the epochs 0, 2 and 4, with planes lost on the way.
+// Three steps an epoch, adjustments at the epochs 0, 2 and 4, with planes lost on the way, and a warm-up of
+// more than an epoch after each.
 TrainerOptions run_options(TrainingMethod method) {
   TrainerOptions options;
   options.method = method;
@@ -14,6 +15,7 @@ TrainerOptions run_options(TrainingMethod method) {
   options.penalty = 8;
   options.adjustment_interval = 2;
   options.threshold = 2;
+  options.warmup = 4;
   return options;
 }
 

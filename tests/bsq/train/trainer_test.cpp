@@ -75,6 +75,47 @@ TEST(Trainer, TheLearningRateOfTheScheduleIsTheOneThatSteps) {
   EXPECT_TRUE(torch::equal(network->shortcut->weight, before)) << "after an adjustment as well";
 }
 
+// The network after one more step, from where a run of `done` steps, three an epoch, stands.
+NetworkState after_a_step(const ImageDataset& data, int64_t done, TrainerOptions options, double rate,
+                          int64_t warmup) {
+  torch::manual_seed(8);
+  TrainingRun before(network_for(options.method), data, options, done);
+  if (done > 0) {
+    EXPECT_FALSE(before.trainer.run());
+  }
+  options.learning_rate = rate;
+  options.warmup = warmup;
+  TrainingRun run(before.network, data, options, /*stop_after=*/1);
+  if (done > 0) {
+    run.trainer.resume(before.trainer.state());
+  }
+  EXPECT_FALSE(run.trainer.run());
+  return save_network(*run.network);
+}
+
+TEST(Trainer, WarmUpBeginsAtTheStartAndAfterEveryAdjustment) {
+  torch::manual_seed(8);
+  const auto data = easy_images(96);
+  constexpr int64_t kWarmup = 4;
+  for (const auto method : {TrainingMethod::kBits, TrainingMethod::kFloat}) {
+    auto options = quick_options(method, 5);
+    options.schedule = {};
+    const auto expect_factor = [&](int64_t done, double factor) {
+      SCOPED_TRACE(done);
+      expect_same_state(after_a_step(data, done, options, /*rate=*/0.4, kWarmup),
+                        after_a_step(data, done, options, /*rate=*/0.4 * factor, /*warmup=*/0));
+    };
+    const bool adjusts = method == TrainingMethod::kBits;
+    expect_factor(0, 0.25);
+    expect_factor(1, 0.5);
+    expect_factor(3, 1);
+    expect_factor(5, 1);
+    expect_factor(6, adjusts ? 0.25 : 1);
+    expect_factor(7, adjusts ? 0.5 : 1);
+    expect_factor(10, 1);
+  }
+}
+
 TEST(Trainer, ThresholdIsForTheIntervalsNotForTheEnd) {
   torch::manual_seed(5);
   auto options = quick_options(TrainingMethod::kBits, 1);
