@@ -5,6 +5,7 @@
 #include "bsq/train/statistics.h"
 #include "convert/convert_options.h"
 #include "tools/cli/conversion.h"
+#include "tools/cli/earlier_run.h"
 #include "tools/cli/export.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/run_folder.h"
@@ -57,6 +58,8 @@ int run(const ConvertOptions& options) {
   // What cannot be converted or written is found before the evaluation, which takes long.
   convert_network(*make_model(options.model, file, data.classes, device).network, options, scheme_file);
   const RunFolder folder(options.output);
+  refuse_own_input(folder.folder(), options.model.model);
+  refuse_earlier_run(folder.folder(), "another folder as --checkpoint");
   calibrate_if_needed(*model.network, data, std::cout);
   std::cout << "before: " << text_of(evaluate(*model.network, *data.test)) << std::endl;
   convert_network(*model.network, options, scheme_file);

@@ -22,7 +22,7 @@ constexpr size_t kMaxPresetBytes = size_t{1} << 20;
 
 const std::map<std::string, std::string> kAliases = {{"--learning-rate", "--lr"}, {"--weight-decay", "--wd"}};
 // What belongs to one call of a tool, not to the run.
-const std::set<std::string> kOfOneCall = {"help", "config", "resume", "override-resume"};
+const std::set<std::string> kOfOneCall = {"help", "config", "resume", "override-resume", "overwrite"};
 
 std::vector<std::string> without_aliases(int argc, const char* const* argv) {
   std::vector<std::string> arguments;
@@ -142,6 +142,7 @@ void CommandLine::add(const TrainingFlags& defaults) {
   add("evaluate,e", po::bool_switch(), "evaluate the model and end");
   add("resume", po::bool_switch(),
       "go on from checkpoint.h5 in the folder of --checkpoint, with its options");
+  add("overwrite", po::bool_switch(), "begin anew in a folder that holds a run, which is removed");
   add("tensorboard", po::bool_switch(), "write TensorBoard event files beside log.txt, a step an epoch");
   add("override-resume", po::value<std::string>()->default_value(""),
       "with --resume: names of flags, separated by commas, whose new values replace the run's");
@@ -304,6 +305,10 @@ TrainingFlags CommandLine::training() const {
   flags.needs_bits = values_["bin"].as<bool>();
   flags.evaluate = values_["evaluate"].as<bool>();
   flags.resume = values_["resume"].as<bool>();
+  flags.overwrite = values_["overwrite"].as<bool>();
+  if (flags.resume && flags.overwrite) {
+    throw UsageError("--overwrite begins a run anew; it cannot go with --resume");
+  }
   flags.tensorboard = values_["tensorboard"].as<bool>();
   flags.checkpoint_steps = integer("checkpoint-steps", 0, kMany);
   flags.on_nan = values_["on-nan"].as<std::string>();

@@ -16,9 +16,9 @@ namespace {
 using Names = std::set<std::string>;
 
 // What a resumed run may change: how long it goes on, how the machine is used, what is saved when.
-const Names kFree = {"epochs",      "resume",           "checkpoint",      "config",    "threads",
-                     "workers",     "device",           "gpu-id",          "data",      "on-nan",
-                     "tensorboard", "checkpoint-steps", "override-resume", "export-pth"};
+const Names kFree = {"epochs",      "resume",           "checkpoint",      "config",     "threads",
+                     "workers",     "device",           "gpu-id",          "data",       "on-nan",
+                     "tensorboard", "checkpoint-steps", "override-resume", "export-pth", "overwrite"};
 // What the tensors in the checkpoint decide.
 const Names kFixed = {"arch",       "depth",     "block-name", "act",   "act-range",   "quantize-shortcut",
                       "model",      "bin",       "Nbits",      "float", "start-epoch", "evaluate",

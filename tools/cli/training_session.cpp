@@ -5,6 +5,7 @@
 
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/statistics.h"
+#include "tools/cli/earlier_run.h"
 
 namespace bsq::cli {
 namespace {
@@ -27,6 +28,16 @@ std::optional<Resumable> find_interrupted(const SessionFlags& flags) {
     std::cerr << found.note << std::endl;
   }
   return found;
+}
+
+void make_way(const SessionFlags& flags) {
+  const auto& folder = flags.output.folder;
+  refuse_own_input(folder, flags.model.model);
+  if (flags.training.overwrite) {
+    remove_earlier_run(folder);
+  } else {
+    refuse_earlier_run(folder, "--resume, another folder as --checkpoint, or --overwrite");
+  }
 }
 
 int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const SessionSteps& steps) {
@@ -66,6 +77,7 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   }
   if (!folder) {
     folder.emplace(flags.output);
+    make_way(flags);
     print_start(model, data);
   }
   TrainingRun run(model, data, *folder, steps.trainer, training);
