@@ -9,7 +9,7 @@
 
 #include "bsq/error.h"
 #include "bsq/io/atomic_file.h"
-#include "tools/cli/training_run.h"
+#include "tools/cli/signals.h"
 #include "tools/sweep/compression_search.h"
 #include "tools/sweep/sweep_lock.h"
 
@@ -67,6 +67,7 @@ int SweepRun::run() {
     add(std::move(job));
   }
   watch_signals();
+  stop_by_request();
   write_results();
   const bool is_complete = train_float() && (options_.target_comp ? run_search() : run_grid());
   if (!is_complete) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <tuple>
 
 #include "tests/tools/tool_runs.h"
 
@@ -29,6 +29,12 @@ class Sweep : public testing::Test {
   }
   std::string flags(const std::string& folder) const {
     return base(folder) + " --model " + tiny_runs().eight_bits.file("model_best.h5");
+  }
+  // Two points whose runs are long enough to be stopped.
+  std::string slow_flags(const std::string& folder) const {
+    auto text = flags(folder);
+    text.replace(text.find("train-batch=25"), 14, "train-batch=5");
+    return "--alpha 1,8 --seed 3 --jobs 1" + text;
   }
   nlohmann::json results(const std::string& folder) const {
     return nlohmann::json::parse(read_bytes(folder_.file(folder + "/results.json")));
@@ -87,23 +93,22 @@ TEST_F(Sweep, WithoutAModelAFloatNetworkComesFirst) {
   EXPECT_TRUE(fs::exists(folder_.file("full/float/model_best.h5")));
 }
 
-// Starts a sweep and kills it, and nothing else, once `file` is there.
-void kill_once_there_is(const std::string& file, const std::string& arguments) {
-  run_command("'" + program("sweep") + "' " + arguments + " & pid=$!; for i in $(seq 3000); do [ -e '" +
-              file + "' ] && break; sleep 0.02; done; kill -KILL $pid; wait $pid");
+// Starts a sweep and sends a signal to it, and nothing else, once `file` is there.
+CommandResult signal_once_there_is(const std::string& signal, const std::string& file,
+                                   const std::string& arguments) {
+  const auto result =
+      run_command("'" + program("sweep") + "' " + arguments + " & pid=$!; for i in $(seq 3000); do [ -e '" +
+                  file + "' ] && break; sleep 0.02; done; kill -" + signal + " $pid; wait $pid");
   EXPECT_TRUE(fs::exists(file)) << file;
+  return result;
 }
 
 TEST_F(Sweep, KilledTwiceItEndsWithTheSameResults) {
-  const auto arguments = [&](const std::string& folder) {
-    auto text = flags(folder);
-    text.replace(text.find("train-batch=25"), 14, "train-batch=5");
-    return "--alpha 1,8 --seed 3 --jobs 1" + text;
-  };
+  const auto arguments = [&](const std::string& folder) { return slow_flags(folder); };
   ASSERT_EQ(run_tool("sweep", arguments("whole")).status, 0);
-  kill_once_there_is(folder_.file("killed/alpha-1-seed-3/bsq/checkpoint.h5"), arguments("killed"));
+  signal_once_there_is("KILL", folder_.file("killed/alpha-1-seed-3/bsq/checkpoint.h5"), arguments("killed"));
   EXPECT_NE(results("killed")["points"][0]["status"], "done");
-  kill_once_there_is(folder_.file("killed/alpha-8-seed-3/bsq/checkpoint.h5"), arguments("killed"));
+  signal_once_there_is("KILL", folder_.file("killed/alpha-8-seed-3/bsq/checkpoint.h5"), arguments("killed"));
   EXPECT_EQ(results("killed")["points"][0]["status"], "done");
   EXPECT_NE(results("killed")["points"][1]["status"], "done");
   const auto finished = folder_.file("killed/alpha-1-seed-3/finetune/best_bin.h5");
@@ -116,6 +121,24 @@ TEST_F(Sweep, KilledTwiceItEndsWithTheSameResults) {
     expect_same_checkpoint(folder_.file("killed/" + point + "/finetune/best_bin.h5"),
                            folder_.file("whole/" + point + "/finetune/best_bin.h5"));
   }
+}
+
+TEST_F(Sweep, StoppedBySignalsItSavesAndEndsWithTheSameResults) {
+  ASSERT_EQ(run_tool("sweep", slow_flags("whole")).status, 0);
+  const std::vector<std::tuple<std::string, std::string, int>> stops = {{"INT", "alpha-1-seed-3", 130},
+                                                                        {"TERM", "alpha-8-seed-3", 143}};
+  for (const auto& [signal, point, status] : stops) {
+    SCOPED_TRACE(signal);
+    const auto state = folder_.file("stopped/" + point + "/bsq/checkpoint.h5");
+    const auto stopped = signal_once_there_is(signal, state, slow_flags("stopped"));
+    EXPECT_EQ(stopped.status, status) << stopped.err;
+    EXPECT_TRUE(holds(stopped.err, "\n" + point + ": stopped, its state is saved\n")) << stopped.err;
+    EXPECT_TRUE(holds(stopped.err, "\nstopped by a signal; the same command goes on\n")) << stopped.err;
+    EXPECT_EQ(results("stopped")["points"][1]["status"], "waiting");
+  }
+  const auto result = run_tool("sweep", slow_flags("stopped"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(csv("stopped"), csv("whole"));
 }
 
 TEST_F(Sweep, AFailedPointDoesNotStopTheOthersAndIsReported) {
