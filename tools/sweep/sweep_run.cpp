@@ -48,12 +48,29 @@ SweepRun::SweepRun(const SweepOptions& options, const std::vector<std::string>& 
       runner_(runner_options(options, points_of(options)), board_) {}
 
 int SweepRun::run() {
-  auto float_training = plan_.float_training();
+  auto jobs = checked_jobs();
+  const SweepLock lock(options_.folder);
+  for (auto& job : jobs) {
+    add(std::move(job));
+  }
+  watch_signals();
+  stop_by_request();
+  write_results("running");
+  if (!work()) {
+    write_results("stopped");
+    std::cerr << "stopped by a signal; the same command goes on" << std::endl;
+    return stop_status();
+  }
+  return conclude();
+}
+
+// The points that are known beforehand; float_ is filled too.
+std::vector<Job> SweepRun::checked_jobs() {
   auto jobs = options_.target_comp ? plan_.baselines() : plan_.grid();
   for (const auto& job : jobs) {
     check_commands(job);
   }
-  if (float_training) {
+  if (const auto float_training = plan_.float_training()) {
     check_commands(*float_training);
     float_.push_back({*float_training, {}});
   }
@@ -62,19 +79,16 @@ int SweepRun::run() {
     values.insert(values.begin(), {"alpha", number_text(plan_.first_alpha(), 4)});
     check_commands(plan_.point(values));
   }
-  const SweepLock lock(options_.folder);
-  for (auto& job : jobs) {
-    add(std::move(job));
+  return jobs;
+}
+
+bool SweepRun::work() {
+  try {
+    return train_float() && (options_.target_comp ? run_search() : run_entries(entries_));
+  } catch (const std::exception&) {
+    write_results("failed");
+    throw;
   }
-  watch_signals();
-  stop_by_request();
-  write_results();
-  const bool is_complete = train_float() && (options_.target_comp ? run_search() : run_grid());
-  if (!is_complete) {
-    std::cerr << "stopped by a signal; the same command goes on" << std::endl;
-    return stop_status();
-  }
-  return conclude();
 }
 
 void SweepRun::add(Job job) {
@@ -84,7 +98,7 @@ void SweepRun::add(Job job) {
 }
 
 bool SweepRun::run_entries(std::vector<Entry>& entries) {
-  return runner_.run(entries, [&] { write_results(); });
+  return runner_.run(entries, [&] { write_results("running"); });
 }
 
 bool SweepRun::train_float() {
@@ -102,8 +116,6 @@ bool SweepRun::train_float() {
   }
   return true;
 }
-
-bool SweepRun::run_grid() { return run_entries(entries_); }
 
 // Points of the search are trained only; the one that it ends with is finetuned.
 bool SweepRun::run_search() {
@@ -144,12 +156,14 @@ bool SweepRun::run_search() {
   return run_entries(entries_);
 }
 
-void SweepRun::write_results() const {
+void SweepRun::write_results(const std::string& status) const {
   auto json = json_of(entries_);
+  json["status"] = status;
   json["command"] = shell_text(command_);
   if (!float_.empty()) {
     json["float"] = {{"folder", float_[0].job.name},
                      {"status", state_of(float_[0].job)},
+                     {"top1", number_json(float_[0].result.trained_top1)},
                      {"command", shell_text(float_[0].job.stages[0].command())}};
   }
   if (options_.target_comp) {
@@ -160,13 +174,14 @@ void SweepRun::write_results() const {
 }
 
 int SweepRun::conclude() {
-  std::cout << table_of(entries_) << std::flush;
   std::string failed;
   for (const auto& entry : entries_) {
     if (!entry.job.is_done()) {
       failed += (failed.empty() ? "" : ", ") + entry.job.name;
     }
   }
+  write_results(failed.empty() ? "done" : "failed");
+  std::cout << table_of(entries_) << std::flush;
   if (!failed.empty() || !verdict_.empty()) {
     const auto* separator = failed.empty() || verdict_.empty() ? "" : "; ";
     throw Error((failed.empty() ? "" : "failed: " + failed) + separator + verdict_);

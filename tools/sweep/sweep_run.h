@@ -20,12 +20,13 @@ class SweepRun {
   int run();
 
  private:
+  std::vector<Job> checked_jobs();
+  bool work();
   bool train_float();
-  bool run_grid();
   bool run_search();
   bool run_entries(std::vector<Entry>& entries);
   void add(Job job);
-  void write_results() const;
+  void write_results(const std::string& status) const;
   int conclude();
 
   SweepOptions options_;

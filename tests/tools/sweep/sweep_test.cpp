@@ -66,9 +66,11 @@ TEST_F(Sweep, RunsEveryPointAndRecordsIt) {
     EXPECT_EQ(point["commands"][0].get<std::string>().find("bsq_train --L1"), 0U) << point["commands"];
   }
   EXPECT_GT(points[1]["comp"], points[0]["comp"]);
-  EXPECT_EQ(csv("grid").find(
-                "alpha,seed,status,comp,comp_stored,top1_bsq_train,top1_finetune,loss,bits conv1.weight"),
-            0U);
+  EXPECT_EQ(results("grid")["status"], "done");
+  EXPECT_EQ(
+      csv("grid").find(
+          "point,alpha,seed,status,comp,comp_stored,top1_bsq_train,top1_finetune,loss,bits conv1.weight"),
+      0U);
 }
 
 TEST_F(Sweep, ACommandOfTheRecordMakesTheSameRun) {
@@ -90,7 +92,8 @@ TEST_F(Sweep, WithoutAModelAFloatNetworkComesFirst) {
   ASSERT_EQ(json["points"].size(), 2U);
   EXPECT_EQ(json["points"][1]["name"], "fixed-3-seed-1234");
   EXPECT_NEAR(json["points"][1]["comp"], 32.0 / 3, 0.2);
-  EXPECT_TRUE(fs::exists(folder_.file("full/float/model_best.h5")));
+  EXPECT_EQ(json["float"]["top1"], read_checkpoint(folder_.file("full/float/model_best.h5")).top1);
+  EXPECT_TRUE(holds(csv("full"), "\nfixed-3-seed-1234,,1234,done,")) << csv("full");
 }
 
 // Starts a sweep and sends a signal to it, and nothing else, once `file` is there.
@@ -108,6 +111,7 @@ TEST_F(Sweep, KilledTwiceItEndsWithTheSameResults) {
   ASSERT_EQ(run_tool("sweep", arguments("whole")).status, 0);
   signal_once_there_is("KILL", folder_.file("killed/alpha-1-seed-3/bsq/checkpoint.h5"), arguments("killed"));
   EXPECT_NE(results("killed")["points"][0]["status"], "done");
+  EXPECT_EQ(results("killed")["status"], "running");
   signal_once_there_is("KILL", folder_.file("killed/alpha-8-seed-3/bsq/checkpoint.h5"), arguments("killed"));
   EXPECT_EQ(results("killed")["points"][0]["status"], "done");
   EXPECT_NE(results("killed")["points"][1]["status"], "done");
@@ -134,6 +138,7 @@ TEST_F(Sweep, StoppedBySignalsItSavesAndEndsWithTheSameResults) {
     EXPECT_EQ(stopped.status, status) << stopped.err;
     EXPECT_TRUE(holds(stopped.err, "\n" + point + ": stopped, its state is saved\n")) << stopped.err;
     EXPECT_TRUE(holds(stopped.err, "\nstopped by a signal; the same command goes on\n")) << stopped.err;
+    EXPECT_EQ(results("stopped")["status"], "stopped");
     EXPECT_EQ(results("stopped")["points"][1]["status"], "waiting");
   }
   const auto result = run_tool("sweep", slow_flags("stopped"));
@@ -146,6 +151,7 @@ TEST_F(Sweep, AFailedPointDoesNotStopTheOthersAndIsReported) {
   const auto result = run_tool("sweep", grid + flags("fails"));
   EXPECT_EQ(result.status, 1);
   EXPECT_NE(result.err.find("\nsweep: failed: alpha-2-seed-1234-lr-1e6\n"), std::string::npos) << result.err;
+  EXPECT_EQ(results("fails")["status"], "failed");
   const auto points = results("fails")["points"];
   EXPECT_EQ(points[0]["status"], "failed");
   EXPECT_NE(points[0]["error"].get<std::string>().find("the loss is"), std::string::npos) << points[0];
