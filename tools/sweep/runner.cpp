@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "bsq/error.h"
 #include "tools/cli/signals.h"
 
 namespace bsq::cli {
@@ -50,7 +51,10 @@ std::string failure_text(const Job& job, int status) {
 // Whether a stage ended because this sweep, which was told to stop, told it so.
 bool was_stopped(int status) { return stop_status() != 0 && status == 128 + SIGTERM; }
 
-bool has_state(const Stage& stage) { return std::filesystem::exists(stage.folder + "/checkpoint.h5"); }
+bool has_state(const Stage& stage) {
+  return std::filesystem::exists(stage.folder + "/checkpoint.h5") ||
+         std::filesystem::exists(stage.folder + "/checkpoint.prev.h5");
+}
 
 std::string stop_text(const Job& job) {
   return job.name + (has_state(job.stages[job.finished]) ? ": stopped, its state is saved" : ": stopped");
@@ -76,10 +80,16 @@ std::vector<std::string> Runner::launch_command(const Stage& stage) const {
 void Runner::start(Entry& entry) {
   auto& job = entry.job;
   const auto& stage = job.stages[job.finished];
-  job.error.clear();
-  save_progress(job);
-  const auto out = output_of(job, stage);
-  running_.push_back({&entry, std::make_unique<Process>(launch_command(stage), out + ".txt", out + ".err")});
+  try {
+    save_progress(job);
+    const auto out = output_of(job, stage);
+    running_.push_back(
+        {&entry, std::make_unique<Process>(launch_command(stage), out + ".txt", out + ".err")});
+  } catch (const Error& error) {
+    job.error = error.what();
+    board_.tell(job.name + ": failed: " + job.error);
+    return;
+  }
   job.is_running = true;
   board_.tell(job.name + ": " + stage.program + " started");
 }
@@ -88,20 +98,36 @@ void Runner::take_end(Entry& entry, int status) {
   auto& job = entry.job;
   job.is_running = false;
   if (status == 0) {
-    ++job.finished;
-    try {
-      entry.result = read_result(job);
-    } catch (const std::exception& error) {
-      --job.finished;
-      job.error = error.what();
-    }
-  } else if (!was_stopped(status)) {
-    job.error = failure_text(job, status);
+    take_success(entry);
+  } else {
+    job.error = was_stopped(status) ? "" : failure_text(job, status);
+    record(job);
   }
-  save_progress(job);
   board_.tell(!job.error.empty() ? job.name + ": failed: " + job.error
               : status == 0      ? end_text(entry)
                                  : stop_text(job));
+}
+
+// A stage counts once its results are read and that is on disk.
+void Runner::take_success(Entry& entry) {
+  auto& job = entry.job;
+  ++job.finished;
+  try {
+    entry.result = read_result(job);
+    save_progress(job);
+  } catch (const std::exception& error) {
+    --job.finished;
+    job.error = error.what();
+    record(job);
+  }
+}
+
+void Runner::record(Job& job) {
+  try {
+    save_progress(job);
+  } catch (const Error& error) {
+    job.error = job.error.empty() ? error.what() : job.error;
+  }
 }
 
 bool Runner::collect() {

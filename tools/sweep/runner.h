@@ -37,6 +37,8 @@ class Runner {
   std::vector<std::string> launch_command(const Stage& stage) const;
   bool collect();
   void take_end(Entry& entry, int status);
+  void take_success(Entry& entry);
+  void record(Job& job);
   void stop_all();
 
   RunnerOptions options_;

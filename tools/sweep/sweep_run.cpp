@@ -36,7 +36,19 @@ size_t points_of(const SweepOptions& options) {
   return count + options.fixed.size();
 }
 
-void write_text(const std::string& path, const std::string& text) { write_bytes_atomically(path, {text}); }
+// Throws nothing; gives why the file could not be written, "" where it was.
+std::string write_text(const std::string& path, const std::string& text) {
+  try {
+    write_bytes_atomically(path, {text});
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+void add_clause(std::string& text, const std::string& clause) {
+  text += (text.empty() || clause.empty() ? "" : "; ") + clause;
+}
 
 }  // namespace
 
@@ -59,7 +71,7 @@ int SweepRun::run() {
   if (!work()) {
     write_results("stopped");
     std::cerr << "stopped by a signal; the same command goes on" << std::endl;
-    return stop_status();
+    return unwritten_.empty() ? stop_status() : 1;
   }
   return conclude();
 }
@@ -92,9 +104,25 @@ bool SweepRun::work() {
 }
 
 void SweepRun::add(Job job) {
+  entries_.push_back({std::move(job), {}});
+  take_up(entries_.back());
+}
+
+// A stage whose files cannot be read is to be run again: --resume takes checkpoint.prev.h5, and is what fails
+// where that one is damaged too.
+void SweepRun::take_up(Entry& entry) {
+  auto& job = entry.job;
   load_progress(job);
-  auto result = read_result(job);
-  entries_.push_back({std::move(job), std::move(result)});
+  for (bool is_read = false; !is_read;) {
+    try {
+      entry.result = read_result(job);
+      is_read = true;
+    } catch (const std::exception& error) {
+      --job.finished;
+      board_.warn(job.name + ": " + error.what() + "; " + job.stages[job.finished].program +
+                  " is to go on from the state before");
+    }
+  }
 }
 
 bool SweepRun::run_entries(std::vector<Entry>& entries) {
@@ -103,8 +131,7 @@ bool SweepRun::run_entries(std::vector<Entry>& entries) {
 
 bool SweepRun::train_float() {
   for (auto& entry : float_) {
-    load_progress(entry.job);
-    entry.result = read_result(entry.job);
+    take_up(entry);
   }
   if (!run_entries(float_)) {
     return false;
@@ -143,8 +170,7 @@ bool SweepRun::run_search() {
   for (auto& entry : entries_) {
     if (entry.job.name == best.name) {
       entry.job.stages = best.stages;
-      load_progress(entry.job);
-      entry.result = read_result(entry.job);
+      take_up(entry);
       std::cout << "alpha " << number_text(*search.best(), 4) << " gives comp "
                 << number_text(entry.result.comp, 4) << std::endl;
     }
@@ -156,7 +182,7 @@ bool SweepRun::run_search() {
   return run_entries(entries_);
 }
 
-void SweepRun::write_results(const std::string& status) const {
+void SweepRun::write_results(const std::string& status) {
   auto json = json_of(entries_);
   json["status"] = status;
   json["command"] = shell_text(command_);
@@ -169,8 +195,12 @@ void SweepRun::write_results(const std::string& status) const {
   if (options_.target_comp) {
     json["target_comp"] = *options_.target_comp;
   }
-  write_text(options_.folder + "/results.csv", csv_of(entries_));
-  write_text(options_.folder + "/results.json", json.dump(2) + "\n");
+  auto error = write_text(options_.folder + "/results.csv", csv_of(entries_));
+  add_clause(error, write_text(options_.folder + "/results.json", json.dump(2) + "\n"));
+  if (!error.empty() && unwritten_.empty()) {
+    board_.warn(error + "; trying again at the next change");
+  }
+  unwritten_ = error;
 }
 
 int SweepRun::conclude() {
@@ -182,9 +212,11 @@ int SweepRun::conclude() {
   }
   write_results(failed.empty() ? "done" : "failed");
   std::cout << table_of(entries_) << std::flush;
-  if (!failed.empty() || !verdict_.empty()) {
-    const auto* separator = failed.empty() || verdict_.empty() ? "" : "; ";
-    throw Error((failed.empty() ? "" : "failed: " + failed) + separator + verdict_);
+  auto problems = failed.empty() ? "" : "failed: " + failed;
+  add_clause(problems, verdict_);
+  add_clause(problems, unwritten_);
+  if (!problems.empty()) {
+    throw Error(problems);
   }
   return 0;
 }

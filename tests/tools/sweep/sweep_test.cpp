@@ -158,6 +158,54 @@ TEST_F(Sweep, AFailedPointDoesNotStopTheOthersAndIsReported) {
   EXPECT_EQ(points[1]["status"], "done");
 }
 
+TEST_F(Sweep, ResultsThatCannotBeWrittenForAMomentEndNothing) {
+  const auto file = folder_.file("moment/results.csv");
+  fs::create_directories(file + "/in/its/place");
+  const auto point = folder_.file("moment/alpha-1-seed-3");
+  const auto result = run_command("(for i in $(seq 3000); do [ -e " + point +
+                                  "/bsq/checkpoint.h5 ] && break; sleep 0.02; done; rm -r " + file + ") & '" +
+                                  program("sweep") + "' --alpha 1 --seed 3" + flags("moment"));
+  EXPECT_EQ(result.status, 0) << result.err;
+  const auto line = "cannot write " + file;
+  EXPECT_EQ(result.err.find(line), result.err.rfind(line)) << result.err;
+  EXPECT_EQ(result.err.find(line), 0U) << result.err;
+  EXPECT_TRUE(holds(csv("moment"), "\nalpha-1-seed-3,1,3,done,"));
+
+  fs::remove(file);
+  fs::create_directories(file + "/in/its/place");
+  const auto again = run_tool("sweep", "--alpha 1 --seed 3" + flags("moment"));
+  EXPECT_EQ(again.status, 1);
+  EXPECT_TRUE(holds(again.err, "\nsweep: " + line)) << again.err;
+  EXPECT_EQ(results("moment")["status"], "done");
+}
+
+void damage(const std::string& file) {
+  auto bytes = read_bytes(file);
+  bytes[bytes.size() / 3] = static_cast<char>(bytes[bytes.size() / 3] ^ 4);
+  write_bytes(file, bytes);
+}
+
+TEST_F(Sweep, ADamagedCheckpointCostsAtMostItsPoint) {
+  ASSERT_EQ(run_tool("sweep", "--alpha 1,8 --seed 3" + flags("damaged")).status, 0);
+  const auto whole = csv("damaged");
+  const auto stage = folder_.file("damaged/alpha-1-seed-3/bsq");
+  damage(stage + "/checkpoint.h5");
+  const auto mended = run_tool("sweep", "--alpha 1,8 --seed 3" + flags("damaged"));
+  EXPECT_EQ(mended.status, 0) << mended.err;
+  EXPECT_TRUE(holds(mended.err, "alpha-1-seed-3: " + stage + "/checkpoint.h5: damaged")) << mended.err;
+  EXPECT_EQ(csv("damaged"), whole);
+
+  damage(stage + "/checkpoint.h5");
+  damage(stage + "/checkpoint.prev.h5");
+  fs::remove_all(folder_.file("damaged/alpha-8-seed-3/finetune"));
+  const auto failed = run_tool("sweep", "--alpha 1,8 --seed 3" + flags("damaged"));
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_TRUE(holds(failed.err, "\nsweep: failed: alpha-1-seed-3\n")) << failed.err;
+  const auto points = results("damaged")["points"];
+  EXPECT_TRUE(holds(points[0]["error"], stage + "/checkpoint.h5: damaged")) << points[0];
+  EXPECT_EQ(points[1]["status"], "done");
+}
+
 TEST_F(Sweep, SearchesACompression) {
   const auto result = run_tool("sweep", "--target-comp 6 --tolerance 8" + flags("search"));
   ASSERT_EQ(result.status, 0) << result.err;
