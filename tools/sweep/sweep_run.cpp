@@ -79,6 +79,7 @@ int SweepRun::run() {
 // The points that are known beforehand; float_ is filled too.
 std::vector<Job> SweepRun::checked_jobs() {
   auto jobs = options_.target_comp ? plan_.baselines() : plan_.grid();
+  check_names(jobs);
   for (const auto& job : jobs) {
     check_commands(job);
   }

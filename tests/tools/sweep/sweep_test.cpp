@@ -242,6 +242,7 @@ TEST_F(Sweep, BadInputIsOneLineAndLeavesNoFolder) {
       {"--alpha 1 --train no-such-flag=1", "no-such-flag"},
       {"--alpha 1 --finetune epochs=-3", "-3"},
       {"--alpha 1 --vary decay=1,2", "decay"},
+      {"--alpha 1 --vary 'data=a/b,a_b'", "data a/b and data a_b would share the folder"},
       {"--target-comp 8 --seed 1,2", "--seed"},
       {"--target-comp 8 --tolerance 0", "--tolerance"},
       {"--alpha 1 --fixed-bits 4", "holds bits"},
