@@ -36,7 +36,7 @@ _bsq() {
     --model|--dict) _bsq_files 'h5|pth|pth.tar|th' "$word" ;;
     --config)
       _bsq_files cfg "$word"
-      COMPREPLY+=($(compgen -W "$(_bsq_presets "$program")" -- "$word")) ;;
+      [[ ${program##*/} == sweep ]] || COMPREPLY+=($(compgen -W "$(_bsq_presets "$program")" -- "$word")) ;;
     --preset) _bsq_words "$(_bsq_presets "$program" | sed -n 's/-bsq$//p')" "$word" ;;
     --checkpoint|-c|--data|--out|-o) _bsq_files folders "$word" ;;
     --export-pth) _bsq_files 'pth' "$word" ;;

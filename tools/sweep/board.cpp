@@ -116,6 +116,11 @@ void Board::tell(const std::string& line) {
   }
 }
 
+void Board::warn(const std::string& line) {
+  out_ << line << std::endl;
+  lines_ = 0;  // the next table stands below the line
+}
+
 void Board::draw(const std::vector<Entry>& entries, bool now) {
   const auto time = std::chrono::steady_clock::now();
   if (!is_terminal_ || (!now && time - drawn_ < kInterval)) {

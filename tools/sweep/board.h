@@ -19,6 +19,8 @@ class Board {
 
   /// Something happened: a line, but on a terminal, where the table shows it.
   void tell(const std::string& line);
+  /// Something went wrong that does not end the sweep: a line, on a terminal too.
+  void warn(const std::string& line);
   /// Draws the table on a terminal, a few times a second at most unless `now`.
   void draw(const std::vector<Entry>& entries, bool now = false);
 

@@ -9,6 +9,7 @@
 
 #include "bsq/error.h"
 #include "bsq/io/atomic_file.h"
+#include "tools/sweep/command_words.h"
 
 namespace bsq::cli {
 namespace {
@@ -55,10 +56,9 @@ void load_progress(Job& job) {
   const auto stages = read_progress(path)["stages"];
   for (size_t i = 0; i < std::min(stages.size(), job.stages.size()); ++i) {
     const auto found = stages[i].value("command", std::vector<std::string>());
-    const auto wanted = job.stages[i].command();
-    if (found != wanted) {
-      throw Error(path + ": holds '" + shell_text(found) + "'; expected '" + shell_text(wanted) +
-                  "' (another --checkpoint begins a new sweep)");
+    const auto difference = difference_text(found, job.stages[i].command());
+    if (!difference.empty()) {
+      throw Error(path + ": " + difference + " (another --checkpoint begins a new sweep)");
     }
     if (stages[i].value("done", false) && job.finished == i) {
       job.finished = i + 1;

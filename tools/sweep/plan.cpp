@@ -1,6 +1,8 @@
 #include "tools/sweep/plan.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 
 #include "bsq/error.h"
 #include "bsq/io/model_file.h"
@@ -21,6 +23,17 @@ void check_is_float(const std::string& model) {
   if (!model.empty() && read_model(model).checkpoint.kind != CheckpointKind::kFloat) {
     throw Error(model + ": holds bits; expected a float network for --fixed-bits");
   }
+}
+
+// The values of one point that another does not have: "data a/b".
+std::string own_values(const Job& job, const Job& other) {
+  std::string text;
+  for (const auto& pair : job.values) {
+    if (std::find(other.values.begin(), other.values.end(), pair) == other.values.end()) {
+      text += (text.empty() ? "" : ", ") + pair.first + " " + pair.second;
+    }
+  }
+  return text;
 }
 
 }  // namespace
@@ -158,6 +171,17 @@ void check_commands(const Job& job) {
                                   : (void)parse_train_options(count, arguments.data());
     } catch (const UsageError& error) {
       throw UsageError(stage.program + " of " + job.name + ": " + error.what());
+    }
+  }
+}
+
+void check_names(const std::vector<Job>& jobs) {
+  std::map<std::string, const Job*> seen;
+  for (const auto& job : jobs) {
+    if (const auto [at, is_new] = seen.emplace(job.name, &job); !is_new) {
+      throw UsageError(own_values(*at->second, job) + " and " + own_values(job, *at->second) +
+                       " would share the folder " + job.name +
+                       "; expected values that differ in letters, digits or . - +");
     }
   }
 }

@@ -41,4 +41,7 @@ class Plan {
 /// Throws UsageError where a stage's own program would refuse its command line.
 void check_commands(const Job& job);
 
+/// Throws UsageError where two points would have the same folder.
+void check_names(const std::vector<Job>& jobs);
+
 }  // namespace bsq::cli

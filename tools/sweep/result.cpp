@@ -26,10 +26,9 @@ double training_seconds(const TrainingState& state) {
   return sum;
 }
 
-// The last epoch, or in finetuning the best one, since that is what its files hold.
-double kept_loss(const TrainingState& state, bool is_finetuned) {
+double kept_loss(const TrainingState& state, bool is_best) {
   const auto rows = static_cast<int64_t>(state.history.size());
-  const auto row = is_finetuned ? rows - state.next_epoch + state.best_epoch : rows - 1;
+  const auto row = is_best ? rows - state.next_epoch + state.best_epoch : rows - 1;
   return row < 0 ? std::nan("") : column(state, "Valid Loss", static_cast<size_t>(row));
 }
 
@@ -38,20 +37,25 @@ void take_sizes(PointResult& result, const Checkpoint& file) {
   std::tie(result.comp, result.comp_stored) = frozen_sizes(file);
 }
 
+// The model that the sweep goes on with: the last one of bit planes, otherwise the best epoch's.
+std::string kept_file(const Stage& stage, bool is_finetuned) {
+  if (is_finetuned) {
+    return "/best_bin.h5";
+  }
+  return stage.settings.value("float") == "true" ? "/model_best.h5" : "/checkpoint.h5";
+}
+
 void take_stage(PointResult& result, const Stage& stage, bool is_finetuned) {
   const auto last = read_checkpoint(stage.folder + "/checkpoint.h5");
+  const auto file = kept_file(stage, is_finetuned);
+  const bool is_best = file != "/checkpoint.h5";
   if (last.training) {
     result.seconds += training_seconds(*last.training);
-    result.loss = kept_loss(*last.training, is_finetuned);
+    result.loss = kept_loss(*last.training, is_best);
   }
-  if (is_finetuned) {
-    const auto best = read_checkpoint(stage.folder + "/best_bin.h5");
-    result.top1 = best.top1;
-    take_sizes(result, best);
-  } else {
-    result.trained_top1 = last.top1;
-    take_sizes(result, last);
-  }
+  const auto kept = is_best ? read_checkpoint(stage.folder + file) : last;
+  (is_finetuned ? result.top1 : result.trained_top1) = kept.top1;
+  take_sizes(result, kept);
 }
 
 std::string cell(double value) { return std::isfinite(value) ? number_text(value, kDigits) : ""; }
@@ -67,36 +71,39 @@ std::string cell(const std::string& text) {
   return quoted + "\"";
 }
 
-nlohmann::json number(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
-}
+using Names = std::vector<std::string>;
 
-std::vector<std::string> tensors_of(const std::vector<Entry>& entries) {
-  std::vector<std::string> names;
-  for (const auto& entry : entries) {
-    for (const auto& [name, bits] : entry.result.bits) {
-      if (std::find(names.begin(), names.end(), name) == names.end()) {
-        names.push_back(name);
-      }
+// Adds the names of what a point has that are new.
+template <typename Pairs>
+void add_names(Names& names, const Pairs& pairs) {
+  for (const auto& [name, value] : pairs) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(name);
     }
   }
-  return names;
 }
 
-std::string csv_line(const Entry& entry, const std::vector<std::string>& tensors) {
-  const auto& result = entry.result;
+// The cell for every name, "" where the point has none.
+template <typename Pairs, typename Text>
+std::string cells(const Names& names, const Pairs& pairs, const Text& text) {
   std::string line;
-  for (const auto& [flag, value] : entry.job.values) {
-    line += cell(value) + ",";
+  for (const auto& name : names) {
+    const auto at =
+        std::find_if(pairs.begin(), pairs.end(), [&](const auto& pair) { return pair.first == name; });
+    line += "," + (at == pairs.end() ? std::string() : text(at->second));
   }
-  line += state_of(entry.job) + "," + cell(result.comp) + "," + cell(result.comp_stored) + "," +
-          cell(result.trained_top1) + "," + cell(result.top1) + "," + cell(result.loss);
-  for (const auto& name : tensors) {
-    const auto at = std::find_if(result.bits.begin(), result.bits.end(),
-                                 [&](const auto& tensor) { return tensor.first == name; });
-    line += "," + (at == result.bits.end() ? "" : std::to_string(at->second));
+  return line;
+}
+
+std::string csv_line(const Entry& entry, const Names& flags, const Names& tensors) {
+  const auto& [job, result] = entry;
+  auto line = cell(job.name) + cells(flags, job.values, [](const std::string& value) { return cell(value); });
+  line += "," + state_of(job);
+  for (const double value :
+       {result.comp, result.comp_stored, result.trained_top1, result.top1, result.loss}) {
+    line += "," + cell(value);
   }
-  return line + "\n";
+  return line + cells(tensors, result.bits, [](int64_t bits) { return std::to_string(bits); }) + "\n";
 }
 
 }  // namespace
@@ -138,22 +145,28 @@ PointResult read_result(const Job& job) {
 }
 
 std::string csv_of(const std::vector<Entry>& entries) {
-  const auto tensors = tensors_of(entries);
-  std::string text;
-  if (!entries.empty()) {
-    for (const auto& [flag, value] : entries.front().job.values) {
-      text += cell(flag) + ",";
-    }
+  Names flags, tensors;
+  for (const auto& entry : entries) {
+    add_names(flags, entry.job.values);
+    add_names(tensors, entry.result.bits);
   }
-  text += "status,comp,comp_stored,top1_bsq_train,top1_finetune,loss";
+  std::string text = "point";
+  for (const auto& flag : flags) {
+    text += "," + cell(flag);
+  }
+  text += ",status,comp,comp_stored,top1_bsq_train,top1_finetune,loss";
   for (const auto& name : tensors) {
     text += ",bits " + name;
   }
   text += "\n";
   for (const auto& entry : entries) {
-    text += csv_line(entry, tensors);
+    text += csv_line(entry, flags, tensors);
   }
   return text;
+}
+
+nlohmann::json number_json(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
 }
 
 nlohmann::json json_of(const std::vector<Entry>& entries) {
@@ -162,11 +175,11 @@ nlohmann::json json_of(const std::vector<Entry>& entries) {
     nlohmann::json point = {{"name", job.name},
                             {"folder", job.name},
                             {"status", state_of(job)},
-                            {"comp", number(result.comp)},
-                            {"comp_stored", number(result.comp_stored)},
-                            {"top1_bsq_train", number(result.trained_top1)},
-                            {"top1_finetune", number(result.top1)},
-                            {"loss", number(result.loss)},
+                            {"comp", number_json(result.comp)},
+                            {"comp_stored", number_json(result.comp_stored)},
+                            {"top1_bsq_train", number_json(result.trained_top1)},
+                            {"top1_finetune", number_json(result.top1)},
+                            {"loss", number_json(result.loss)},
                             {"seconds", result.seconds},
                             {"error", job.error}};
     for (const auto& [flag, value] : job.values) {

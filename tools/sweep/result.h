@@ -16,7 +16,7 @@ namespace bsq::cli {
 struct PointResult {
   double comp = std::nan("");
   double comp_stored = std::nan("");
-  double trained_top1 = std::nan("");  ///< after bsq_train, percent
+  double trained_top1 = std::nan("");  ///< after bsq_train, percent; of float training the best epoch's
   double top1 = std::nan("");          ///< after finetuning, percent
   double loss = std::nan("");          ///< cross entropy on the evaluation split of the epoch that is kept
   double seconds = 0;                  ///< of training, all stages
@@ -39,10 +39,12 @@ struct Entry {
   PointResult result;
 };
 
-/// results.csv: one line a point. Holds nothing that depends on the clock, so that interrupted sweeps give
-/// the same file.
+/// results.csv: one line a point, which begins with its name, then the flags that any point has, empty where
+/// this one has none. Holds nothing that depends on the clock, so that interrupted sweeps give the same file.
 std::string csv_of(const std::vector<Entry>& entries);
 /// results.json: the same with the seconds, the commands and what failed.
 nlohmann::json json_of(const std::vector<Entry>& entries);
+/// A number; null where it is not finite.
+nlohmann::json number_json(double value);
 
 }  // namespace bsq::cli

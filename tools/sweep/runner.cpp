@@ -8,7 +8,8 @@
 #include <sstream>
 #include <thread>
 
-#include "tools/cli/training_run.h"
+#include "bsq/error.h"
+#include "tools/cli/signals.h"
 
 namespace bsq::cli {
 namespace {
@@ -34,11 +35,36 @@ std::string end_text(const Entry& entry) {
   return text.str();
 }
 
+std::string output_of(const Job& job, const Stage& stage) {
+  return job.folder + "/" + std::filesystem::path(stage.folder).filename().string();
+}
+
+std::string failure_text(const Job& job, int status) {
+  const auto& stage = job.stages[job.finished];
+  if (status > 128) {
+    return stage.program + " was ended by signal " + std::to_string(status - 128);
+  }
+  const auto line = last_line(output_of(job, stage) + ".err");
+  return line.empty() ? stage.program + " ended with status " + std::to_string(status) : line;
+}
+
+// Whether a stage ended because this sweep, which was told to stop, told it so.
+bool was_stopped(int status) { return stop_status() != 0 && status == 128 + SIGTERM; }
+
+bool has_state(const Stage& stage) {
+  return std::filesystem::exists(stage.folder + "/checkpoint.h5") ||
+         std::filesystem::exists(stage.folder + "/checkpoint.prev.h5");
+}
+
+std::string stop_text(const Job& job) {
+  return job.name + (has_state(job.stages[job.finished]) ? ": stopped, its state is saved" : ": stopped");
+}
+
 }  // namespace
 
 std::vector<std::string> Runner::launch_command(const Stage& stage) const {
   auto words = stage.command();
-  if (std::filesystem::exists(stage.folder + "/checkpoint.h5")) {
+  if (has_state(stage)) {
     words = {stage.program, "--resume", "--checkpoint", stage.folder};
   }
   words[0] = options_.programs + "/" + stage.program;
@@ -54,10 +80,16 @@ std::vector<std::string> Runner::launch_command(const Stage& stage) const {
 void Runner::start(Entry& entry) {
   auto& job = entry.job;
   const auto& stage = job.stages[job.finished];
-  job.error.clear();
-  save_progress(job);
-  const auto out = job.folder + "/" + std::filesystem::path(stage.folder).filename().string();
-  running_.push_back({&entry, std::make_unique<Process>(launch_command(stage), out + ".txt", out + ".err")});
+  try {
+    save_progress(job);
+    const auto out = output_of(job, stage);
+    running_.push_back(
+        {&entry, std::make_unique<Process>(launch_command(stage), out + ".txt", out + ".err")});
+  } catch (const Error& error) {
+    job.error = error.what();
+    board_.tell(job.name + ": failed: " + job.error);
+    return;
+  }
   job.is_running = true;
   board_.tell(job.name + ": " + stage.program + " started");
 }
@@ -66,25 +98,36 @@ void Runner::take_end(Entry& entry, int status) {
   auto& job = entry.job;
   job.is_running = false;
   if (status == 0) {
-    ++job.finished;
-    try {
-      entry.result = read_result(job);
-    } catch (const std::exception& error) {
-      --job.finished;
-      job.error = error.what();
-    }
-  } else if (stop_status() == 0) {
-    const auto& stage = job.stages[job.finished];
-    const auto line =
-        last_line(job.folder + "/" + std::filesystem::path(stage.folder).filename().string() + ".err");
-    job.error = status > 128   ? stage.program + " was ended by signal " + std::to_string(status - 128)
-                : line.empty() ? stage.program + " ended with status " + std::to_string(status)
-                               : line;
+    take_success(entry);
+  } else {
+    job.error = was_stopped(status) ? "" : failure_text(job, status);
+    record(job);
   }
-  save_progress(job);
   board_.tell(!job.error.empty() ? job.name + ": failed: " + job.error
               : status == 0      ? end_text(entry)
-                                 : job.name + ": stopped, its state is saved");
+                                 : stop_text(job));
+}
+
+// A stage counts once its results are read and that is on disk.
+void Runner::take_success(Entry& entry) {
+  auto& job = entry.job;
+  ++job.finished;
+  try {
+    entry.result = read_result(job);
+    save_progress(job);
+  } catch (const std::exception& error) {
+    --job.finished;
+    job.error = error.what();
+    record(job);
+  }
+}
+
+void Runner::record(Job& job) {
+  try {
+    save_progress(job);
+  } catch (const Error& error) {
+    job.error = job.error.empty() ? error.what() : job.error;
+  }
 }
 
 bool Runner::collect() {

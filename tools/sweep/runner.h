@@ -24,8 +24,8 @@ class Runner {
   Runner(const RunnerOptions& options, Board& board) : options_(options), board_(board) {}
 
   /// Runs every job to its end, or to its failure, which does not keep the others from running. Results are
-  /// read as stages end; `on_change` is called after stages have begun or ended. False where a signal came (stop_status()): all runs have
-  /// saved their state and ended then.
+  /// read as stages end; `on_change` is called after stages have begun or ended. False where a signal came
+  /// (stop_status()): all runs have saved their state and ended then.
   bool run(std::vector<Entry>& entries, const std::function<void()>& on_change);
 
  private:
@@ -37,6 +37,8 @@ class Runner {
   std::vector<std::string> launch_command(const Stage& stage) const;
   bool collect();
   void take_end(Entry& entry, int status);
+  void take_success(Entry& entry);
+  void record(Job& job);
   void stop_all();
 
   RunnerOptions options_;

@@ -9,6 +9,7 @@
 #include "bsq/error.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/presets.h"
+#include "tools/sweep/command_words.h"
 
 namespace bsq::cli {
 namespace po = boost::program_options;
@@ -184,10 +185,10 @@ SweepOptions parse_sweep_options(int argc, const char* const* argv) {
   options.train = settings(values, "train");
   options.finetune = settings(values, "finetune");
   options.preset = preset_prefix(text(values, "preset"), options.both.value("dataset").value_or(""));
-  options.model = text(values, "model");
+  options.model = plain_path(text(values, "model"));
   options.jobs = integer(values, "jobs", 0, 1024);
   options.threads = integer(values, "threads", 0, 1024);
-  options.folder = text(values, "checkpoint");
+  options.folder = plain_path(text(values, "checkpoint"));
   return options;
 }
 

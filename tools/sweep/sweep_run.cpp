@@ -9,7 +9,7 @@
 
 #include "bsq/error.h"
 #include "bsq/io/atomic_file.h"
-#include "tools/cli/training_run.h"
+#include "tools/cli/signals.h"
 #include "tools/sweep/compression_search.h"
 #include "tools/sweep/sweep_lock.h"
 
@@ -36,7 +36,19 @@ size_t points_of(const SweepOptions& options) {
   return count + options.fixed.size();
 }
 
-void write_text(const std::string& path, const std::string& text) { write_bytes_atomically(path, {text}); }
+// Throws nothing; gives why the file could not be written, "" where it was.
+std::string write_text(const std::string& path, const std::string& text) {
+  try {
+    write_bytes_atomically(path, {text});
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+void add_clause(std::string& text, const std::string& clause) {
+  text += (text.empty() || clause.empty() ? "" : "; ") + clause;
+}
 
 }  // namespace
 
@@ -48,12 +60,30 @@ SweepRun::SweepRun(const SweepOptions& options, const std::vector<std::string>& 
       runner_(runner_options(options, points_of(options)), board_) {}
 
 int SweepRun::run() {
-  auto float_training = plan_.float_training();
+  auto jobs = checked_jobs();
+  const SweepLock lock(options_.folder);
+  for (auto& job : jobs) {
+    add(std::move(job));
+  }
+  watch_signals();
+  stop_by_request();
+  write_results("running");
+  if (!work()) {
+    write_results("stopped");
+    std::cerr << "stopped by a signal; the same command goes on" << std::endl;
+    return unwritten_.empty() ? stop_status() : 1;
+  }
+  return conclude();
+}
+
+// The points that are known beforehand; float_ is filled too.
+std::vector<Job> SweepRun::checked_jobs() {
   auto jobs = options_.target_comp ? plan_.baselines() : plan_.grid();
+  check_names(jobs);
   for (const auto& job : jobs) {
     check_commands(job);
   }
-  if (float_training) {
+  if (const auto float_training = plan_.float_training()) {
     check_commands(*float_training);
     float_.push_back({*float_training, {}});
   }
@@ -62,34 +92,47 @@ int SweepRun::run() {
     values.insert(values.begin(), {"alpha", number_text(plan_.first_alpha(), 4)});
     check_commands(plan_.point(values));
   }
-  const SweepLock lock(options_.folder);
-  for (auto& job : jobs) {
-    add(std::move(job));
+  return jobs;
+}
+
+bool SweepRun::work() {
+  try {
+    return train_float() && (options_.target_comp ? run_search() : run_entries(entries_));
+  } catch (const std::exception&) {
+    write_results("failed");
+    throw;
   }
-  watch_signals();
-  write_results();
-  const bool is_complete = train_float() && (options_.target_comp ? run_search() : run_grid());
-  if (!is_complete) {
-    std::cerr << "stopped by a signal; the same command goes on" << std::endl;
-    return stop_status();
-  }
-  return conclude();
 }
 
 void SweepRun::add(Job job) {
+  entries_.push_back({std::move(job), {}});
+  take_up(entries_.back());
+}
+
+// A stage whose files cannot be read is to be run again: --resume takes checkpoint.prev.h5, and is what fails
+// where that one is damaged too.
+void SweepRun::take_up(Entry& entry) {
+  auto& job = entry.job;
   load_progress(job);
-  auto result = read_result(job);
-  entries_.push_back({std::move(job), std::move(result)});
+  for (bool is_read = false; !is_read;) {
+    try {
+      entry.result = read_result(job);
+      is_read = true;
+    } catch (const std::exception& error) {
+      --job.finished;
+      board_.warn(job.name + ": " + error.what() + "; " + job.stages[job.finished].program +
+                  " is to go on from the state before");
+    }
+  }
 }
 
 bool SweepRun::run_entries(std::vector<Entry>& entries) {
-  return runner_.run(entries, [&] { write_results(); });
+  return runner_.run(entries, [&] { write_results("running"); });
 }
 
 bool SweepRun::train_float() {
   for (auto& entry : float_) {
-    load_progress(entry.job);
-    entry.result = read_result(entry.job);
+    take_up(entry);
   }
   if (!run_entries(float_)) {
     return false;
@@ -101,8 +144,6 @@ bool SweepRun::train_float() {
   }
   return true;
 }
-
-bool SweepRun::run_grid() { return run_entries(entries_); }
 
 // Points of the search are trained only; the one that it ends with is finetuned.
 bool SweepRun::run_search() {
@@ -130,8 +171,7 @@ bool SweepRun::run_search() {
   for (auto& entry : entries_) {
     if (entry.job.name == best.name) {
       entry.job.stages = best.stages;
-      load_progress(entry.job);
-      entry.result = read_result(entry.job);
+      take_up(entry);
       std::cout << "alpha " << number_text(*search.best(), 4) << " gives comp "
                 << number_text(entry.result.comp, 4) << std::endl;
     }
@@ -143,32 +183,41 @@ bool SweepRun::run_search() {
   return run_entries(entries_);
 }
 
-void SweepRun::write_results() const {
+void SweepRun::write_results(const std::string& status) {
   auto json = json_of(entries_);
+  json["status"] = status;
   json["command"] = shell_text(command_);
   if (!float_.empty()) {
     json["float"] = {{"folder", float_[0].job.name},
                      {"status", state_of(float_[0].job)},
+                     {"top1", number_json(float_[0].result.trained_top1)},
                      {"command", shell_text(float_[0].job.stages[0].command())}};
   }
   if (options_.target_comp) {
     json["target_comp"] = *options_.target_comp;
   }
-  write_text(options_.folder + "/results.csv", csv_of(entries_));
-  write_text(options_.folder + "/results.json", json.dump(2) + "\n");
+  auto error = write_text(options_.folder + "/results.csv", csv_of(entries_));
+  add_clause(error, write_text(options_.folder + "/results.json", json.dump(2) + "\n"));
+  if (!error.empty() && unwritten_.empty()) {
+    board_.warn(error + "; trying again at the next change");
+  }
+  unwritten_ = error;
 }
 
 int SweepRun::conclude() {
-  std::cout << table_of(entries_) << std::flush;
   std::string failed;
   for (const auto& entry : entries_) {
     if (!entry.job.is_done()) {
       failed += (failed.empty() ? "" : ", ") + entry.job.name;
     }
   }
-  if (!failed.empty() || !verdict_.empty()) {
-    const auto* separator = failed.empty() || verdict_.empty() ? "" : "; ";
-    throw Error((failed.empty() ? "" : "failed: " + failed) + separator + verdict_);
+  write_results(failed.empty() ? "done" : "failed");
+  std::cout << table_of(entries_) << std::flush;
+  auto problems = failed.empty() ? "" : "failed: " + failed;
+  add_clause(problems, verdict_);
+  add_clause(problems, unwritten_);
+  if (!problems.empty()) {
+    throw Error(problems);
   }
   return 0;
 }

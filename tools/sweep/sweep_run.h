@@ -16,16 +16,19 @@ class SweepRun {
   /// `command` is the command line, for the record.
   SweepRun(const SweepOptions& options, const std::vector<std::string>& command);
 
-  /// Runs it, or goes on with it. Gives the exit status: 1 where a point failed or a search did not land.
+  /// Runs it, or goes on with it. Gives the exit status: 1 where a point failed, a search did not land, or
+  /// the results could not be written in the end.
   int run();
 
  private:
+  std::vector<Job> checked_jobs();
+  bool work();
   bool train_float();
-  bool run_grid();
   bool run_search();
   bool run_entries(std::vector<Entry>& entries);
   void add(Job job);
-  void write_results() const;
+  void take_up(Entry& entry);
+  void write_results(const std::string& status);
   int conclude();
 
   SweepOptions options_;
@@ -36,6 +39,7 @@ class SweepRun {
   std::vector<Entry> float_;    ///< the float training, where there is one
   std::vector<Entry> entries_;  ///< the points
   std::string verdict_;         ///< why a search did not land; "": it did, or there was none
+  std::string unwritten_;       ///< why the last results are not on disk; "": they are
 };
 
 }  // namespace bsq::cli

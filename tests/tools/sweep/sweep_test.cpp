@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <tuple>
 
 #include "tests/tools/tool_runs.h"
 
@@ -29,6 +29,12 @@ class Sweep : public testing::Test {
   }
   std::string flags(const std::string& folder) const {
     return base(folder) + " --model " + tiny_runs().eight_bits.file("model_best.h5");
+  }
+  // Two points whose runs are long enough to be stopped.
+  std::string slow_flags(const std::string& folder) const {
+    auto text = flags(folder);
+    text.replace(text.find("train-batch=25"), 14, "train-batch=5");
+    return "--alpha 1,8 --seed 3 --jobs 1" + text;
   }
   nlohmann::json results(const std::string& folder) const {
     return nlohmann::json::parse(read_bytes(folder_.file(folder + "/results.json")));
@@ -60,9 +66,11 @@ TEST_F(Sweep, RunsEveryPointAndRecordsIt) {
     EXPECT_EQ(point["commands"][0].get<std::string>().find("bsq_train --L1"), 0U) << point["commands"];
   }
   EXPECT_GT(points[1]["comp"], points[0]["comp"]);
-  EXPECT_EQ(csv("grid").find(
-                "alpha,seed,status,comp,comp_stored,top1_bsq_train,top1_finetune,loss,bits conv1.weight"),
-            0U);
+  EXPECT_EQ(results("grid")["status"], "done");
+  EXPECT_EQ(
+      csv("grid").find(
+          "point,alpha,seed,status,comp,comp_stored,top1_bsq_train,top1_finetune,loss,bits conv1.weight"),
+      0U);
 }
 
 TEST_F(Sweep, ACommandOfTheRecordMakesTheSameRun) {
@@ -84,26 +92,27 @@ TEST_F(Sweep, WithoutAModelAFloatNetworkComesFirst) {
   ASSERT_EQ(json["points"].size(), 2U);
   EXPECT_EQ(json["points"][1]["name"], "fixed-3-seed-1234");
   EXPECT_NEAR(json["points"][1]["comp"], 32.0 / 3, 0.2);
-  EXPECT_TRUE(fs::exists(folder_.file("full/float/model_best.h5")));
+  EXPECT_EQ(json["float"]["top1"], read_checkpoint(folder_.file("full/float/model_best.h5")).top1);
+  EXPECT_TRUE(holds(csv("full"), "\nfixed-3-seed-1234,,1234,done,")) << csv("full");
 }
 
-// Starts a sweep and kills it, and nothing else, once `file` is there.
-void kill_once_there_is(const std::string& file, const std::string& arguments) {
-  run_command("'" + program("sweep") + "' " + arguments + " & pid=$!; for i in $(seq 3000); do [ -e '" +
-              file + "' ] && break; sleep 0.02; done; kill -KILL $pid; wait $pid");
+// Starts a sweep and sends a signal to it, and nothing else, once `file` is there.
+CommandResult signal_once_there_is(const std::string& signal, const std::string& file,
+                                   const std::string& arguments) {
+  const auto result =
+      run_command("'" + program("sweep") + "' " + arguments + " & pid=$!; for i in $(seq 3000); do [ -e '" +
+                  file + "' ] && break; sleep 0.02; done; kill -" + signal + " $pid; wait $pid");
   EXPECT_TRUE(fs::exists(file)) << file;
+  return result;
 }
 
 TEST_F(Sweep, KilledTwiceItEndsWithTheSameResults) {
-  const auto arguments = [&](const std::string& folder) {
-    auto text = flags(folder);
-    text.replace(text.find("train-batch=25"), 14, "train-batch=5");
-    return "--alpha 1,8 --seed 3 --jobs 1" + text;
-  };
+  const auto arguments = [&](const std::string& folder) { return slow_flags(folder); };
   ASSERT_EQ(run_tool("sweep", arguments("whole")).status, 0);
-  kill_once_there_is(folder_.file("killed/alpha-1-seed-3/bsq/checkpoint.h5"), arguments("killed"));
+  signal_once_there_is("KILL", folder_.file("killed/alpha-1-seed-3/bsq/checkpoint.h5"), arguments("killed"));
   EXPECT_NE(results("killed")["points"][0]["status"], "done");
-  kill_once_there_is(folder_.file("killed/alpha-8-seed-3/bsq/checkpoint.h5"), arguments("killed"));
+  EXPECT_EQ(results("killed")["status"], "running");
+  signal_once_there_is("KILL", folder_.file("killed/alpha-8-seed-3/bsq/checkpoint.h5"), arguments("killed"));
   EXPECT_EQ(results("killed")["points"][0]["status"], "done");
   EXPECT_NE(results("killed")["points"][1]["status"], "done");
   const auto finished = folder_.file("killed/alpha-1-seed-3/finetune/best_bin.h5");
@@ -118,14 +127,82 @@ TEST_F(Sweep, KilledTwiceItEndsWithTheSameResults) {
   }
 }
 
+TEST_F(Sweep, StoppedBySignalsItSavesAndEndsWithTheSameResults) {
+  ASSERT_EQ(run_tool("sweep", slow_flags("whole")).status, 0);
+  const std::vector<std::tuple<std::string, std::string, int>> stops = {{"INT", "alpha-1-seed-3", 130},
+                                                                        {"TERM", "alpha-8-seed-3", 143}};
+  for (const auto& [signal, point, status] : stops) {
+    SCOPED_TRACE(signal);
+    const auto state = folder_.file("stopped/" + point + "/bsq/checkpoint.h5");
+    const auto stopped = signal_once_there_is(signal, state, slow_flags("stopped"));
+    EXPECT_EQ(stopped.status, status) << stopped.err;
+    EXPECT_TRUE(holds(stopped.err, "\n" + point + ": stopped, its state is saved\n")) << stopped.err;
+    EXPECT_TRUE(holds(stopped.err, "\nstopped by a signal; the same command goes on\n")) << stopped.err;
+    EXPECT_EQ(results("stopped")["status"], "stopped");
+    EXPECT_EQ(results("stopped")["points"][1]["status"], "waiting");
+  }
+  const auto result = run_tool("sweep", slow_flags("stopped"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(csv("stopped"), csv("whole"));
+}
+
 TEST_F(Sweep, AFailedPointDoesNotStopTheOthersAndIsReported) {
   const std::string grid = "--alpha 2 --vary lr=1e6,0.05 --jobs 1";
   const auto result = run_tool("sweep", grid + flags("fails"));
   EXPECT_EQ(result.status, 1);
   EXPECT_NE(result.err.find("\nsweep: failed: alpha-2-seed-1234-lr-1e6\n"), std::string::npos) << result.err;
+  EXPECT_EQ(results("fails")["status"], "failed");
   const auto points = results("fails")["points"];
   EXPECT_EQ(points[0]["status"], "failed");
   EXPECT_NE(points[0]["error"].get<std::string>().find("the loss is"), std::string::npos) << points[0];
+  EXPECT_EQ(points[1]["status"], "done");
+}
+
+TEST_F(Sweep, ResultsThatCannotBeWrittenForAMomentEndNothing) {
+  const auto file = folder_.file("moment/results.csv");
+  fs::create_directories(file + "/in/its/place");
+  const auto point = folder_.file("moment/alpha-1-seed-3");
+  const auto result = run_command("(for i in $(seq 3000); do [ -e " + point +
+                                  "/bsq/checkpoint.h5 ] && break; sleep 0.02; done; rm -r " + file + ") & '" +
+                                  program("sweep") + "' --alpha 1 --seed 3" + flags("moment"));
+  EXPECT_EQ(result.status, 0) << result.err;
+  const auto line = "cannot write " + file;
+  EXPECT_EQ(result.err.find(line), result.err.rfind(line)) << result.err;
+  EXPECT_EQ(result.err.find(line), 0U) << result.err;
+  EXPECT_TRUE(holds(csv("moment"), "\nalpha-1-seed-3,1,3,done,"));
+
+  fs::remove(file);
+  fs::create_directories(file + "/in/its/place");
+  const auto again = run_tool("sweep", "--alpha 1 --seed 3" + flags("moment"));
+  EXPECT_EQ(again.status, 1);
+  EXPECT_TRUE(holds(again.err, "\nsweep: " + line)) << again.err;
+  EXPECT_EQ(results("moment")["status"], "done");
+}
+
+void damage(const std::string& file) {
+  auto bytes = read_bytes(file);
+  bytes[bytes.size() / 3] = static_cast<char>(bytes[bytes.size() / 3] ^ 4);
+  write_bytes(file, bytes);
+}
+
+TEST_F(Sweep, ADamagedCheckpointCostsAtMostItsPoint) {
+  ASSERT_EQ(run_tool("sweep", "--alpha 1,8 --seed 3" + flags("damaged")).status, 0);
+  const auto whole = csv("damaged");
+  const auto stage = folder_.file("damaged/alpha-1-seed-3/bsq");
+  damage(stage + "/checkpoint.h5");
+  const auto mended = run_tool("sweep", "--alpha 1,8 --seed 3" + flags("damaged"));
+  EXPECT_EQ(mended.status, 0) << mended.err;
+  EXPECT_TRUE(holds(mended.err, "alpha-1-seed-3: " + stage + "/checkpoint.h5: damaged")) << mended.err;
+  EXPECT_EQ(csv("damaged"), whole);
+
+  damage(stage + "/checkpoint.h5");
+  damage(stage + "/checkpoint.prev.h5");
+  fs::remove_all(folder_.file("damaged/alpha-8-seed-3/finetune"));
+  const auto failed = run_tool("sweep", "--alpha 1,8 --seed 3" + flags("damaged"));
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_TRUE(holds(failed.err, "\nsweep: failed: alpha-1-seed-3\n")) << failed.err;
+  const auto points = results("damaged")["points"];
+  EXPECT_TRUE(holds(points[0]["error"], stage + "/checkpoint.h5: damaged")) << points[0];
   EXPECT_EQ(points[1]["status"], "done");
 }
 
@@ -151,8 +228,12 @@ TEST_F(Sweep, AFolderWithOtherRunsIsRefused) {
   const auto before = csv("used");
   const auto result = run_tool("sweep", "--alpha 1 --train momentum=0.5" + flags("used"));
   EXPECT_EQ(result.status, 1);
-  EXPECT_NE(result.err.find("momentum"), std::string::npos) << result.err;
+  EXPECT_TRUE(holds(result.err, "/point.json: holds no '--momentum 0.5'; expected it (")) << result.err;
   EXPECT_EQ(csv("used"), before);
+  const auto again =
+      run_tool("sweep", "--alpha 1" + flags("../" + folder_.path().filename().string() + "//./used/"));
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(again.err, "") << "the same folder, spelled otherwise";
 }
 
 TEST_F(Sweep, BadInputIsOneLineAndLeavesNoFolder) {
@@ -165,6 +246,7 @@ TEST_F(Sweep, BadInputIsOneLineAndLeavesNoFolder) {
       {"--alpha 1 --train no-such-flag=1", "no-such-flag"},
       {"--alpha 1 --finetune epochs=-3", "-3"},
       {"--alpha 1 --vary decay=1,2", "decay"},
+      {"--alpha 1 --vary 'data=a/b,a_b'", "data a/b and data a_b would share the folder"},
       {"--target-comp 8 --seed 1,2", "--seed"},
       {"--target-comp 8 --tolerance 0", "--tolerance"},
       {"--alpha 1 --fixed-bits 4", "holds bits"},
