@@ -1,5 +1,4 @@
 #include "tools/report/run_record.h"
-#include "tools/report/text_file.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include "bsq/bits/reconstruction.h"
 #include "bsq/bits/requantization.h"
 #include "bsq/error.h"
+#include "tools/report/text_file.h"
 #include "tools/sweep/result.h"
 
 namespace bsq::cli {
@@ -18,6 +18,7 @@ namespace {
 
 constexpr int64_t kBuckets = 48;
 constexpr const char* kModels[] = {"best_bin.h5", "checkpoint.h5", "model_best.h5"};
+constexpr const char* kBest = "/model_best.h5";
 
 // The binary planes that a stored tensor stands for.
 BitPlanes binary_planes(const StoredTensor& stored) {
@@ -88,13 +89,18 @@ RunKind kind_of(const Checkpoint& file, const std::vector<std::string>& columns)
   return is_trained ? RunKind::kBits : RunKind::kFinetune;
 }
 
-void take_training(RunRecord& run, const std::string& path) {
-  const auto file = read_checkpoint_summary(path);
+void take_training(RunRecord& run, const Checkpoint& file) {
   if (file.training) {
     run.columns = file.training->columns;
     run.history = file.training->history;
   }
   run.configuration = file.configuration;
+}
+
+// The best epoch of a float run is what sweeps go on from. Before there is one the file is an earlier run's.
+bool is_best_wanted(const Checkpoint& last, const std::string& folder) {
+  return last.kind == CheckpointKind::kFloat && last.training && last.training->best_epoch >= 0 &&
+         fs::exists(folder + kBest);
 }
 
 std::string model_file(const std::string& folder) {
@@ -130,20 +136,27 @@ std::string RunRecord::flag(const std::string& name) const {
 bool is_run_folder(const std::string& folder) { return !model_file(folder).empty(); }
 
 RunRecord read_run(const std::string& folder) {
-  const auto path = model_file(folder);
+  auto path = model_file(folder);
   if (path.empty()) {
     throw Error(folder + ": holds no checkpoint.h5, best_bin.h5 or model_best.h5; expected a run's folder");
   }
-  const auto file = read_checkpoint(path);
   RunRecord run;
+  auto file = read_checkpoint(path);
+  run.configuration = file.configuration;
+  const auto last = folder + "/checkpoint.h5";
+  if (path == last) {
+    take_training(run, file);
+    if (is_best_wanted(file, folder)) {
+      path = folder + kBest;
+      file = read_checkpoint(path);
+    }
+  } else if (fs::exists(last)) {
+    take_training(run, read_checkpoint_summary(last));
+  }
   run.folder = folder;
   run.top1 = file.top1;
-  run.configuration = file.configuration;
   if (!file.training) {
     run.bytes = fs::file_size(path);
-  }
-  if (fs::exists(folder + "/checkpoint.h5")) {
-    take_training(run, folder + "/checkpoint.h5");
   }
   run.kind = kind_of(file, run.columns);
   const auto sizes = frozen_sizes(file);

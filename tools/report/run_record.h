@@ -43,8 +43,9 @@ struct RunRecord {
 
 /// Whether a folder holds a run's files.
 bool is_run_folder(const std::string& folder);
-/// Reads the best model that the run has for use (best_bin.h5, checkpoint.h5 or model_best.h5), its history
-/// and adjustments. A run that goes on is read as far as it is. Throws bsq::Error for broken files.
+/// Reads the model that the run has for use (best_bin.h5, of a float run model_best.h5, else checkpoint.h5),
+/// its history and adjustments. A run that goes on is read as far as it is. Throws bsq::Error for broken
+/// files.
 RunRecord read_run(const std::string& folder);
 
 }  // namespace bsq::cli

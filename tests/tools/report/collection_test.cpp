@@ -44,6 +44,25 @@ TEST(RunRecord, HoldsTheHistoryTheAdjustmentsAndTheModel) {
   }
 }
 
+// The best epoch and the last one are told apart by an accuracy that no epoch has.
+TEST(RunRecord, AFloatRunIsItsBestEpochWhichSweepsBeginWith) {
+  const test::TemporaryFolder folder;
+  const auto run = folder.file("float");
+  std::filesystem::copy(tiny_runs().full.folder, run);
+  auto best = read_checkpoint(run + "/model_best.h5");
+  best.top1 = 77.5;
+  write_checkpoint(run + "/model_best.h5", best);
+  auto found = read_run(run);
+  EXPECT_EQ(found.top1, 77.5);
+  EXPECT_EQ(found.bytes, std::filesystem::file_size(run + "/model_best.h5"));
+  EXPECT_EQ(found.history.size(), 2U) << "the curves are those of all epochs";
+
+  auto last = read_checkpoint(run + "/checkpoint.h5");
+  last.training->best_epoch = -1;
+  write_checkpoint(run + "/checkpoint.h5", last);
+  EXPECT_EQ(read_run(run).top1, last.top1) << "the best model is that of a run before";
+}
+
 TEST(Collection, JoinsATrainingAndItsFinetuning) {
   const auto points =
       collect_points({tiny_runs().full.folder, tiny_runs().bsq.folder, tiny_runs().finetuned.folder});
