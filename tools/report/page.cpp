@@ -99,25 +99,28 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text;
 }
 
-// n bits and a sign a weight; 0-bit tensors cost nothing.
-double stored_bytes(const TensorRecord& tensor) {
-  const int64_t bits = tensor.bits == 0 || tensor.bits == 32 ? tensor.bits : tensor.bits + 1;
-  return static_cast<double>(tensor.weights * bits) / 8;
+std::string size_row(const std::string& name, const std::string& shape, const TensorRecord& tensor,
+                     int64_t all_bits) {
+  const auto stored = static_cast<double>(tensor.stored_bits());
+  const auto weights = std::to_string(tensor.weights);
+  return "<tr><td>" + html_text(name) + "</td><td data-v=\"" + weights + "\">" + shape + "</td><td>" +
+         weights + "</td><td>" + std::to_string(tensor.bits) + "</td><td>" + html_number(stored / 8, 0) +
+         "</td><td>" + html_number(all_bits > 0 ? 100 * stored / static_cast<double>(all_bits) : 0, 1) +
+         "</td></tr>\n";
 }
 
 std::string sizes_table(const RunRecord& run) {
   auto text = head_of({"tensor", "shape", "weights", "bits", "stored, bytes", "of the model, %"});
-  double sum = 0;
-  for (const auto& tensor : run.tensors) {
-    sum += stored_bytes(tensor);
+  const auto all_bits = run.stored_bits();
+  for (const auto* tensors : {&run.tensors, &run.float_tensors}) {
+    for (const auto& tensor : *tensors) {
+      text += size_row(tensor.name, shape_text(tensor.shape), tensor, all_bits);
+    }
   }
-  for (const auto& tensor : run.tensors) {
-    const double bytes = stored_bytes(tensor);
-    text += "<tr><td>" + html_text(tensor.name) + "</td><td data-v=\"" + std::to_string(tensor.weights) +
-            "\">" + shape_text(tensor.shape) + "</td><td>" + std::to_string(tensor.weights) + "</td><td>" +
-            std::to_string(tensor.bits) + "</td><td>" + html_number(bytes, 0) + "</td><td>" +
-            html_number(sum > 0 ? 100 * bytes / sum : 0, 1) + "</td></tr>\n";
-  }
+  TensorRecord others;
+  others.weights = run.other_floats;
+  others.bits = kFloatBits;
+  text += size_row("other float (normalization, biases, ranges, scales)", "–", others, all_bits);
   return text + "</tbody></table></div>\n";
 }
 

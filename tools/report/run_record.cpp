@@ -62,22 +62,41 @@ TensorRecord record_of(const std::string& name, const StoredTensor& stored, int6
   return record;
 }
 
-// Of a float network the tensors that would hold bits: weights of more than one dimension.
+TensorRecord float_record(const std::string& name, const torch::Tensor& value) {
+  TensorRecord record;
+  record.name = name;
+  record.shape = value.sizes().vec();
+  record.weights = value.numel();
+  record.bits = kFloatBits;
+  return record;
+}
+
+// Weights have more than one dimension. Of a float network they are those that would hold bits.
+void take_float(RunRecord& run, const std::string& name, const torch::Tensor& value, bool is_float_network) {
+  if (!value.is_floating_point()) {
+    return;
+  }
+  if (value.dim() <= 1) {
+    run.other_floats += value.numel();
+    return;
+  }
+  auto& tensors = is_float_network ? run.tensors : run.float_tensors;
+  tensors.push_back(float_record(name, value));
+  if (is_float_network) {
+    take_weights(tensors.back(), value);
+  }
+}
+
 void take_tensors(RunRecord& run, const Checkpoint& file) {
   const auto bits = frozen_bits(file);
   size_t next = 0;
   for (const auto& [name, stored] : file.network) {
-    if (stored.encoding != Encoding::kFloat) {
-      run.tensors.push_back(record_of(name, stored, bits[next++].second));
-    } else if (file.kind == CheckpointKind::kFloat && stored.value.dim() > 1) {
-      TensorRecord record;
-      record.name = name;
-      record.shape = stored.value.sizes().vec();
-      record.weights = stored.value.numel();
-      record.bits = 32;
-      take_weights(record, stored.value);
-      run.tensors.push_back(record);
+    if (stored.encoding == Encoding::kFloat) {
+      take_float(run, name, stored.value, file.kind == CheckpointKind::kFloat);
+      continue;
     }
+    run.tensors.push_back(record_of(name, stored, bits[next++].second));
+    run.other_floats += run.tensors.back().bits > 0 ? 1 : 0;  // the scale
   }
 }
 
@@ -113,6 +132,20 @@ std::string model_file(const std::string& folder) {
 }
 
 }  // namespace
+
+int64_t TensorRecord::stored_bits() const {
+  return weights * (bits == 0 || bits == kFloatBits ? bits : bits + 1);
+}
+
+int64_t RunRecord::stored_bits() const {
+  int64_t sum = kFloatBits * other_floats;
+  for (const auto* some : {&tensors, &float_tensors}) {
+    for (const auto& tensor : *some) {
+      sum += tensor.stored_bits();
+    }
+  }
+  return sum;
+}
 
 std::vector<double> RunRecord::column(const std::string& name) const {
   const auto at = std::find(columns.begin(), columns.end(), name);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "bsq/error.h"
@@ -61,6 +62,32 @@ TEST(RunRecord, AFloatRunIsItsBestEpochWhichSweepsBeginWith) {
   last.training->best_epoch = -1;
   write_checkpoint(run + "/checkpoint.h5", last);
   EXPECT_EQ(read_run(run).top1, last.top1) << "the best model is that of a run before";
+}
+
+int64_t float_elements(const Checkpoint& file) {
+  int64_t sum = 0;
+  for (const auto& [name, stored] : file.network) {
+    sum += stored.value.is_floating_point() ? stored.value.numel() : 0;
+  }
+  return sum;
+}
+
+TEST(RunRecord, TheSizesOfAllTensorsAreThatOfTheModel) {
+  const test::TemporaryFolder folder;
+  const auto run = folder.file("kept");
+  const auto source = tiny_runs().full.file("model_best.h5");
+  test::run_tiny("convert", "--Nbits 2 --keep-float 'layer3*' --model " + source + " --checkpoint " + run);
+  const auto found = read_run(run);
+  const auto elements = static_cast<double>(float_elements(read_checkpoint(source)));
+  const auto stored = test::described(run + "/model_best.h5")["comp_stored"].get<double>();
+  EXPECT_NEAR(32 * elements / static_cast<double>(found.stored_bits()), stored, 1e-9 * stored);
+  const auto is_kept = [](const TensorRecord& t) {
+    return t.name == "layer3.0.conv1.weight" && t.bits == 32;
+  };
+  EXPECT_TRUE(std::any_of(found.float_tensors.begin(), found.float_tensors.end(), is_kept));
+
+  const auto full = read_run(tiny_runs().full.folder);
+  EXPECT_EQ(full.stored_bits(), 32 * static_cast<int64_t>(elements));
 }
 
 TEST(Collection, JoinsATrainingAndItsFinetuning) {

@@ -40,6 +40,7 @@ TEST(Report, ThePageHoldsAllAndNeedsNothing) {
   EXPECT_EQ(page.find("url("), std::string::npos);
   EXPECT_EQ(page.find("@import"), std::string::npos);
   EXPECT_NE(page.find("bsq_train --config " + tiny_runs().bsq.folder + "/config.cfg"), std::string::npos);
+  EXPECT_TRUE(holds(page, "<td>other float (normalization"));
   EXPECT_EQ(page.find("http-equiv"), std::string::npos);
   for (const auto& entry : fs::directory_iterator(folder.file("page/plots"))) {
     EXPECT_NE(entry.path().filename().string()[0], '.') << entry.path();
