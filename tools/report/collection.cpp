@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "bsq/error.h"
+#include "tools/sweep/settings.h"
 
 namespace bsq::cli {
 namespace fs = std::filesystem;
@@ -34,11 +35,24 @@ int64_t fixed_width(const RunRecord& run) {
   return at_most * 10 > weights * 9 ? most : 0;
 }
 
+// A folder beside the run's, which stays as it is.
+std::string folder_again(const std::string& folder) {
+  auto path = fs::path(folder).lexically_normal();
+  path = path.filename().empty() ? path.parent_path() : path;
+  const bool is_named = path != "." && path.filename() != "..";
+  return (is_named ? path : fs::canonical(path)).string() + "-again";
+}
+
 std::string rerun(const RunRecord& run) {
   const char* program = run.flag("epochs").empty()       ? "convert"
                         : run.kind == RunKind::kFinetune ? "finetune"
                                                          : "bsq_train";
-  return std::string(program) + " --config " + run.folder + "/config.cfg";
+  const auto again = folder_again(run.folder);
+  std::vector<std::string> words = {program, "--config", run.folder + "/config.cfg", "--checkpoint", again};
+  if (const auto exported = run.flag("export-pth"); !exported.empty()) {
+    words.insert(words.end(), {"--export-pth", again + fs::path(exported).extension().string()});
+  }
+  return shell_text(words);
 }
 
 ReportPoint point_of(RunRecord run) {

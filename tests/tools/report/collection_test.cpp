@@ -90,6 +90,17 @@ TEST(RunRecord, TheSizesOfAllTensorsAreThatOfTheModel) {
   EXPECT_EQ(full.stored_bits(), 32 * static_cast<int64_t>(elements));
 }
 
+// Its own folder written anew would be the end of the run that the page describes.
+TEST(Collection, ARunAgainGoesToANewFolder) {
+  const auto& run = tiny_runs().finetuned;
+  const auto again = run.folder + "-again";
+  const auto expected = "finetune --config " + run.folder + "/config.cfg --checkpoint " + again +
+                        " --export-pth " + again + ".pth";
+  EXPECT_EQ(collect_points({run.folder})[0].commands, std::vector<std::string>{expected});
+  const auto slash = collect_points({tiny_runs().eight_bits.folder + "/"})[0].commands[0];
+  EXPECT_EQ(slash.substr(slash.rfind(' ') + 1), tiny_runs().eight_bits.folder + "-again");
+}
+
 TEST(Collection, JoinsATrainingAndItsFinetuning) {
   const auto points =
       collect_points({tiny_runs().full.folder, tiny_runs().bsq.folder, tiny_runs().finetuned.folder});
