@@ -1,14 +1,16 @@
 #include "tools/report/run_record.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "bsq/bits/precision_adjustment.h"
 #include "bsq/bits/reconstruction.h"
 #include "bsq/bits/requantization.h"
 #include "bsq/error.h"
+#include "tools/cli/resumable.h"
 #include "tools/report/text_file.h"
 #include "tools/sweep/result.h"
 
@@ -17,8 +19,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t kBuckets = 48;
-constexpr const char* kModels[] = {"best_bin.h5", "checkpoint.h5", "model_best.h5"};
+constexpr const char* kFrozen = "/best_bin.h5";
 constexpr const char* kBest = "/model_best.h5";
+constexpr const char* kLast = "/checkpoint.h5";
+constexpr const char* kBeforeLast = "/checkpoint.prev.h5";
 
 // The binary planes that a stored tensor stands for.
 BitPlanes binary_planes(const StoredTensor& stored) {
@@ -108,27 +112,45 @@ RunKind kind_of(const Checkpoint& file, const std::vector<std::string>& columns)
   return is_trained ? RunKind::kBits : RunKind::kFinetune;
 }
 
+// A run that is resumed with more epochs says so in config.cfg first.
 void take_training(RunRecord& run, const Checkpoint& file) {
   if (file.training) {
     run.columns = file.training->columns;
     run.history = file.training->history;
   }
-  run.configuration = file.configuration;
+  const auto newest = read_text(run.folder + "/config.cfg");
+  run.configuration = newest.empty() ? file.configuration : newest;
+}
+
+// bsq_train ends with the final adjustment, which leaves the network before it in the state; finetune with
+// best_bin.h5.
+bool is_over(const RunRecord& run, const Checkpoint& last) {
+  const auto epochs = run.flag("epochs");
+  if (!last.training || epochs.empty()) {
+    return true;
+  }
+  const bool has_end = run.kind == RunKind::kFloat  ? true
+                       : run.kind == RunKind::kBits ? !last.training->network.empty()
+                                                    : fs::exists(run.folder + kFrozen);
+  return has_end && last.training->next_epoch >= std::atoll(epochs.c_str());
+}
+
+std::optional<Resumable> last_state(const std::string& folder) {
+  const bool is_there = fs::exists(folder + kLast) || fs::exists(folder + kBeforeLast);
+  return is_there ? std::optional(read_resumable(folder)) : std::nullopt;
 }
 
 // The best epoch of a float run is what sweeps go on from. Before there is one the file is an earlier run's.
-bool is_best_wanted(const Checkpoint& last, const std::string& folder) {
-  return last.kind == CheckpointKind::kFloat && last.training && last.training->best_epoch >= 0 &&
-         fs::exists(folder + kBest);
+bool is_best_wanted(const Checkpoint& last) {
+  return last.kind == CheckpointKind::kFloat && last.training && last.training->best_epoch >= 0;
 }
 
-std::string model_file(const std::string& folder) {
-  for (const auto* name : kModels) {
-    if (fs::exists(folder + "/" + name)) {
-      return folder + "/" + name;
-    }
+std::string model_file(const std::string& folder, const std::optional<Resumable>& last) {
+  if (fs::exists(folder + kFrozen)) {
+    return folder + kFrozen;
   }
-  return "";
+  const bool has_best = fs::exists(folder + kBest);
+  return last && !(has_best && is_best_wanted(last->file)) ? last->path : folder + kBest;
 }
 
 }  // namespace
@@ -166,32 +188,25 @@ std::string RunRecord::flag(const std::string& name) const {
   return "";
 }
 
-bool is_run_folder(const std::string& folder) { return !model_file(folder).empty(); }
+bool is_run_folder(const std::string& folder) {
+  const auto has = [&](const char* name) { return fs::exists(folder + name); };
+  return has(kFrozen) || has(kBest) || has(kLast) || has(kBeforeLast);
+}
 
 RunRecord read_run(const std::string& folder) {
-  auto path = model_file(folder);
-  if (path.empty()) {
-    throw Error(folder + ": holds no checkpoint.h5, best_bin.h5 or model_best.h5; expected a run's folder");
-  }
+  const auto last = last_state(folder);
+  const auto path = model_file(folder, last);
+  const auto file = last && last->path == path ? last->file : read_checkpoint(path);
   RunRecord run;
-  auto file = read_checkpoint(path);
-  run.configuration = file.configuration;
-  const auto last = folder + "/checkpoint.h5";
-  if (path == last) {
-    take_training(run, file);
-    if (is_best_wanted(file, folder)) {
-      path = folder + kBest;
-      file = read_checkpoint(path);
-    }
-  } else if (fs::exists(last)) {
-    take_training(run, read_checkpoint_summary(last));
-  }
   run.folder = folder;
+  run.note = last ? last->note : "";
   run.top1 = file.top1;
   if (!file.training) {
     run.bytes = fs::file_size(path);
   }
+  take_training(run, last ? last->file : file);
   run.kind = kind_of(file, run.columns);
+  run.is_over = is_over(run, last ? last->file : file);
   const auto sizes = frozen_sizes(file);
   run.comp = sizes.first;
   run.comp_stored = sizes.second;

@@ -41,6 +41,8 @@ struct RunRecord {
   std::vector<TensorRecord> float_tensors;  ///< beside them: weights that stay float, without histograms
   int64_t other_floats = 0;   ///< numbers in none of these: normalization, float biases, ranges, scales
   std::string configuration;  ///< INI
+  bool is_over = false;       ///< all its epochs are done, and what comes after them
+  std::string note;           ///< why checkpoint.prev.h5 stands for checkpoint.h5; "" where it does not
   uint64_t bytes = 0;         ///< of the model file; 0 where it also holds the state of a run
 
   /// A column of the history by its name, empty where there is none.
@@ -54,8 +56,8 @@ struct RunRecord {
 /// Whether a folder holds a run's files.
 bool is_run_folder(const std::string& folder);
 /// Reads the model that the run has for use (best_bin.h5, of a float run model_best.h5, else checkpoint.h5),
-/// its history and adjustments. A run that goes on is read as far as it is. Throws bsq::Error for broken
-/// files.
+/// its history and adjustments; checkpoint.prev.h5 where checkpoint.h5 is damaged. A run that goes on is read
+/// as far as it is. Throws bsq::Error for broken files.
 RunRecord read_run(const std::string& folder);
 
 }  // namespace bsq::cli
