@@ -21,7 +21,7 @@ void on_signal(int signal) {
     end_at_once(signal, "stopped by a signal before training; nothing to save\n");
   }
   if (stop_signal != 0 && signal == SIGINT) {
-    end_at_once(signal, "\nstopped at once; the last checkpoint stays\n");
+    end_at_once(signal, "\nstopped at once; what was saved stays\n");
   }
   stop_signal = signal;
 }

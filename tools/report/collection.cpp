@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "bsq/error.h"
+#include "tools/sweep/settings.h"
 
 namespace bsq::cli {
 namespace fs = std::filesystem;
@@ -34,18 +36,31 @@ int64_t fixed_width(const RunRecord& run) {
   return at_most * 10 > weights * 9 ? most : 0;
 }
 
+// A folder beside the run's, which stays as it is.
+std::string folder_again(const std::string& folder) {
+  auto path = fs::path(folder).lexically_normal();
+  path = path.filename().empty() ? path.parent_path() : path;
+  const bool is_named = path != "." && path.filename() != "..";
+  return (is_named ? path : fs::canonical(path)).string() + "-again";
+}
+
 std::string rerun(const RunRecord& run) {
   const char* program = run.flag("epochs").empty()       ? "convert"
                         : run.kind == RunKind::kFinetune ? "finetune"
                                                          : "bsq_train";
-  return std::string(program) + " --config " + run.folder + "/config.cfg";
+  const auto again = folder_again(run.folder);
+  std::vector<std::string> words = {program, "--config", run.folder + "/config.cfg", "--checkpoint", again};
+  if (const auto exported = run.flag("export-pth"); !exported.empty()) {
+    words.insert(words.end(), {"--export-pth", again + fs::path(exported).extension().string()});
+  }
+  return shell_text(words);
 }
 
 ReportPoint point_of(RunRecord run) {
   ReportPoint point;
   point.name = name_of(run.folder);
   point.label = point.name;
-  point.status = "done";
+  point.status = run.is_over ? "done" : "running";
   point.commands = {rerun(run)};
   if (run.kind == RunKind::kFloat) {
     point.kind = PointKind::kFloat;
@@ -61,20 +76,65 @@ ReportPoint point_of(RunRecord run) {
   return point;
 }
 
+std::string not_results(const std::string& path) {
+  return path + ": is not what a sweep writes; expected its results";
+}
+
 json read_results(const std::string& path) {
   std::ifstream in(path);
   auto found = json::parse(in, nullptr, /*allow_exceptions=*/false);
   if (!found.is_object() || !found.contains("points") || !found["points"].is_array()) {
-    throw Error(path + ": is not what a sweep writes; expected its results");
+    throw Error(not_results(path));
   }
   return found;
 }
 
-std::optional<RunRecord> read_if_there(const std::string& folder) {
-  return is_run_folder(folder) ? std::optional(read_run(folder)) : std::nullopt;
+void take_damage(Collection& all, ReportPoint& point, const std::string& what) {
+  point.status = "failed";
+  point.error = what.substr(0, what.find('\n'));
+  all.damage.push_back(point.error);
 }
 
-ReportPoint sweep_point(const std::string& folder, const json& found) {
+// Whatever a file's content leads to must not keep the others off the page.
+std::optional<RunRecord> try_read(Collection& all, ReportPoint& point, const std::string& folder) {
+  try {
+    auto run = read_run(folder);
+    if (!run.note.empty()) {
+      all.fallbacks.push_back(run.note);
+    }
+    return run;
+  } catch (const std::exception& error) {
+    take_damage(all, point, error.what());
+    return std::nullopt;
+  }
+}
+
+std::optional<RunRecord> read_if_there(Collection& all, ReportPoint& point, const std::string& folder) {
+  return is_run_folder(folder) ? try_read(all, point, folder) : std::nullopt;
+}
+
+ReportPoint unknown_point(const std::string& folder) {
+  ReportPoint point;
+  point.name = point.label = name_of(folder);
+  point.kind = PointKind::kUnknown;
+  return point;
+}
+
+ReportPoint run_point(Collection& all, const std::string& folder) {
+  auto point = unknown_point(folder);
+  if (auto run = try_read(all, point, folder)) {
+    point = point_of(std::move(*run));
+  }
+  return point;
+}
+
+void collect_run(Collection& all, const std::string& folder) {
+  auto point = run_point(all, folder);
+  all.is_running |= !is_settled(point);
+  all.points.push_back(std::move(point));
+}
+
+ReportPoint sweep_point(Collection& all, const std::string& folder, const json& found) {
   ReportPoint point;
   point.name = found.value("name", "");
   point.status = found.value("status", "");
@@ -84,29 +144,65 @@ ReportPoint sweep_point(const std::string& folder, const json& found) {
   point.alpha = flags.count("alpha") != 0 ? flags.at("alpha") : "";
   point.label = point.alpha.empty() ? point.name : point.alpha;
   const auto below = folder + "/" + found.value("folder", "");
-  point.trained = read_if_there(below + "/bsq");
-  point.finetuned = read_if_there(below + "/finetune");
+  point.trained = read_if_there(all, point, below + "/bsq");
+  point.finetuned = read_if_there(all, point, below + "/finetune");
   if (point.alpha.empty()) {
     point.kind = PointKind::kFixed;
-    point.trained = read_if_there(below + "/fixed");
+    point.trained = read_if_there(all, point, below + "/fixed");
     const auto* run = point.model();
     point.label = run == nullptr ? point.name : std::to_string(fixed_width(*run)) + " bit";
   }
   return point;
 }
 
-void collect_sweep(std::vector<ReportPoint>& points, const std::string& folder) {
-  const auto results = read_results(folder + "/results.json");
-  for (const auto& found : results["points"]) {
-    points.push_back(sweep_point(folder, found));
+// The sweep knows how far it is, also before there is a file.
+ReportPoint float_point(Collection& all, const std::string& folder, const json& found) {
+  auto point = unknown_point(folder);
+  if (is_run_folder(folder)) {
+    point = run_point(all, folder);
   }
-  if (results.contains("float") && is_run_folder(folder + "/float")) {
-    points.push_back(point_of(read_run(folder + "/float")));
-    points.back().commands = {results["float"].value("command", "")};
+  point.kind = PointKind::kFloat;
+  point.label = "float";
+  if (point.error.empty()) {
+    point.status = found.value("status", point.status);
+  }
+  point.commands = {found.value("command", "")};
+  return point;
+}
+
+// A search has moments in which all of its points are done, and at first none.
+bool is_sweep_running(const json& results, const std::vector<ReportPoint>& points) {
+  const auto status = results.value("status", "");
+  return status.empty() ? points.empty() || !std::all_of(points.begin(), points.end(), is_settled)
+                        : status == "running";
+}
+
+void collect_sweep(Collection& all, const std::string& folder) {
+  const auto results = read_results(folder + "/results.json");
+  std::vector<ReportPoint> points;
+  for (const auto& found : results["points"]) {
+    points.push_back(sweep_point(all, folder, found));
+  }
+  if (results.contains("float")) {
+    points.push_back(float_point(all, folder + "/float", results["float"]));
+  }
+  all.is_running |= is_sweep_running(results, points);
+  std::move(points.begin(), points.end(), std::back_inserter(all.points));
+}
+
+void try_collect_sweep(Collection& all, const std::string& folder) {
+  try {
+    collect_sweep(all, folder);
+  } catch (const json::exception&) {
+    all.points.push_back(unknown_point(folder));
+    take_damage(all, all.points.back(), not_results(folder + "/results.json"));
+  } catch (const Error& error) {
+    all.points.push_back(unknown_point(folder));
+    take_damage(all, all.points.back(), error.what());
   }
 }
 
-void collect_runs_below(std::vector<ReportPoint>& points, const std::string& folder) {
+void collect_runs_below(Collection& all, const std::string& folder) {
   std::vector<std::string> runs;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -119,7 +215,7 @@ void collect_runs_below(std::vector<ReportPoint>& points, const std::string& fol
   }
   std::sort(runs.begin(), runs.end());
   for (const auto& run : runs) {
-    points.push_back(point_of(read_run(run)));
+    collect_run(all, run);
   }
 }
 
@@ -138,6 +234,8 @@ void join_finetunings(std::vector<ReportPoint>& points) {
           origin(*other.finetuned) == fs::weakly_canonical(point.trained->folder, error)) {
         point.finetuned = std::move(other.finetuned);
         other.finetuned.reset();
+        point.status = point.status == "done" ? other.status : point.status;
+        other.status = "done";
         point.commands.push_back(other.commands.front());
         break;
       }
@@ -171,26 +269,24 @@ double ReportPoint::comp() const { return model() == nullptr ? std::nan("") : mo
 double ReportPoint::comp_stored() const { return model() == nullptr ? std::nan("") : model()->comp_stored; }
 double ReportPoint::top1() const { return model() == nullptr ? std::nan("") : model()->top1; }
 
-std::vector<ReportPoint> collect_points(const std::vector<std::string>& folders) {
-  std::vector<ReportPoint> points;
-  for (const auto& folder : folders) {
-    if (fs::exists(folder + "/results.json")) {
-      collect_sweep(points, folder);
-    } else if (is_run_folder(folder)) {
-      points.push_back(point_of(read_run(folder)));
-    } else {
-      collect_runs_below(points, folder);
-    }
-  }
-  join_finetunings(points);
-  make_names_unique(points);
-  return points;
+bool is_settled(const ReportPoint& point) {
+  return point.status == "done" || point.status == "failed" || point.status == "trained";
 }
 
-bool are_complete(const std::vector<ReportPoint>& points) {
-  return std::all_of(points.begin(), points.end(), [](const ReportPoint& point) {
-    return point.status == "done" || point.status == "failed" || point.status == "trained";
-  });
+Collection collect(const std::vector<std::string>& folders) {
+  Collection all;
+  for (const auto& folder : folders) {
+    if (fs::exists(folder + "/results.json")) {
+      try_collect_sweep(all, folder);
+    } else if (is_run_folder(folder)) {
+      collect_run(all, folder);
+    } else {
+      collect_runs_below(all, folder);
+    }
+  }
+  join_finetunings(all.points);
+  make_names_unique(all.points);
+  return all;
 }
 
 std::vector<size_t> pareto_front(const std::vector<double>& x, const std::vector<double>& y) {

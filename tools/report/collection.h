@@ -8,7 +8,7 @@
 
 namespace bsq::cli {
 
-enum class PointKind { kBsq, kFixed, kFloat };
+enum class PointKind { kBsq, kFixed, kFloat, kUnknown };
 
 /// One model of a report: a training run and the finetuning that followed it, either of which may be missing.
 struct ReportPoint {
@@ -16,7 +16,7 @@ struct ReportPoint {
   std::string label;  ///< short, for plots: "0.05" for alpha, "4 bit", "float"
   PointKind kind = PointKind::kBsq;
   std::string alpha;   ///< "" where there is none
-  std::string status;  ///< done, failed, waiting, ...
+  std::string status;  ///< done, failed, running, waiting, ...
   std::string error;
   std::optional<RunRecord> trained, finetuned;
   std::vector<std::string> commands;  ///< that make it again
@@ -29,13 +29,21 @@ struct ReportPoint {
   double top1() const;
 };
 
-/// Reads run folders, sweeps' folders, and folders of runs, as far as they are. A finetuning whose model came
-/// from another run among them makes one point with it. Throws bsq::Error for a folder without runs and for
-/// broken files.
-std::vector<ReportPoint> collect_points(const std::vector<std::string>& folders);
+/// What some folders hold.
+struct Collection {
+  std::vector<ReportPoint> points;
+  bool is_running = false;             ///< one of the runs or sweeps has not come to its end
+  std::vector<std::string> damage;     ///< a line for every run or sweep that cannot be read
+  std::vector<std::string> fallbacks;  ///< a line for every run read from checkpoint.prev.h5
+};
 
-/// Whether every sweep among the folders has come to its end.
-bool are_complete(const std::vector<ReportPoint>& points);
+/// Reads run folders, sweeps' folders, and folders of runs, as far as they are. A finetuning whose model came
+/// from another run among them makes one point with it. A run or sweep that cannot be read is a failed point.
+/// Throws bsq::Error for a folder without runs.
+Collection collect(const std::vector<std::string>& folders);
+
+/// Whether nothing more is to come of a point.
+bool is_settled(const ReportPoint& point);
 
 /// Indices of the points that no other one beats in both, by rising size: larger is better for `x` and `y`.
 /// Points that are not finite are left out.

@@ -41,6 +41,8 @@ std::string kind_text(const ReportPoint& point) {
       return "float";
     case PointKind::kFixed:
       return "fixed width";
+    case PointKind::kUnknown:
+      return "–";
     default:
       return "BSQ";
   }
@@ -99,25 +101,28 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text;
 }
 
-// n bits and a sign a weight; 0-bit tensors cost nothing.
-double stored_bytes(const TensorRecord& tensor) {
-  const int64_t bits = tensor.bits == 0 || tensor.bits == 32 ? tensor.bits : tensor.bits + 1;
-  return static_cast<double>(tensor.weights * bits) / 8;
+std::string size_row(const std::string& name, const std::string& shape, const TensorRecord& tensor,
+                     int64_t all_bits) {
+  const auto stored = static_cast<double>(tensor.stored_bits());
+  const auto weights = std::to_string(tensor.weights);
+  return "<tr><td>" + html_text(name) + "</td><td data-v=\"" + weights + "\">" + shape + "</td><td>" +
+         weights + "</td><td>" + std::to_string(tensor.bits) + "</td><td>" + html_number(stored / 8, 0) +
+         "</td><td>" + html_number(all_bits > 0 ? 100 * stored / static_cast<double>(all_bits) : 0, 1) +
+         "</td></tr>\n";
 }
 
 std::string sizes_table(const RunRecord& run) {
   auto text = head_of({"tensor", "shape", "weights", "bits", "stored, bytes", "of the model, %"});
-  double sum = 0;
-  for (const auto& tensor : run.tensors) {
-    sum += stored_bytes(tensor);
+  const auto all_bits = run.stored_bits();
+  for (const auto* tensors : {&run.tensors, &run.float_tensors}) {
+    for (const auto& tensor : *tensors) {
+      text += size_row(tensor.name, shape_text(tensor.shape), tensor, all_bits);
+    }
   }
-  for (const auto& tensor : run.tensors) {
-    const double bytes = stored_bytes(tensor);
-    text += "<tr><td>" + html_text(tensor.name) + "</td><td data-v=\"" + std::to_string(tensor.weights) +
-            "\">" + shape_text(tensor.shape) + "</td><td>" + std::to_string(tensor.weights) + "</td><td>" +
-            std::to_string(tensor.bits) + "</td><td>" + html_number(bytes, 0) + "</td><td>" +
-            html_number(sum > 0 ? 100 * bytes / sum : 0, 1) + "</td></tr>\n";
-  }
+  TensorRecord others;
+  others.weights = run.other_floats;
+  others.bits = kFloatBits;
+  text += size_row("other float (normalization, biases, ranges, scales)", "–", others, all_bits);
   return text + "</tbody></table></div>\n";
 }
 
@@ -141,11 +146,14 @@ std::string point_section(const ReportPoint& point, size_t index, const PlotSet&
   if (point.model() != nullptr && !point.model()->tensors.empty()) {
     text << "<h3>Size</h3>\n" << sizes_table(*point.model());
   }
-  text << "<h3>To run it again</h3>\n<pre>";
-  for (const auto& command : point.commands) {
-    text << html_text(command) << "\n";
+  if (!point.commands.empty()) {
+    text << "<h3>To run it again</h3>\n<pre>";
+    for (const auto& command : point.commands) {
+      text << html_text(command) << "\n";
+    }
+    text << "</pre>\n";
   }
-  text << "</pre>\n</details>\n";
+  text << "</details>\n";
   return text.str();
 }
 
@@ -157,16 +165,23 @@ std::string curves_section(const PlotSet& plots) {
   return figures.empty() ? "" : "<h2>Training</h2>\n" + figures;
 }
 
-std::string summary_of(const std::vector<ReportPoint>& points) {
-  const auto count = [&](auto matches) {
-    return std::to_string(std::count_if(points.begin(), points.end(), matches));
+std::string summary_of(const Collection& all) {
+  const auto& points = all.points;
+  const auto count = [&](auto matches) { return std::count_if(points.begin(), points.end(), matches); };
+  const auto kinds = [&](PointKind kind) {
+    return std::to_string(count([&](const ReportPoint& point) { return point.kind == kind; }));
   };
-  auto text = count([](const ReportPoint& p) { return p.kind == PointKind::kBsq; }) + " BSQ, " +
-              count([](const ReportPoint& p) { return p.kind == PointKind::kFixed; }) + " of fixed width, " +
-              count([](const ReportPoint& p) { return p.kind == PointKind::kFloat; }) + " float";
-  if (!are_complete(points)) {
-    text += "; " + count([](const ReportPoint& p) { return p.status == "done" || p.status == "trained"; }) +
-            " of " + std::to_string(points.size()) + " done so far";
+  auto text = kinds(PointKind::kBsq) + " BSQ, " + kinds(PointKind::kFixed) + " of fixed width, " +
+              kinds(PointKind::kFloat) + " float";
+  if (!all.damage.empty()) {
+    text += "; not readable: " + std::to_string(all.damage.size());
+  }
+  const auto settled = static_cast<size_t>(count(is_settled));
+  if (all.is_running || settled < points.size()) {
+    const auto done = settled - static_cast<size_t>(
+                                    count([](const ReportPoint& point) { return point.status == "failed"; }));
+    text += "; " + std::to_string(done) + " of " + std::to_string(points.size()) + " done" +
+            (all.is_running ? " so far" : "");
   }
   return text;
 }
@@ -180,7 +195,8 @@ std::string time_text() {
 
 }  // namespace
 
-std::string page_of(const std::vector<ReportPoint>& points, const PlotSet& plots, int refresh_seconds) {
+std::string page_of(const Collection& all, const PlotSet& plots, int refresh_seconds) {
+  const auto& points = all.points;
   std::ostringstream page;
   page << "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
        << "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n";
@@ -189,7 +205,7 @@ std::string page_of(const std::vector<ReportPoint>& points, const PlotSet& plots
   }
   page << "<link rel=\"icon\" href=\"data:,\">\n<title>BSQ report</title>\n<style>" << style()
        << "</style>\n</head>\n<body>\n<main>\n<header><h1>BSQ report</h1><button id=\"theme\" "
-       << "type=\"button\">Light / dark</button></header>\n<p>" << html_text(summary_of(points)) << "</p>\n"
+       << "type=\"button\">Light / dark</button></header>\n<p>" << html_text(summary_of(all)) << "</p>\n"
        << "<h2>Accuracy against size</h2>\n"
        << plots.figure(
               "front-comp",

@@ -46,6 +46,25 @@ std::string png_script(const std::string& file, const PlotSize& size, const std:
          file + "\"\n" + kLook + body + "\nunset output\n";
 }
 
+// Where gnuplot works; goes away with the object.
+struct WorkFolder {
+  explicit WorkFolder(const std::string& plots) : path(plots + "/.work." + std::to_string(getpid())) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (!fs::is_directory(path)) {
+      throw Error(plots + ": cannot be made; expected a folder to write to");
+    }
+  }
+  ~WorkFolder() {
+    std::error_code error;
+    fs::remove_all(path, error);
+  }
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+
+  const std::string path;
+};
+
 void run_gnuplot(const std::string& folder, const std::string& script) {
   const auto file = folder + "/plots.gp";
   std::ofstream(file) << script;
@@ -82,12 +101,8 @@ std::string plot_text(const std::string& text) {
 bool PlotSet::has(const std::string& name) const { return figures_.count(name) != 0; }
 
 void PlotSet::render(const std::string& folder) {
-  const auto work = folder + "/.work." + std::to_string(getpid());
-  std::error_code error;
-  fs::create_directories(work, error);
-  if (!fs::is_directory(work)) {
-    throw Error(folder + ": cannot be made; expected a folder to write to");
-  }
+  const WorkFolder made(folder);
+  const auto& work = made.path;
   std::string script;
   for (const auto& plot : plots_) {
     const auto base = work + "/" + plot.name;
@@ -96,19 +111,13 @@ void PlotSet::render(const std::string& folder) {
     script += with_light_colors(svg_script(folder + "/" + plot.name + ".svg", plot.wide_size, plot.wide));
     script += with_light_colors(png_script(folder + "/" + plot.name + ".png", plot.wide_size, plot.wide));
   }
-  try {
-    run_gnuplot(work, script);
-  } catch (const Error&) {
-    fs::remove_all(work, error);
-    throw;
-  }
+  run_gnuplot(work, script);
   for (const auto& plot : plots_) {
     const auto base = work + "/" + plot.name;
     figures_[plot.name] = "<div class=\"wide\">" + inline_svg(base + ".wide.svg", plot.name + "-w", plot) +
                           "</div><div class=\"narrow\">" +
                           inline_svg(base + ".narrow.svg", plot.name + "-n", plot) + "</div>";
   }
-  fs::remove_all(work, error);
 }
 
 // Only the drawing; ids are made unique on the page.

@@ -1,11 +1,12 @@
 #include <chrono>
 #include <iostream>
+#include <set>
 #include <thread>
 
 #include "bsq/error.h"
 #include "bsq/io/atomic_file.h"
 #include "tools/cli/main_guard.h"
-#include "tools/cli/training_run.h"
+#include "tools/cli/signals.h"
 #include "tools/report/page.h"
 #include "tools/report/plots.h"
 #include "tools/report/report_options.h"
@@ -13,43 +14,50 @@
 namespace bsq::cli {
 namespace {
 
-// Gives whether all runs are done.
-bool write_report(const ReportOptions& options) {
-  const auto points = collect_points(options.folders);
-  const bool is_complete = are_complete(points);
+void write_page(const ReportOptions& options, const Collection& all) {
   PlotSet plots;
-  add_overview_plots(plots, points);
-  for (size_t i = 0; i < points.size(); ++i) {
-    add_point_plots(plots, points[i], i);
+  add_overview_plots(plots, all.points);
+  for (size_t i = 0; i < all.points.size(); ++i) {
+    add_point_plots(plots, all.points[i], i);
   }
   plots.render(options.output + "/plots");
-  const auto page = page_of(points, plots, is_complete ? 0 : options.watch_seconds);
-  const auto path = options.output + "/index.html";
-  write_bytes_atomically(path, {page});
-  return is_complete;
+  const auto page = page_of(all, plots, all.is_running ? options.watch_seconds : 0);
+  write_bytes_atomically(options.output + "/index.html", {page});
 }
 
-// Until the runs are done or a signal comes.
-void watch(const ReportOptions& options) {
-  watch_signals();
-  while (!write_report(options)) {
-    for (int second = 0; second < options.watch_seconds; ++second) {
-      std::this_thread::sleep_for(std::chrono::seconds(1));
-      if (stop_status() != 0) {
-        return;
+// Each line once, however often the page is written.
+void say(const Collection& all, std::set<std::string>& said) {
+  for (const auto* lines : {&all.fallbacks, &all.damage}) {
+    for (const auto& line : *lines) {
+      if (said.insert(line).second) {
+        std::cerr << "report: " << line << std::endl;
       }
     }
   }
 }
 
-int run(const ReportOptions& options) {
-  if (options.watch_seconds > 0) {
-    watch(options);
-  } else {
-    write_report(options);
+// False where a signal has come.
+bool wait(int seconds) {
+  constexpr int kLooks = 10;  // a second
+  for (int i = 0; i < kLooks * seconds && stop_status() == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1000 / kLooks));
   }
+  return stop_status() == 0;
+}
+
+// A page that is begun is finished; with --watch pages are written until the runs are done or a signal comes.
+int run(const ReportOptions& options) {
+  stop_by_request();
+  watch_signals();
+  std::set<std::string> said;
+  Collection all;
+  do {
+    all = collect(options.folders);
+    say(all, said);
+    write_page(options, all);
+  } while (options.watch_seconds > 0 && all.is_running && wait(options.watch_seconds));
   std::cout << options.output << "/index.html" << std::endl;
-  return stop_status();
+  return stop_status() != 0 ? stop_status() : all.damage.empty() ? 0 : 1;
 }
 
 }  // namespace

@@ -1,15 +1,17 @@
 #include "tools/report/run_record.h"
-#include "tools/report/text_file.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "bsq/bits/precision_adjustment.h"
 #include "bsq/bits/reconstruction.h"
 #include "bsq/bits/requantization.h"
 #include "bsq/error.h"
+#include "tools/cli/resumable.h"
+#include "tools/report/text_file.h"
 #include "tools/sweep/result.h"
 
 namespace bsq::cli {
@@ -17,7 +19,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t kBuckets = 48;
-constexpr const char* kModels[] = {"best_bin.h5", "checkpoint.h5", "model_best.h5"};
+constexpr const char* kFrozen = "/best_bin.h5";
+constexpr const char* kBest = "/model_best.h5";
+constexpr const char* kLast = "/checkpoint.h5";
+constexpr const char* kBeforeLast = "/checkpoint.prev.h5";
 
 // The binary planes that a stored tensor stands for.
 BitPlanes binary_planes(const StoredTensor& stored) {
@@ -61,22 +66,41 @@ TensorRecord record_of(const std::string& name, const StoredTensor& stored, int6
   return record;
 }
 
-// Of a float network the tensors that would hold bits: weights of more than one dimension.
+TensorRecord float_record(const std::string& name, const torch::Tensor& value) {
+  TensorRecord record;
+  record.name = name;
+  record.shape = value.sizes().vec();
+  record.weights = value.numel();
+  record.bits = kFloatBits;
+  return record;
+}
+
+// Weights have more than one dimension. Of a float network they are those that would hold bits.
+void take_float(RunRecord& run, const std::string& name, const torch::Tensor& value, bool is_float_network) {
+  if (!value.is_floating_point()) {
+    return;
+  }
+  if (value.dim() <= 1) {
+    run.other_floats += value.numel();
+    return;
+  }
+  auto& tensors = is_float_network ? run.tensors : run.float_tensors;
+  tensors.push_back(float_record(name, value));
+  if (is_float_network) {
+    take_weights(tensors.back(), value);
+  }
+}
+
 void take_tensors(RunRecord& run, const Checkpoint& file) {
   const auto bits = frozen_bits(file);
   size_t next = 0;
   for (const auto& [name, stored] : file.network) {
-    if (stored.encoding != Encoding::kFloat) {
-      run.tensors.push_back(record_of(name, stored, bits[next++].second));
-    } else if (file.kind == CheckpointKind::kFloat && stored.value.dim() > 1) {
-      TensorRecord record;
-      record.name = name;
-      record.shape = stored.value.sizes().vec();
-      record.weights = stored.value.numel();
-      record.bits = 32;
-      take_weights(record, stored.value);
-      run.tensors.push_back(record);
+    if (stored.encoding == Encoding::kFloat) {
+      take_float(run, name, stored.value, file.kind == CheckpointKind::kFloat);
+      continue;
     }
+    run.tensors.push_back(record_of(name, stored, bits[next++].second));
+    run.other_floats += run.tensors.back().bits > 0 ? 1 : 0;  // the scale
   }
 }
 
@@ -88,25 +112,62 @@ RunKind kind_of(const Checkpoint& file, const std::vector<std::string>& columns)
   return is_trained ? RunKind::kBits : RunKind::kFinetune;
 }
 
-void take_training(RunRecord& run, const std::string& path) {
-  const auto file = read_checkpoint_summary(path);
+// A run that is resumed with more epochs says so in config.cfg first.
+void take_training(RunRecord& run, const Checkpoint& file) {
   if (file.training) {
     run.columns = file.training->columns;
     run.history = file.training->history;
   }
-  run.configuration = file.configuration;
+  const auto newest = read_text(run.folder + "/config.cfg");
+  run.configuration = newest.empty() ? file.configuration : newest;
 }
 
-std::string model_file(const std::string& folder) {
-  for (const auto* name : kModels) {
-    if (fs::exists(folder + "/" + name)) {
-      return folder + "/" + name;
-    }
+// bsq_train ends with the final adjustment, which leaves the network before it in the state; finetune with
+// best_bin.h5.
+bool is_over(const RunRecord& run, const Checkpoint& last) {
+  const auto epochs = run.flag("epochs");
+  if (!last.training || epochs.empty()) {
+    return true;
   }
-  return "";
+  const bool has_end = run.kind == RunKind::kFloat  ? true
+                       : run.kind == RunKind::kBits ? !last.training->network.empty()
+                                                    : fs::exists(run.folder + kFrozen);
+  return has_end && last.training->next_epoch >= std::atoll(epochs.c_str());
+}
+
+std::optional<Resumable> last_state(const std::string& folder) {
+  const bool is_there = fs::exists(folder + kLast) || fs::exists(folder + kBeforeLast);
+  return is_there ? std::optional(read_resumable(folder)) : std::nullopt;
+}
+
+// The best epoch of a float run is what sweeps go on from. Before there is one the file is an earlier run's.
+bool is_best_wanted(const Checkpoint& last) {
+  return last.kind == CheckpointKind::kFloat && last.training && last.training->best_epoch >= 0;
+}
+
+std::string model_file(const std::string& folder, const std::optional<Resumable>& last) {
+  if (fs::exists(folder + kFrozen)) {
+    return folder + kFrozen;
+  }
+  const bool has_best = fs::exists(folder + kBest);
+  return last && !(has_best && is_best_wanted(last->file)) ? last->path : folder + kBest;
 }
 
 }  // namespace
+
+int64_t TensorRecord::stored_bits() const {
+  return weights * (bits == 0 || bits == kFloatBits ? bits : bits + 1);
+}
+
+int64_t RunRecord::stored_bits() const {
+  int64_t sum = kFloatBits * other_floats;
+  for (const auto* some : {&tensors, &float_tensors}) {
+    for (const auto& tensor : *some) {
+      sum += tensor.stored_bits();
+    }
+  }
+  return sum;
+}
 
 std::vector<double> RunRecord::column(const std::string& name) const {
   const auto at = std::find(columns.begin(), columns.end(), name);
@@ -127,25 +188,25 @@ std::string RunRecord::flag(const std::string& name) const {
   return "";
 }
 
-bool is_run_folder(const std::string& folder) { return !model_file(folder).empty(); }
+bool is_run_folder(const std::string& folder) {
+  const auto has = [&](const char* name) { return fs::exists(folder + name); };
+  return has(kFrozen) || has(kBest) || has(kLast) || has(kBeforeLast);
+}
 
 RunRecord read_run(const std::string& folder) {
-  const auto path = model_file(folder);
-  if (path.empty()) {
-    throw Error(folder + ": holds no checkpoint.h5, best_bin.h5 or model_best.h5; expected a run's folder");
-  }
-  const auto file = read_checkpoint(path);
+  const auto last = last_state(folder);
+  const auto path = model_file(folder, last);
+  const auto file = last && last->path == path ? last->file : read_checkpoint(path);
   RunRecord run;
   run.folder = folder;
+  run.note = last ? last->note : "";
   run.top1 = file.top1;
-  run.configuration = file.configuration;
   if (!file.training) {
     run.bytes = fs::file_size(path);
   }
-  if (fs::exists(folder + "/checkpoint.h5")) {
-    take_training(run, folder + "/checkpoint.h5");
-  }
+  take_training(run, last ? last->file : file);
   run.kind = kind_of(file, run.columns);
+  run.is_over = is_over(run, last ? last->file : file);
   const auto sizes = frozen_sizes(file);
   run.comp = sizes.first;
   run.comp_stored = sizes.second;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 
 #include "tests/tools/tool_runs.h"
 
@@ -39,7 +40,10 @@ TEST(Report, ThePageHoldsAllAndNeedsNothing) {
   EXPECT_EQ(page.find("src="), std::string::npos) << "something is loaded from elsewhere";
   EXPECT_EQ(page.find("url("), std::string::npos);
   EXPECT_EQ(page.find("@import"), std::string::npos);
-  EXPECT_NE(page.find("bsq_train --config " + tiny_runs().bsq.folder + "/config.cfg"), std::string::npos);
+  const auto& trained = tiny_runs().bsq.folder;
+  EXPECT_TRUE(
+      holds(page, "bsq_train --config " + trained + "/config.cfg --checkpoint " + trained + "-again\n"));
+  EXPECT_TRUE(holds(page, "<td>other float (normalization"));
   EXPECT_EQ(page.find("http-equiv"), std::string::npos);
   for (const auto& entry : fs::directory_iterator(folder.file("page/plots"))) {
     EXPECT_NE(entry.path().filename().string()[0], '.') << entry.path();
@@ -69,7 +73,7 @@ TEST(Report, BadInputIsOneLine) {
       {"", "RUN"},
       {"--watch -1 " + runs(), "--watch"},
       {folder.file("none"), folder.file("none")},
-      {folder.file("broken"), folder.file("broken/checkpoint.h5")},
+      {"--out " + folder.file("page") + " " + folder.file("broken"), folder.file("broken/checkpoint.h5")},
       {"--out " + folder.file("file/page") + " " + runs(), folder.file("file/page")}};
   for (const auto& [arguments, word] : cases) {
     SCOPED_TRACE(arguments);
@@ -103,6 +107,51 @@ TEST(Report, WatchRewritesThePageUntilTheSweepIsDone) {
             std::string::npos);
   EXPECT_NE(read_bytes(folder.file("first.html")).find("1 of 2 done so far"), std::string::npos);
   EXPECT_EQ(read_bytes(page).find("http-equiv"), std::string::npos);
+}
+
+TEST(Report, ADamagedRunIsAFailedOneOnThePage) {
+  TemporaryFolder folder;
+  fs::create_directories(folder.file("broken"));
+  write_bytes(folder.file("broken/checkpoint.h5"), "not a model\n");
+  const auto result =
+      run_tool("report", "--out " + folder.file("page") + " " + folder.file("broken") + " " + runs());
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  const auto page = read_bytes(folder.file("page/index.html"));
+  EXPECT_TRUE(holds(page, "failed: " + folder.file("broken/checkpoint.h5")));
+  EXPECT_TRUE(holds(page, "<td>full</td>")) << "the others are there";
+  EXPECT_TRUE(holds(page, "not readable: 1"));
+}
+
+// A sweep that goes on, with a run that cannot be read; the signal comes when `file` is there.
+CommandResult watch_until(const TemporaryFolder& folder, const std::string& file, const std::string& signal) {
+  const auto sweep = folder.file("sweep");
+  fs::create_directories(sweep + "/a/finetune");
+  fs::copy(tiny_runs().bsq.folder, sweep + "/a/bsq");
+  write_bytes(sweep + "/a/finetune/best_bin.h5", "not a model\n");
+  write_bytes(sweep + "/results.json",
+              R"({"status":"running","points":[{"name":"a","folder":"a","flags":{"alpha":"4"}}]})");
+  return run_command("'" + program("report") + "' --watch 1 --out " + folder.file("page") + " " + sweep +
+                     " & pid=$!; for i in $(seq 2000); do ls -d " + file +
+                     " >/dev/null 2>&1 && break; sleep 0.02; done; kill -" + signal + " $pid; wait $pid");
+}
+
+TEST(Report, ASignalEndsWatchingBehindThePageInWork) {
+  const std::vector<std::tuple<std::string, std::string, int>> cases = {
+      {"index.html", "TERM", 143}, {"plots/.work.*", "INT", 130}, {"plots/.work.*", "TERM", 143}};
+  for (const auto& [file, signal, status] : cases) {
+    SCOPED_TRACE(file + " " + signal);
+    TemporaryFolder folder;
+    const auto result = watch_until(folder, folder.file("page/") + file, signal);
+    EXPECT_EQ(result.status, status);
+    EXPECT_EQ(result.err.find("report: " + folder.file("sweep/a/finetune/best_bin.h5")), 0U) << result.err;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_TRUE(holds(read_bytes(folder.file("page/index.html")), "failed"));
+    EXPECT_TRUE(fs::exists(folder.file("page/plots/bits.svg")));
+    for (const auto& entry : fs::recursive_directory_iterator(folder.file("page"))) {
+      EXPECT_NE(entry.path().filename().string()[0], '.') << entry.path();
+    }
+  }
 }
 
 }  // namespace
