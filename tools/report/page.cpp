@@ -58,8 +58,16 @@ std::set<size_t> front_of(const std::vector<ReportPoint>& points) {
   return {front.begin(), front.end()};
 }
 
+// What finetuning began with: of a fixed width the last epoch, not the best one.
+double trained_top1(const ReportPoint& point) {
+  if (!point.trained) {
+    return std::nan("");
+  }
+  return point.kind == PointKind::kFixed ? point.trained->last_top1 : point.trained->top1;
+}
+
 std::string model_row(const ReportPoint& point, bool is_on_front) {
-  const auto trained = point.trained ? point.trained->top1 : std::nan("");
+  const auto trained = trained_top1(point);
   const auto finetuned = point.finetuned ? point.finetuned->top1 : std::nan("");
   const auto bytes = point.model() == nullptr || point.model()->bytes == 0
                          ? std::nan("")

@@ -46,6 +46,7 @@ h1{font-size:1.35rem}
 figure{padding:10px 6px}
 figcaption{padding:0 6px}
 th,td{padding:6px 9px}
+td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:9em}
 .wide{display:none}
 .narrow{display:block}
 }

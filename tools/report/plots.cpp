@@ -17,11 +17,8 @@ const char* const kFloatColor = "\"@fg@\"";
 
 // --- accuracy against size
 
-struct Dots {
-  std::string all, upper, lower;  ///< gnuplot's data; labels of neighbours stand above and below in turn
-};
-
-Dots dots_of(const std::vector<ReportPoint>& points, PointKind kind, bool is_stored) {
+// gnuplot's data of one kind, a line a point in the order of its size.
+std::vector<std::string> dots_of(const std::vector<ReportPoint>& points, PointKind kind, bool is_stored) {
   std::vector<std::pair<double, const ReportPoint*>> found;
   for (const auto& point : points) {
     const double x = is_stored ? point.comp_stored() : point.comp();
@@ -30,14 +27,22 @@ Dots dots_of(const std::vector<ReportPoint>& points, PointKind kind, bool is_sto
     }
   }
   std::sort(found.begin(), found.end());
-  Dots dots;
-  for (size_t i = 0; i < found.size(); ++i) {
+  std::vector<std::string> dots;
+  for (const auto& [x, point] : found) {
     std::ostringstream line;
-    line << found[i].first << " " << found[i].second->top1() << " " << quoted(found[i].second->label) << "\n";
-    dots.all += line.str();
-    (i % 2 == 0 ? dots.upper : dots.lower) += line.str();
+    line << x << " " << point->top1() << " " << quoted(point->label) << "\n";
+    dots.push_back(line.str());
   }
   return dots;
+}
+
+// Every so-manieth of them, from `first` on.
+std::string some_of(const std::vector<std::string>& dots, size_t first, size_t stride) {
+  std::string text;
+  for (size_t i = first; i < dots.size(); i += stride) {
+    text += dots[i];
+  }
+  return text;
 }
 
 std::string front_block(const std::vector<ReportPoint>& points, bool is_stored) {
@@ -53,11 +58,13 @@ std::string front_block(const std::vector<ReportPoint>& points, bool is_stored) 
   return text.str();
 }
 
-std::string front_body(const std::vector<ReportPoint>& points, bool is_stored) {
-  std::string text = "set logscale x 2\nset offsets graph 0.06, graph 0.08, graph 0.12, graph 0.05\n";
+// Labels of neighbours stand at different distances, for they are wider than what lies between the points.
+std::string front_body(const std::vector<ReportPoint>& points, bool is_stored, bool is_wide) {
+  std::string text = "set logscale x 2\nset offsets graph 0.06, graph 0.08, graph ";
+  text += is_wide ? "0.12, graph 0.05\n" : "0.22, graph 0.3\n";
   text += std::string("set xlabel \"") + (is_stored ? "comp_stored" : "comp") +
           " (times smaller than float32)\"\nset ylabel \"top-1, %\"\n";
-  text += "set xtics (1,2,3,4,6,8,12,16,24,32,48,64)\n";
+  text += is_wide ? "set xtics (1,2,3,4,6,8,12,16,24,32,48,64)\n" : "set xtics (1,2,4,8,16,32,64)\n";
   std::string plot;
   const auto add = [&](const std::string& block, const std::string& data, const std::string& style) {
     if (!data.empty()) {
@@ -72,26 +79,33 @@ std::string front_body(const std::vector<ReportPoint>& points, bool is_stored) {
     const char* block;
     const char* look;
     const char* title;
-  } kinds[] = {{PointKind::kBsq, "$bsq", "pt 7 ps 0.8 lc rgb \"@c1@\"", "BSQ, by alpha"},
-               {PointKind::kFixed, "$fixed", "pt 5 ps 0.8 lc rgb \"@c2@\"", "fixed width"},
-               {PointKind::kFloat, "$float", "pt 9 ps 1 lc rgb \"@fg@\"", "float"}};
+    double first_label;  // characters above the point
+    size_t distances;
+  } kinds[] = {
+      {PointKind::kBsq, "$bsq", "pt 7 ps 0.8 lc rgb \"@c1@\"", "BSQ, by alpha", -0.9, is_wide ? 2U : 3U},
+      {PointKind::kFixed, "$fixed", "pt 5 ps 0.8 lc rgb \"@c2@\"", "fixed width", 0.9, is_wide ? 1U : 3U},
+      {PointKind::kFloat, "$float", "pt 9 ps 1 lc rgb \"@fg@\"", "float", 0.9, 1}};
   for (const auto& kind : kinds) {
     const auto dots = dots_of(points, kind.kind, is_stored);
     const std::string block = kind.block;
-    const std::string look = " font \",10\" tc rgb \"@fg@\" notitle";
-    add(block, dots.all,
+    add(block, some_of(dots, /*first=*/0, /*stride=*/1),
         std::string(" using 1:2 with points ") + kind.look + " title \"" + kind.title + "\"");
-    add(block + "_upper", dots.upper, " using 1:2:3 with labels offset 0,0.9" + look);
-    add(block + "_lower", dots.lower, " using 1:2:3 with labels offset 0,-0.9" + look);
+    for (size_t i = 0; i < kind.distances; ++i) {
+      add(block + std::to_string(i), some_of(dots, i, kind.distances),
+          " using 1:2:3 with labels offset 0," +
+              std::to_string(kind.first_label * static_cast<double>(i + 1)) +
+              " font \",10\" tc rgb \"@fg@\" notitle");
+    }
   }
   return plot.empty() ? "" : text + plot;
 }
 
 void add_front(PlotSet& plots, const std::vector<ReportPoint>& points, bool is_stored) {
-  const auto body = front_body(points, is_stored);
+  const auto wide = front_body(points, is_stored, /*is_wide=*/true);
   const std::string measure = is_stored ? "comp_stored" : "comp";
-  if (!body.empty()) {
-    plots.add({"front-" + measure, "top-1 against " + measure, {kWide, 440}, {kNarrow, 340}, body, body});
+  if (!wide.empty()) {
+    const auto narrow = front_body(points, is_stored, /*is_wide=*/false);
+    plots.add({"front-" + measure, "top-1 against " + measure, {kWide, 440}, {kNarrow, 380}, wide, narrow});
   }
 }
 

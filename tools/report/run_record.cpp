@@ -201,6 +201,7 @@ RunRecord read_run(const std::string& folder) {
   run.folder = folder;
   run.note = last ? last->note : "";
   run.top1 = file.top1;
+  run.last_top1 = last ? last->file.top1 : file.top1;
   if (!file.training) {
     run.bytes = fs::file_size(path);
   }

@@ -33,6 +33,7 @@ enum class RunKind { kFloat, kBits, kFinetune };
 struct RunRecord {
   std::string folder;
   RunKind kind = RunKind::kFloat;
+  double last_top1 = std::nan("");  ///< after the last epoch; top1 is that of the model shown
   double top1 = std::nan(""), comp = std::nan(""), comp_stored = std::nan("");
   std::vector<std::string> columns;          ///< of history
   std::vector<std::vector<double>> history;  ///< a row an epoch

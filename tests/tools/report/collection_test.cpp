@@ -55,6 +55,7 @@ TEST(RunRecord, AFloatRunIsItsBestEpochWhichSweepsBeginWith) {
   write_checkpoint(run + "/model_best.h5", best);
   auto found = read_run(run);
   EXPECT_EQ(found.top1, 77.5);
+  EXPECT_NE(found.last_top1, 77.5) << "that of the last epoch";
   EXPECT_EQ(found.bytes, std::filesystem::file_size(run + "/model_best.h5"));
   EXPECT_EQ(found.history.size(), 2U) << "the curves are those of all epochs";
 
