@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
@@ -54,7 +53,8 @@ TrainingRun::TrainingRun(Model& model, Data& data, RunFolder& folder, const Trai
       flags_(flags),
       progress_(std::cerr, isatty(STDERR_FILENO) != 0),
       trainer_(model.network, *data.training, *data.validation, options, *this),
-      wants_events_(flags.tensorboard) {
+      wants_events_(flags.tensorboard),
+      adjustments_(folder.file("adjustments.csv")) {
   trainer_.start_at(flags.start_epoch);
 }
 
@@ -83,7 +83,7 @@ void TrainingRun::take_up(TrainingState state, const std::string& path) {
   } catch (const std::exception& error) {
     throw Error(path + ": " + error.what());
   }
-  take_up_adjustments(state);
+  adjustments_.go_back_to(state);
 }
 
 bool TrainingRun::train() {
@@ -210,28 +210,8 @@ void TrainingRun::on_adjusted(int64_t epoch) {
             << "\n";
   print_statistics(std::cout, *model_.network);
   std::cout << std::flush;
-  const auto compression = compression_of(*model_.network);
-  Adjustment adjustment{epoch, compression.comp, compression.comp_stored, {}};
-  for (const auto& [name, parameter] : bit_parameters(*model_.network)) {
-    adjustment.bits.emplace_back(name, parameter->bits());
-  }
-  adjustments_.push_back(std::move(adjustment));
+  adjustments_.add(epoch, *model_.network);
   adjustments_are_pending_ = true;
-}
-
-// Those that the resumed run has behind it; what came after its last saved state comes again.
-void TrainingRun::take_up_adjustments(const TrainingState& state) {
-  const auto path = folder_.file("adjustments.csv");
-  std::ifstream in(path);
-  if (adjustments_.empty() && in) {
-    std::ostringstream text;
-    text << in.rdbuf();
-    adjustments_ = parse_adjustment_log(text.str(), path);
-  }
-  const int64_t first_to_come = state.next_epoch + (state.next_step > 0 ? 1 : 0);
-  const auto comes_again = [&](const Adjustment& adjustment) { return adjustment.epoch >= first_to_come; };
-  adjustments_.erase(std::remove_if(adjustments_.begin(), adjustments_.end(), comes_again),
-                     adjustments_.end());
 }
 
 void TrainingRun::on_epoch_end(const EpochReport& report) {
@@ -291,7 +271,7 @@ void TrainingRun::write_pending() {
     log_is_pending_ = false;
   }
   if (adjustments_are_pending_) {
-    folder_.write_text("adjustments.csv", adjustment_log_text(adjustments_));
+    folder_.write_text("adjustments.csv", adjustments_.text());
     adjustments_are_pending_ = false;
   }
 }

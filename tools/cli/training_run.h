@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "bsq/train/adjustment_log.h"
 #include "bsq/train/progress.h"
 #include "bsq/train/trainer.h"
+#include "tools/cli/adjustment_record.h"
 #include "tools/cli/event_log.h"
 #include "tools/cli/resumable.h"
 #include "tools/cli/run_folder.h"
@@ -61,7 +61,6 @@ class TrainingRun : public TrainerObserver {
 
   Position position() const;
   void take_up(TrainingState state, const std::string& path);
-  void take_up_adjustments(const TrainingState& state);
   void require_finite() const;
   void write_pending();
   void write_resumable(double top1);
@@ -78,7 +77,7 @@ class TrainingRun : public TrainerObserver {
   Trainer trainer_;
   bool wants_events_;
   std::unique_ptr<EventLog> events_;
-  std::vector<Adjustment> adjustments_;
+  AdjustmentRecord adjustments_;
   int64_t steps_ = 0;               // of an epoch
   std::optional<Checkpoint> best_;  // kept for a folder that somebody removes
   bool best_is_pending_ = false;

@@ -45,8 +45,4 @@ Collection collect(const std::vector<std::string>& folders);
 /// Whether nothing more is to come of a point.
 bool is_settled(const ReportPoint& point);
 
-/// Indices of the points that no other one beats in both, by rising size: larger is better for `x` and `y`.
-/// Points that are not finite are left out.
-std::vector<size_t> pareto_front(const std::vector<double>& x, const std::vector<double>& y);
-
 }  // namespace bsq::cli

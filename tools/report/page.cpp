@@ -7,6 +7,7 @@
 
 #include "tools/report/html_text.h"
 #include "tools/report/palette.h"
+#include "tools/report/pareto_front.h"
 #include "tools/report/plot_parts.h"
 #include "tools/report/plots.h"
 

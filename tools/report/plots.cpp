@@ -7,6 +7,7 @@
 
 #include "tools/report/bit_maps.h"
 #include "tools/report/palette.h"
+#include "tools/report/pareto_front.h"
 #include "tools/report/plot_parts.h"
 
 namespace bsq::cli {
