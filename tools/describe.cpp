@@ -3,6 +3,7 @@
 
 #include "tools/cli/command_line.h"
 #include "tools/cli/main_guard.h"
+#include "tools/cli/option_error.h"
 #include "tools/description.h"
 
 namespace bsq::cli {
@@ -31,8 +32,8 @@ DescribeOptions parse_describe_options(int argc, const char* const* argv) {
                   .run(),
               values);
     po::notify(values);
-  } catch (const po::error& error) {
-    throw UsageError(error.what());
+  } catch (po::error& error) {
+    throw UsageError(message_of(error));
   }
   if (values.count("help") != 0) {
     std::ostringstream text;

@@ -9,6 +9,7 @@
 #include "bsq/error.h"
 #include "models/registry.h"
 #include "tools/cli/conversion.h"
+#include "tools/cli/option_error.h"
 #include "tools/cli/option_text.h"
 #include "tools/cli/presets.h"
 #include "tools/cli/resume_flags.h"
@@ -180,8 +181,8 @@ void CommandLine::parse(int argc, const char* const* argv) {
     } else if (values_.count("override-resume") != 0 && !values_["override-resume"].defaulted()) {
       throw UsageError("--override-resume: expected --resume too");
     }
-  } catch (const po::error& error) {
-    throw UsageError(error.what());
+  } catch (po::error& error) {
+    throw UsageError(message_of(error));
   }
 }
 
@@ -201,8 +202,8 @@ void CommandLine::parse_ini(const std::string& text, const std::string& from) {
   std::istringstream in(text);
   try {
     po::store(po::parse_config_file(in, all_), values_);
-  } catch (const po::error& error) {
-    throw UsageError(from + ": " + error.what());
+  } catch (po::error& error) {
+    throw UsageError(from + ": " + message_of(error));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bsq/error.h"
+#include "tools/cli/option_error.h"
 #include "tools/cli/option_text.h"
 #include "tools/cli/resumable.h"
 #include "tools/cli/usage_error.h"
@@ -41,8 +42,8 @@ po::variables_map stored_values(const Resumable& found, const po::options_descri
       std::istringstream in(text);
       po::store(po::parse_config_file(in, all, /*allow_unregistered=*/true), stored);
     }
-  } catch (const po::error& error) {
-    throw Error(found.path + ": its configuration cannot be read: " + error.what());
+  } catch (po::error& error) {
+    throw Error(found.path + ": its configuration cannot be read: " + message_of(error));
   }
   return stored;
 }

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "tools/cli/command_line.h"
+#include "tools/cli/option_error.h"
 
 namespace bsq::cli {
 namespace po = boost::program_options;
@@ -40,8 +41,8 @@ ReportOptions parse_report_options(int argc, const char* const* argv) {
       throw HelpRequest{text.str()};
     }
     po::notify(values);
-  } catch (const po::error& error) {
-    throw UsageError(error.what());
+  } catch (po::error& error) {
+    throw UsageError(message_of(error));
   }
   if (options.folders.empty()) {
     throw UsageError("no folder named; expected report RUN...");

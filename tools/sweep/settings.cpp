@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "bsq/error.h"
+#include "tools/cli/option_error.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
@@ -27,8 +28,8 @@ Settings Settings::read(const std::string& path) {
       values.insert(values.end(), option.value.begin(), option.value.end());
       settings.set(option.string_key, values);
     }
-  } catch (const po::error& error) {
-    throw UsageError(path + ": " + error.what());
+  } catch (po::error& error) {
+    throw UsageError(path + ": " + message_of(error));
   }
   return settings;
 }

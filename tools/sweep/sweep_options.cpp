@@ -8,6 +8,7 @@
 
 #include "bsq/error.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/option_error.h"
 #include "tools/cli/presets.h"
 #include "tools/sweep/command_words.h"
 
@@ -82,8 +83,8 @@ po::variables_map parse(int argc, const char* const* argv) {
       }
       po::store(po::parse_config_file(in, all), values);
     }
-  } catch (const po::error& error) {
-    throw UsageError(error.what());
+  } catch (po::error& error) {
+    throw UsageError(message_of(error));
   }
   return values;
 }

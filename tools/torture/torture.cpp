@@ -13,6 +13,7 @@
 #include "bsq/io/checkpoint_compare.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/main_guard.h"
+#include "tools/cli/option_error.h"
 #include "tools/torture/record.h"
 #include "tools/torture/tiny_images.h"
 #include "tools/torture/victim.h"
@@ -245,8 +246,8 @@ Options parse(int argc, const char* const* argv) {
   try {
     po::store(po::command_line_parser(argc, argv).options(all).run(), values);
     po::notify(values);
-  } catch (const po::error& error) {
-    throw cli::UsageError(error.what());
+  } catch (po::error& error) {
+    throw cli::UsageError(cli::message_of(error));
   }
   if (values.count("help") != 0) {
     std::ostringstream text;
