@@ -4,8 +4,8 @@
 
 namespace bsq {
 
-/// A smaller range counts as 0: its steps have no finite number per unit in float32. A running range decays so far
-/// behind a layer that has lost all its bits.
+/// A smaller range counts as 0: its steps have no finite number per unit in float32. A running range decays
+/// so far behind a layer that has lost all its bits.
 constexpr double kSmallestRange = 1e-30;
 
 /// Whether the kernels below serve this tensor: float32 or float64 on the CPU, dense in memory.

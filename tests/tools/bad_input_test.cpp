@@ -104,11 +104,11 @@ TEST_F(BadInput, AnotherNumberOfClasses) {
   expect_refused("finetune", "--dataset cifar100 --model " + full(), 1, "10 classes; expected 100", data);
 }
 
-// Boost puts the text in place of the placeholder that it holds, for ever.
-TEST_F(BadInput, APlaceholderOfBoostsInAText) {
+// Boost puts the text in place of the token %value% that it holds, for ever.
+TEST_F(BadInput, ATextThatHoldsATokenOfBoosts) {
   expect_refused("bsq_train", "--lr %value%", 2, "?value?");
   expect_refused("bsq_train", "--%canonical_option%", 2, "?canonical_option?");
-  const auto preset = made("placeholder.cfg", "lr = %value%\n");
+  const auto preset = made("token.cfg", "lr = %value%\n");
   expect_refused("bsq_train", "--config " + preset, 2, preset);
   expect_refused("bsq_train", "--config " + made("line.cfg", "%invalid_line%\n"), 2, "?invalid_line?");
 }

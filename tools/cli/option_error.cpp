@@ -16,7 +16,7 @@ struct Texts : NamedError {
 
 std::string message_of(boost::program_options::error& error) {
   if (auto* named = dynamic_cast<NamedError*>(&error)) {
-    for (auto& [placeholder, text] : Texts::of(*named)) {
+    for (auto& [token, text] : Texts::of(*named)) {
       if (std::count(text.begin(), text.end(), '%') > 1) {
         std::replace(text.begin(), text.end(), '%', '?');
       }
