@@ -13,6 +13,7 @@
 #include "bsq/error.h"
 #include "tools/report/html_text.h"
 #include "tools/report/palette.h"
+#include "tools/report/slim_svg.h"
 #include "tools/report/text_file.h"
 #include "tools/sweep/process.h"
 
@@ -142,7 +143,7 @@ std::string PlotSet::inline_svg(const std::string& file, const std::string& id, 
   text = std::regex_replace(text, blanks, "\n");
   const auto width = box.substr(4, box.find(' ', 4) - 4);
   return "<svg role=\"img\" aria-label=\"" + html_text(plot.title) + "\" viewBox=\"" + box +
-         "\" style=\"max-width:" + width + "px\">" + to_css_variables(text);
+         "\" style=\"max-width:" + width + "px\"" + kSvgDefaults + ">" + to_css_variables(slim_svg(text));
 }
 
 std::string PlotSet::figure(const std::string& name, const std::string& caption) const {
