@@ -51,7 +51,7 @@ void refuse_own_input(const std::string& folder, const std::string& model) {
 }
 
 void refuse_earlier_run(const std::string& folder, const std::string& expected) {
-  if (!fs::exists(folder + "/checkpoint.h5") && !fs::exists(folder + "/checkpoint.prev.h5")) {
+  if (!holds_state(folder)) {
     return;
   }
   if (const auto progress = progress_in(folder)) {

@@ -6,6 +6,11 @@
 
 namespace bsq::cli {
 
+bool holds_state(const std::string& folder) {
+  return std::filesystem::exists(folder + "/checkpoint.h5") ||
+         std::filesystem::exists(folder + "/checkpoint.prev.h5");
+}
+
 Resumable read_resumable(const std::string& folder) {
   const auto path = folder + "/checkpoint.h5";
   try {

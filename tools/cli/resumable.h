@@ -13,6 +13,9 @@ struct Resumable {
   std::string note;  ///< why it is not checkpoint.h5; "" where it is
 };
 
+/// Whether the folder holds a checkpoint.h5 or checkpoint.prev.h5, good or damaged.
+bool holds_state(const std::string& folder);
+
 /// Reads FOLDER/checkpoint.h5 or, where that is missing or damaged, FOLDER/checkpoint.prev.h5. Throws the
 /// bsq::Error of the former where neither can be read.
 Resumable read_resumable(const std::string& folder);

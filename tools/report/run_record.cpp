@@ -21,8 +21,6 @@ namespace {
 constexpr int64_t kBuckets = 48;
 constexpr const char* kFrozen = "/best_bin.h5";
 constexpr const char* kBest = "/model_best.h5";
-constexpr const char* kLast = "/checkpoint.h5";
-constexpr const char* kBeforeLast = "/checkpoint.prev.h5";
 
 // The binary planes that a stored tensor stands for.
 BitPlanes binary_planes(const StoredTensor& stored) {
@@ -136,8 +134,7 @@ bool is_over(const RunRecord& run, const Checkpoint& last) {
 }
 
 std::optional<Resumable> last_state(const std::string& folder) {
-  const bool is_there = fs::exists(folder + kLast) || fs::exists(folder + kBeforeLast);
-  return is_there ? std::optional(read_resumable(folder)) : std::nullopt;
+  return holds_state(folder) ? std::optional(read_resumable(folder)) : std::nullopt;
 }
 
 // The best epoch of a float run is what sweeps go on from. Before there is one the file is an earlier run's.
@@ -190,7 +187,7 @@ std::string RunRecord::flag(const std::string& name) const {
 
 bool is_run_folder(const std::string& folder) {
   const auto has = [&](const char* name) { return fs::exists(folder + name); };
-  return has(kFrozen) || has(kBest) || has(kLast) || has(kBeforeLast);
+  return has(kFrozen) || has(kBest) || holds_state(folder);
 }
 
 RunRecord read_run(const std::string& folder) {

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "bsq/error.h"
+#include "tools/cli/resumable.h"
 #include "tools/cli/signals.h"
 
 namespace bsq::cli {
@@ -51,20 +52,16 @@ std::string failure_text(const Job& job, int status) {
 // Whether a stage ended because this sweep, which was told to stop, told it so.
 bool was_stopped(int status) { return stop_status() != 0 && status == 128 + SIGTERM; }
 
-bool has_state(const Stage& stage) {
-  return std::filesystem::exists(stage.folder + "/checkpoint.h5") ||
-         std::filesystem::exists(stage.folder + "/checkpoint.prev.h5");
-}
-
 std::string stop_text(const Job& job) {
-  return job.name + (has_state(job.stages[job.finished]) ? ": stopped, its state is saved" : ": stopped");
+  return job.name +
+         (holds_state(job.stages[job.finished].folder) ? ": stopped, its state is saved" : ": stopped");
 }
 
 }  // namespace
 
 std::vector<std::string> Runner::launch_command(const Stage& stage) const {
   auto words = stage.command();
-  if (has_state(stage)) {
+  if (holds_state(stage.folder)) {
     words = {stage.program, "--resume", "--checkpoint", stage.folder};
   }
   words[0] = options_.programs + "/" + stage.program;
