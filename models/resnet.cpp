@@ -21,7 +21,8 @@ int64_t blocks_per_layer(const NetworkDescription& description) {
   const int64_t layers = is_basic ? 6 : 9;
   if (description.depth <= 2 || description.depth > kMaxDepth || (description.depth - 2) % layers != 0) {
     throw std::invalid_argument("depth " + std::to_string(description.depth) + " of a ResNet of " +
-                                description.block_name + "s; expected " + std::to_string(layers) + "n+2");
+                                description.block_name + "s; expected " + std::to_string(layers) +
+                                "n+2, at most " + std::to_string(kMaxDepth));
   }
   return (description.depth - 2) / layers;
 }

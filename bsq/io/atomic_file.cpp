@@ -130,6 +130,21 @@ void write_bytes_atomically(const std::string& path, const std::vector<std::stri
   write_and_replace(path, write, replacement, needed);
 }
 
+void make_folders(const std::string& folder) {
+  std::error_code error;
+  std::vector<fs::path> made;
+  for (auto path = fs::absolute(fs::path(folder) / "").parent_path();
+       !fs::exists(path, error) && !error && path.has_relative_path(); path = path.parent_path()) {
+    made.push_back(path);
+  }
+  fs::create_directories(folder, error);
+  if (error || !fs::is_directory(folder, error)) {
+    throw Error(folder + ": cannot be made" + (error ? " (" + error.message() + ")" : "") +
+                "; expected a folder to write to");
+  }
+  for (const auto& path : made) synchronize(path.parent_path().string());
+}
+
 void remove_temporaries(const std::string& folder) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {

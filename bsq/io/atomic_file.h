@@ -30,6 +30,10 @@ void write_atomically(const std::string& path, const std::function<void(const st
 void write_bytes_atomically(const std::string& path, const std::vector<std::string_view>& pieces,
                             const Replacement& replacement = {});
 
+/// Makes a folder and those above it that are missing, and fsyncs where new ones were made. Throws
+/// bsq::Error.
+void make_folders(const std::string& folder);
+
 /// Removes the temporary files that killed processes have left in a folder. For whoever alone writes there.
 void remove_temporaries(const std::string& folder);
 

@@ -1,5 +1,6 @@
 #include "bsq/io/checkpoint_network.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -171,13 +172,23 @@ StoredTensor read_entry(const Hdf5Handle& dataset, ReadBudget& budget) {
 
 }  // namespace
 
+// Digits of one bit and a sign take 16 times their room unpacked; layers that have lost all their bits take
+// none in the file.
+ReadBudget::ReadBudget(int64_t file_bytes, bool data)
+    : stored_(file_bytes),
+      unpacked_(std::min(kMaxTensorBytes, 64 * std::min(file_bytes, kMaxTensorBytes) + (int64_t{64} << 20))),
+      data_(data) {}
+
 void ReadBudget::take_stored(const Hdf5Handle& object, int64_t bytes) {
   if (bytes > stored_) object.fail("the datasets are larger than the file");
   stored_ -= bytes;
 }
 
 void ReadBudget::take_unpacked(const Hdf5Handle& object, int64_t bytes) {
-  if (bytes > unpacked_) object.fail("the packed digits of the file would take more than 4 GiB of memory");
+  if (bytes > unpacked_)
+    object.fail(
+        "the packed digits of the file would take more than 64 times its size and 64 MiB, or 4 GiB of "
+        "memory");
   unpacked_ -= bytes;
 }
 

@@ -16,17 +16,18 @@ namespace bsq {
 class ReadBudget {
  public:
   /// `data`: whether tensors are read, or only checked and left undefined.
-  ReadBudget(int64_t file_bytes, bool data) : stored_(file_bytes), data_(data) {}
+  ReadBudget(int64_t file_bytes, bool data);
 
   bool data() const { return data_; }
   /// Bytes of a dataset; all datasets together are at most the file. Throws bsq::Error.
   void take_stored(const Hdf5Handle& object, int64_t bytes);
-  /// Bytes of unpacked digits; all together at most 4 GiB. Throws bsq::Error.
+  /// Bytes of unpacked digits; all together at most 64 times the file and 64 MiB, and 4 GiB. Throws
+  /// bsq::Error.
   void take_unpacked(const Hdf5Handle& object, int64_t bytes);
 
  private:
   int64_t stored_;
-  int64_t unpacked_ = kMaxTensorBytes;
+  int64_t unpacked_;
   bool data_;
 };
 

@@ -1,7 +1,6 @@
 #include "bsq/io/checkpoint_training.h"
 
 #include <algorithm>
-#include <limits>
 #include <stdexcept>
 
 #include "bsq/io/checkpoint_json.h"
@@ -11,10 +10,10 @@
 namespace bsq {
 namespace {
 
-constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
-constexpr IntegerField kNextEpoch{"next_epoch", 0, kAny};
-constexpr IntegerField kNextStep{"next_step", 0, kAny};
-constexpr IntegerField kBestEpoch{"best_epoch", -1, kAny};
+constexpr int64_t kMost = int64_t{1} << 40;
+constexpr IntegerField kNextEpoch{"next_epoch", 0, kMost};
+constexpr IntegerField kNextStep{"next_step", 0, kMost};
+constexpr IntegerField kBestEpoch{"best_epoch", -1, kMost};
 constexpr int64_t kMaxRows = 1'000'000;
 
 using Rows = std::vector<std::vector<double>>;
@@ -87,6 +86,7 @@ void write_training(const Hdf5Handle& file, const TrainingState& state) {
   write_table(group, "history", state.columns, state.history);
   write_sums(group, state.sums);
   write_tensors(group, "optimizer", {state.optimizer.begin(), state.optimizer.end()});
+  write_tensors(group, "generators", {state.generators.begin(), state.generators.end()});
   if (!state.network.empty()) write_network(group, "network", state.network);
   group.close();
 }
@@ -104,6 +104,10 @@ TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget) {
   state.history = read_table(group, "history", state.columns, budget);
   state.sums = read_sums(group, budget);
   for (auto& [name, tensor] : read_tensors(group, "optimizer", budget)) state.optimizer.emplace(name, tensor);
+  if (has_member(group, "generators")) {
+    for (auto& [name, tensor] : read_tensors(group, "generators", budget))
+      state.generators.emplace(name, tensor);
+  }
   if (has_member(group, "network")) state.network = read_network(group, "network", budget);
   return state;
 }

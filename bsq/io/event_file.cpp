@@ -1,7 +1,10 @@
 #include "bsq/io/event_file.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <iomanip>
@@ -94,33 +97,78 @@ std::string file_name() {
   return name.str();
 }
 
+std::string header() { return record(event(0, bytes(3, "brain.Event:2"))); }
+
+bool is_removed(int descriptor) {
+  struct stat status;
+  return ::fstat(descriptor, &status) == 0 && status.st_nlink == 0;
+}
+
+// The errno of writing bytes behind the first `length` of a file; where it is not 0 the file ends there
+// again.
+int append(int descriptor, int64_t length, const std::string& bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    const auto at = length + static_cast<int64_t>(done);
+    const ssize_t written = ::pwrite(descriptor, bytes.data() + done, bytes.size() - done, at);
+    if (written < 0 && errno != EINTR) {
+      const int error = errno;
+      return ::ftruncate(descriptor, length) == 0 ? error : errno;
+    }
+    done += written < 0 ? 0 : static_cast<size_t>(written);
+  }
+  return 0;
+}
+
 }  // namespace
 
-EventFile::EventFile(const std::string& folder, int64_t first_step)
-    : path_(folder + "/" + file_name()), out_(path_, std::ios::binary | std::ios::trunc) {
-  write(event(0, bytes(3, "brain.Event:2")));
+EventFile::EventFile(const std::string& folder, int64_t first_step) : path_(folder + "/" + file_name()) {
+  pending_ = header();
   if (first_step > 0) {
-    write(event(first_step, bytes(7, integer(1, kSessionStart))));
+    add(event(first_step, bytes(7, integer(1, kSessionStart))));
   }
   flush();
 }
 
+EventFile::~EventFile() {
+  if (descriptor_ >= 0) {
+    append(descriptor_, length_, pending_);
+    ::close(descriptor_);
+  }
+}
+
+void EventFile::open() {
+  if (descriptor_ >= 0 && is_removed(descriptor_)) {
+    ::close(descriptor_);
+    descriptor_ = -1;
+    pending_.insert(0, header());
+  }
+  if (descriptor_ < 0) {
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    length_ = 0;
+  }
+}
+
 void EventFile::add_scalar(const std::string& tag, int64_t step, double value) {
-  write(event(step, summary(tag, real(2, static_cast<float>(value)))));
+  add(event(step, summary(tag, real(2, static_cast<float>(value)))));
 }
 
 void EventFile::add_histogram(const std::string& tag, int64_t step, const torch::Tensor& values) {
   if (values.numel() > 0) {
-    write(event(step, summary(tag, bytes(5, histogram_message(values)))));
+    add(event(step, summary(tag, bytes(5, histogram_message(values)))));
   }
 }
 
-void EventFile::write(const std::string& event) { out_ << record(event); }
+void EventFile::add(const std::string& event) { pending_ += record(event); }
 
 void EventFile::flush() {
-  if (!out_.flush()) {
-    throw Error("cannot write " + path_);
+  open();
+  const int error = descriptor_ < 0 ? errno : append(descriptor_, length_, pending_);
+  if (error != 0) {
+    throw Error("cannot write " + path_ + ": " + std::strerror(error) + " (" +
+                std::to_string(pending_.size()) + " bytes needed)");
   }
+  length_ += static_cast<int64_t>(pending_.size());
+  pending_.clear();
 }
 
 }  // namespace bsq

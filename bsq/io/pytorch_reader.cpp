@@ -36,7 +36,8 @@ bool is_record(const std::string& name) { return name == "epoch" || name == "acc
 /// Turns a parsed file into a checkpoint.
 class CheckpointReader {
  public:
-  explicit CheckpointReader(PyTorchArchive& archive) : archive_(archive), document_(archive.document()) {}
+  CheckpointReader(PyTorchArchive& archive, int64_t file_bytes)
+      : archive_(archive), document_(archive.document()), file_bytes_(file_bytes) {}
   PyTorchCheckpoint read();
 
  private:
@@ -52,6 +53,7 @@ class CheckpointReader {
   PyTorchArchive& archive_;
   const Document& document_;
   std::map<size_t, torch::Tensor> storages_;
+  int64_t file_bytes_;
   int64_t bytes_read_ = 0;
   int64_t bytes_made_ = 0;
 };
@@ -166,9 +168,9 @@ torch::Tensor CheckpointReader::materialize(const Value& value) {
   const torch::Tensor& elements = storage(record.storage);
   const torch::Tensor view = elements.as_strided(record.sizes, record.strides, record.offset);
   bytes_made_ += view.numel() * static_cast<int64_t>(elements.element_size());
-  if (bytes_made_ > kMostRepeats * bytes_read_ + kRepeatsAllowance) {
-    document_.fail("its tensors repeat the stored numbers more than " + std::to_string(kMostRepeats) +
-                   " times");
+  if (bytes_made_ - bytes_read_ > kMostRepeats * file_bytes_ + kRepeatsAllowance) {
+    document_.fail("its tensors repeat stored numbers for more than " + std::to_string(kMostRepeats) +
+                   " times the file's size");
   }
   return view.clone(torch::MemoryFormat::Contiguous);
 }
@@ -220,7 +222,7 @@ PyTorchCheckpoint read_file(const std::string& path) {
                 "', expected a zip archive or PyTorch's magic number");
   }
   const auto archive = is_zip(start) ? open_pytorch_zip(path) : open_pytorch_legacy(path);
-  return CheckpointReader(*archive).read();
+  return CheckpointReader(*archive, static_cast<int64_t>(std::filesystem::file_size(path))).read();
 }
 
 }  // namespace

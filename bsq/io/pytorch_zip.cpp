@@ -1,5 +1,6 @@
 #include <zip.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <unordered_map>
 
@@ -14,6 +15,9 @@ using pickle::StorageRecord;
 
 constexpr int64_t kMaxEntries = 1'000'000;
 constexpr uint64_t kMaxTotalBytes = uint64_t{4} << 30;
+// Weights hardly shrink: a file that unpacks to more than so many times its size and 64 MiB holds none.
+constexpr uint64_t kMostUnpacked = 64;
+constexpr uint64_t kUnpackedAllowance = uint64_t{64} << 20;
 // The most that deflate can shrink data.
 constexpr uint64_t kMaxDeflateRatio = 1032;
 
@@ -77,6 +81,8 @@ void ZipArchive::list_entries(uint64_t file_size) {
     document_.fail("holds " + std::to_string(count) + " zip entries, expected at most " +
                    std::to_string(kMaxEntries));
   }
+  const uint64_t most =
+      std::min(kMaxTotalBytes, kMostUnpacked * std::min(file_size, kMaxTotalBytes) + kUnpackedAllowance);
   uint64_t total = 0;
   uint64_t packed = 0;
   for (zip_int64_t i = 0; i < count; ++i) {
@@ -88,9 +94,9 @@ void ZipArchive::list_entries(uint64_t file_size) {
     const Entry entry = check_entry(i, name);
     packed += stat.comp_size;
     total += entry.size;
-    if (packed > file_size || total > kMaxTotalBytes) {
+    if (packed > file_size || total > most) {
       document_.fail("zip entries take more than the file's " + std::to_string(file_size) +
-                     " bytes, or unpack to " + "more than " + std::to_string(kMaxTotalBytes));
+                     " bytes, or unpack to more than " + std::to_string(most));
     }
     if (!entries_.emplace(name, entry).second) {
       document_.fail("holds two zip entries '" + printable(name) + "', expected one");

@@ -21,9 +21,9 @@ class EvalMode {
   bool was_training_;
 };
 
-torch::Device device_of(Network& network) { return network.parameters().front().device(); }
-
 }  // namespace
+
+torch::Device device_of(Network& network) { return network.parameters().front().device(); }
 
 Evaluation evaluate(Network& network, BatchLoader& loader) {
   torch::NoGradGuard no_grad;

@@ -16,6 +16,9 @@ struct Evaluation {
   }
 };
 
+/// Where its parameters are.
+torch::Device device_of(Network& network);
+
 /// Evaluates in eval mode, without gradients; leaves the network in the mode it was in.
 Evaluation evaluate(Network& network, BatchLoader& loader);
 

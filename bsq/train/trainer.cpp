@@ -7,6 +7,7 @@
 #include "bsq/error.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/divergence.h"
+#include "bsq/train/generators.h"
 #include "bsq/train/schedule.h"
 #include "bsq/train/statistics.h"
 
@@ -94,6 +95,7 @@ void Trainer::resume(const TrainingState& state) {
   state_.network.clear();
   make_optimizer();
   optimizer_->load(state.optimizer);
+  set_generator_states(device_of(*network_), state.generators);
   const auto sum = [&](const char* name) { return state.sums.count(name) ? state.sums.at(name) : 0.0; };
   sums_ = {sum("loss"),  sum("correct"), sum("images"), sum("penalty"),
            sum("steps"), sum("seconds"), sum("waited")};
@@ -102,6 +104,7 @@ void Trainer::resume(const TrainingState& state) {
 TrainingState Trainer::state() const {
   TrainingState state = state_;
   state.optimizer = optimizer_->state();
+  state.generators = generator_states(device_of(*network_));
   state.sums = {{"loss", sums_.loss},       {"correct", sums_.correct}, {"images", sums_.images},
                 {"penalty", sums_.penalty}, {"steps", sums_.steps},     {"seconds", sums_.seconds},
                 {"waited", sums_.waited}};

@@ -15,8 +15,7 @@ namespace bsq {
 using EpochRecord = std::vector<double>;
 
 /// Everything that a run needs to go on as if it had not been interrupted. The data order and
-/// augmentation need no state: they follow from the seed, the epoch and the position. Nothing else is random
-/// once a run has begun.
+/// augmentation need no state: they follow from the seed, the epoch and the position.
 struct TrainingState {
   int64_t next_epoch = 0;  ///< the epoch to train next, counted from 0
   int64_t next_step = 0;   ///< the batch of that epoch to train next
@@ -28,6 +27,8 @@ struct TrainingState {
   std::vector<EpochRecord> history;                ///< finished epochs
   std::map<std::string, torch::Tensor> optimizer;  ///< momentum buffers by parameter name
   std::map<std::string, double> sums;              ///< running sums of an unfinished epoch
+  /// generator_states(), for networks that draw random numbers; may lack any.
+  std::map<std::string, torch::Tensor> generators;
   NetworkState
       network;  ///< the network before the final re-quantization; empty: the same as the file's network
 };

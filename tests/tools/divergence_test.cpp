@@ -53,6 +53,12 @@ TEST(Divergence, AfterThreeRollbacksTheRunEnds) {
   const auto again = run_tool("bsq_train", "--resume --checkpoint " + run);
   EXPECT_EQ(again.status, 1) << "the count survives the process";
   EXPECT_FALSE(holds(again.out, "rolled back")) << again.out;
+  EXPECT_TRUE(holds(again.out, "resumed at epoch 0, step 0, learning rate times 1/8\n")) << again.out;
+  const auto lower =
+      run_tool("bsq_train", "--resume --lr 0.01 --wd 0 --override-resume lr,wd --checkpoint " + run);
+  EXPECT_EQ(lower.status, 0) << lower.err;
+  EXPECT_EQ(read_log(run + "/log.txt").back().front(), "0.010000")
+      << "a rate of its own begins without rollbacks";
 }
 
 TEST(Divergence, OtherWordsForOnNanAreRefused) {

@@ -53,6 +53,16 @@ TEST_F(EarlierRun, GoesWhereOverwriteSaysSo) {
   EXPECT_TRUE(holds(both.err, "cannot go with --resume")) << both.err;
 }
 
+TEST_F(EarlierRun, StaysWhereTheNewOneCannotBeSaved) {
+  const auto before = folder_bytes(run_);
+  const auto result =
+      run_command("prlimit --fsize=20000 '" + program("bsq_train") + "' --overwrite --L1 --model " + full_ +
+                  " --checkpoint " + run_ + tiny_flags());
+  EXPECT_EQ(result.status, 1);
+  EXPECT_TRUE(holds(result.err, " bytes needed)")) << result.err;
+  EXPECT_EQ(folder_bytes(run_), before);
+}
+
 TEST_F(EarlierRun, NoRunWritesOverItsOwnModel) {
   std::filesystem::remove(run_ + "/checkpoint.h5");
   std::filesystem::remove(run_ + "/checkpoint.prev.h5");

@@ -184,6 +184,64 @@ TEST(Resume, FlagsThatRepeatWhatTheRunHadAreFine) {
   expect_same_checkpoint(run + "/checkpoint.h5", tiny_runs().bsq.file("checkpoint.h5"));
 }
 
+TEST(Resume, FewerEpochsThanTrainedAreRefused) {
+  TemporaryFolder folder;
+  const auto run = copied(tiny_runs().bsq, folder);
+  const auto before = folder_bytes(run);
+  const auto trained = std::to_string(read_checkpoint(run + "/checkpoint.h5").training->next_epoch);
+  const auto fewer = run_tool("bsq_train", "--resume --epochs 1 --checkpoint " + run);
+  EXPECT_EQ(fewer.status, 2);
+  EXPECT_EQ(fewer.err, "bsq_train: --epochs 1: " + run + "/checkpoint.h5 has " + trained +
+                           " behind it; expected as many or more\n");
+  EXPECT_EQ(folder_bytes(run), before);
+}
+
+TEST(Resume, TheFolderAtHandCountsNotTheOneThatTheRunBeganIn) {
+  TemporaryFolder folder;
+  std::filesystem::create_directories(folder.file("checkpoints"));
+  std::filesystem::copy(tiny_runs().bsq.folder, folder.file("checkpoints/bsq"),
+                        std::filesystem::copy_options::recursive);
+  const auto before = folder_bytes(tiny_runs().bsq.folder);
+  const auto result = run_command("cd '" + folder.path().string() + "' && '" + program("bsq_train") +
+                                  "' --resume" + " --threads 1");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(folder_bytes(tiny_runs().bsq.folder), before);
+  EXPECT_TRUE(holds(read_bytes(folder.file("checkpoints/bsq/config.cfg")), "checkpoint = checkpoints/bsq\n"));
+}
+
+TEST(Resume, TheOtherProgramsRunIsRefused) {
+  TemporaryFolder folder;
+  const auto run = copied(tiny_runs().bsq, folder);
+  const auto result = run_tool("finetune", "--resume --checkpoint " + run);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.err,
+            "finetune: " + run + "/checkpoint.h5: a run of bsq_train; expected one of finetune\n");
+  const auto other = run_tool("bsq_train", "--resume --checkpoint " + tiny_runs().finetuned.folder);
+  EXPECT_TRUE(holds(other.err, "a run of finetune; expected one of bsq_train")) << other.err;
+}
+
+TEST(Resume, ADamagedRecordOfAdjustmentsIsBegunAnew) {
+  TemporaryFolder folder;
+  const auto run = copied(tiny_runs().bsq, folder);
+  write_bytes(run + "/adjustments.csv", "garbage");
+  const auto result = run_tool("bsq_train", "--resume --threads 1 --checkpoint " + run);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_TRUE(holds(result.err, "; the record of adjustments begins anew\n")) << result.err;
+  EXPECT_EQ(read_bytes(run + "/adjustments.csv").find("epoch,comp"), 0U);
+}
+
+TEST(Resume, WhatAConfigurationCannotHoldIsRefusedFirst) {
+  TemporaryFolder folder;
+  for (const std::string name : {"a#b", " a", "a "}) {
+    const auto result =
+        run_tool("bsq_train", "--float --data '" + name + "' --checkpoint " + folder.file("run"));
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.err.find("bsq_train: --data '" + name + "': expected a text without '#'"), 0U)
+        << result.err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.file("run")));
+}
+
 TEST(Resume, AFileWithoutTrainingStateIsRefused) {
   TemporaryFolder folder;
   std::filesystem::create_directories(folder.file("run"));

@@ -157,9 +157,124 @@ TEST(Saving, AFolderThatIsRemovedIsMadeAgain) {
   const auto result =
       run_script(run, "begin; epoch 1; kill -STOP $pid; rm -rf $folder; kill -CONT $pid; end");
   EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_TRUE(holds(result.err, run + ": was removed while the run went on; made again\n")) << result.err;
+  EXPECT_TRUE(holds(result.err, run + ": was removed, emptied or out of reach")) << result.err;
   EXPECT_TRUE(fs::exists(run + "/config.cfg"));
   expect_like_whole_run(run);
+}
+
+TEST(Saving, FewerEpochsThanMeantAreForOverrideResume) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  ASSERT_EQ(run_script(run, "begin; epoch 0; kill -TERM $pid; end").status, 143);
+  const std::string shorter = "--resume --epochs 3 --threads 1 --checkpoint " + run;
+  const auto refused = run_tool("bsq_train", shorter);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_TRUE(holds(refused.err, "--resume: epochs = 3 contradicts epochs = 4 of")) << refused.err;
+  EXPECT_EQ(run_tool("bsq_train", shorter + " --override-resume epochs").status, 0);
+  EXPECT_EQ(read_checkpoint(run + "/checkpoint.h5").training->next_epoch, 3);
+}
+
+TEST(Saving, AFolderThatIsEmptiedIsFilledAgain) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  const auto result =
+      run_script(run, "begin; epoch 1; kill -STOP $pid; rm -f $folder/*; kill -CONT $pid; end");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_TRUE(fs::exists(run + "/config.cfg"));
+  expect_like_whole_run(run);
+}
+
+TEST(Saving, AFolderThatIsOutOfReachForAWhileCostsNothing) {
+  TemporaryFolder folder;
+  fs::create_directories(folder.file("above"));
+  const auto run = folder.file("above/run");
+  const auto result = run_command("cd '" + folder.path().string() + "'; " + as_mere_mortal() + " '" +
+                                  program("bsq_train") + "' " + long_flags() +
+                                  " --checkpoint above/run > out.txt & pid=$!\n"
+                                  "epoch() { for i in $(seq 6000); do grep -q \"^epoch $1 \" '" +
+                                  folder.file("out.txt") +
+                                  "' && break; sleep 0.01; done; }\n"
+                                  "cd '" +
+                                  folder.path().string() +
+                                  "'; epoch 0; chmod 000 above; epoch 2; chmod 755 above; wait $pid");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_TRUE(holds(result.err, "nothing saved at this point, the run goes on")) << result.err;
+  expect_like_whole_run(run);
+}
+
+TEST(Saving, EventFilesDoNotEndARunOnAFullDisk) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  const auto result = run_script(run,
+                                 "begin; epoch 0; prlimit --pid $pid --fsize=4096:; epoch 2; prlimit --pid "
+                                 "$pid --fsize=unlimited:; end",
+                                 "", long_flags() + " --tensorboard");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_TRUE(holds(result.err, "/events.out.tfevents.")) << result.err;
+  EXPECT_TRUE(holds(result.err, "tried again after the next epoch")) << result.err;
+  expect_like_whole_run(run);
+}
+
+TEST(Saving, AReaderOfTheRecordThatGoesAwayCostsNoEpoch) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  const auto result = run_command("bash -c 'set -o pipefail; \"$@\" | head -n 1' - '" + program("bsq_train") +
+                                  "' " + long_flags() + " --checkpoint " + run);
+  EXPECT_EQ(result.status, 1) << "the record is incomplete";
+  EXPECT_TRUE(holds(result.err, "stdout: cannot be written (Broken pipe)\n")) << result.err;
+  expect_like_whole_run(run);
+}
+
+TEST(Saving, ARecordThatCannotBeWrittenIsSaidAndCostsNoEpoch) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  const auto result =
+      run_command("'" + program("bsq_train") + "' " + long_flags() + " --checkpoint " + run + " >/dev/full");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_TRUE(holds(result.err, "stdout: cannot be written")) << result.err;
+  expect_like_whole_run(run);
+}
+
+TEST(Saving, AClosedTerminalSavesUnlessNohupSaysOtherwise) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  EXPECT_EQ(run_script(run, "begin; epoch 0; kill -HUP $pid; end").status, 129);
+  ASSERT_EQ(run_tool("bsq_train", "--resume --threads 1 --checkpoint " + run).status, 0);
+  expect_like_whole_run(run);
+  EXPECT_EQ(run_script(folder.file("other"), "begin; epoch 0; kill -HUP $pid; end", "nohup").status, 0);
+}
+
+TEST(Saving, ATextThatCannotBeWrittenDoesNotKeepTheCheckpointBack) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  fs::create_directories(run + "/log.txt");
+  const auto result = run_script(run, "begin; end");
+  EXPECT_EQ(result.status, 1) << "log.txt is missing";
+  EXPECT_TRUE(holds(result.err, "cannot write " + run + "/log.txt: Is a directory")) << result.err;
+  fs::remove(run + "/log.txt");
+  ASSERT_EQ(run_tool("bsq_train", "--resume --threads 1 --checkpoint " + run).status, 0);
+  EXPECT_EQ(read_checkpoint(run + "/checkpoint.h5").training->next_epoch, 4);
+}
+
+TEST(Saving, ConvertSaysWhatAFullDiskKeptItFrom) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  ASSERT_EQ(run_script(run, "begin; end").status, 0);
+  const auto result =
+      run_command("prlimit --fsize=20000 '" + program("convert") + "' --threads 1 --data " + tiny_data() +
+                  " --model " + run + "/model_best.h5 --checkpoint " + folder.file("bits"));
+  EXPECT_EQ(result.status, 1) << result.err;
+  EXPECT_TRUE(holds(result.err, ": File too large (")) << result.err;
+}
+
+TEST(Saving, ALockIsNoWayToAnotherFile) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  fs::create_directories(run);
+  write_bytes(folder.file("precious"), "precious");
+  fs::create_symlink("../precious", run + "/run.lock");
+  EXPECT_EQ(run_script(run, "begin; end").status, 1);
+  EXPECT_EQ(read_bytes(folder.file("precious")), "precious");
 }
 
 TEST(Saving, EveryFewStepsInsideAnEpoch) {

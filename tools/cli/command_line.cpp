@@ -211,6 +211,7 @@ std::string CommandLine::configuration() const {
   std::ostringstream text;
   for (const auto& [name, value] : values_) {
     if (kOfOneCall.count(name) == 0 && !value.empty()) {
+      require_ini_can_hold(name, value);
       text << ini_of(name, value);
     }
   }
@@ -306,6 +307,8 @@ TrainingFlags CommandLine::training() const {
   flags.needs_bits = values_["bin"].as<bool>();
   flags.evaluate = values_["evaluate"].as<bool>();
   flags.resume = values_["resume"].as<bool>();
+  flags.has_new_rate =
+      flags.resume && names_of(values_["override-resume"].as<std::string>()).count("lr") != 0;
   flags.overwrite = values_["overwrite"].as<bool>();
   if (flags.resume && flags.overwrite) {
     throw UsageError("--overwrite begins a run anew; it cannot go with --resume");

@@ -11,7 +11,8 @@ namespace bsq::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::array<const char*, 7> kProducts = {"checkpoint.h5",  "checkpoint.prev.h5", "model_best.h5",
+constexpr const char* kState = "checkpoint.h5";
+constexpr std::array<const char*, 7> kProducts = {kState,           "checkpoint.prev.h5", "model_best.h5",
                                                   "best_bin.h5",    "best_float.h5",      "log.txt",
                                                   "adjustments.csv"};
 constexpr const char* kEventFile = "events.out.tfevents.";
@@ -62,7 +63,9 @@ void refuse_earlier_run(const std::string& folder, const std::string& expected) 
 void remove_earlier_run(const std::string& folder) {
   std::error_code error;
   for (const char* name : kProducts) {
-    fs::remove(fs::path(folder) / name, error);
+    if (std::string(name) != kState) {
+      fs::remove(fs::path(folder) / name, error);
+    }
   }
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().filename().string().rfind(kEventFile, 0) == 0) {

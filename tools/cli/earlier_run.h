@@ -11,7 +11,8 @@ void refuse_own_input(const std::string& folder, const std::string& model);
 /// a step, or one that cannot be read.
 void refuse_earlier_run(const std::string& folder, const std::string& expected);
 
-/// Removes what an earlier run wrote to this folder: models, states, logs, event files.
+/// Removes what an earlier run left in this folder beside the checkpoint.h5 that a new one has written:
+/// models, the state before, logs, event files.
 void remove_earlier_run(const std::string& folder);
 
 }  // namespace bsq::cli

@@ -58,6 +58,7 @@ struct TrainingFlags {
   bool needs_bits = false;
   bool evaluate = false;
   bool resume = false;
+  bool has_new_rate = false;  ///< --resume with another learning rate, which begins without rollbacks
   bool overwrite = false;
   bool tensorboard = false;
   int64_t checkpoint_steps = 0;  ///< 0: save after epochs only

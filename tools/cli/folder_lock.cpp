@@ -49,7 +49,7 @@ FolderLock::FolderLock(const std::string& folder) : path_(folder + "/run.lock") 
 
 // False where the owner removed the file between our opening and our locking it.
 bool FolderLock::try_take(const std::string& folder) {
-  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (descriptor_ < 0) {
     refuse_to_write(folder, errno);
   }

@@ -7,6 +7,8 @@
 
 #include "bsq/error.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/record.h"
+#include "tools/cli/signals.h"
 
 namespace bsq::cli {
 namespace {
@@ -17,14 +19,21 @@ int report(const char* name, const std::string& what, int status) {
   return status;
 }
 
+// A tool whose record is incomplete has not done all.
+int with_record(int status) {
+  check_record();
+  return status == 0 && !is_record_complete() ? 1 : status;
+}
+
 }  // namespace
 
 int guarded_main(const char* name, const std::function<int()>& tool) {
+  make_file_limits_errors();
   try {
-    return tool();
+    return with_record(tool());
   } catch (const HelpRequest& help) {
-    std::cout << help.text << std::flush;
-    return 0;
+    std::cout << help.text;
+    return with_record(0);
   } catch (const UsageError& error) {
     return report(name, error.what(), 2);
   } catch (const c10::Error& error) {

@@ -1,8 +1,11 @@
 #include "tools/cli/option_text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <sstream>
 #include <vector>
+
+#include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
 
@@ -35,6 +38,20 @@ std::string ini_of(const std::string& name, const boost::program_options::variab
     text << name << " = " << shortest(boost::any_cast<double>(value)) << "\n";
   }
   return text.str();
+}
+
+void require_ini_can_hold(const std::string& name, const boost::program_options::variable_value& value) {
+  const auto* word = boost::any_cast<std::string>(&value.value());
+  if (word == nullptr || word->empty()) {
+    return;
+  }
+  const auto is_blank = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
+  if (word->find_first_of("#\n\r") != std::string::npos || is_blank(word->front()) ||
+      is_blank(word->back())) {
+    throw UsageError("--" + name + " '" + *word +
+                     "': expected a text without '#', line breaks and blanks at its ends, which a run's "
+                     "configuration cannot hold");
+  }
 }
 
 std::string ini_line_of(const std::string& name, const boost::program_options::variable_value& value) {

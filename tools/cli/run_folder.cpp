@@ -1,23 +1,15 @@
 #include "tools/cli/run_folder.h"
 
-#include <filesystem>
-
-#include "bsq/error.h"
 #include "bsq/io/atomic_file.h"
 
 namespace bsq::cli {
-namespace fs = std::filesystem;
 
 RunFolder::RunFolder(const OutputFlags& flags) : folder_(flags.folder), configuration_(flags.configuration) {
   take();
 }
 
 void RunFolder::take() {
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  if (!fs::is_directory(folder_)) {
-    throw Error(folder_ + ": cannot be made; expected a folder to write to");
-  }
+  make_folders(folder_);
   lock_ = std::make_unique<FolderLock>(folder_);
   remove_temporaries(folder_);
 }
@@ -26,10 +18,9 @@ bool RunFolder::restore() {
   if (lock_ && lock_->is_held()) {
     return false;
   }
-  const bool is_gone = !fs::exists(folder_);
   lock_.reset();
   take();
-  return is_gone;
+  return true;
 }
 
 void RunFolder::write_text(const std::string& name, const std::string& text) const {

@@ -18,8 +18,8 @@ class RunFolder {
 
   const std::string& folder() const { return folder_; }
   std::string file(const std::string& name) const { return folder_ + "/" + name; }
-  /// Makes the folder and the lock again where somebody has removed them; true where the folder was gone.
-  /// Throws bsq::Error.
+  /// Makes the folder and the lock again where somebody has removed them, or the folder was out of reach;
+  /// true where it had to: other files may be gone too. Throws bsq::Error.
   bool restore();
 
   /// Writes text as a whole or not at all.

@@ -81,10 +81,14 @@ ModelFile read_model_or_advise(const std::string& path) {
   }
 }
 
-std::shared_ptr<Network> build(const NetworkDescription& description) {
+std::shared_ptr<Network> build(const NetworkDescription& description, const ModelFlags& flags,
+                               bool is_stored) {
   try {
     return make_network(description);
   } catch (const std::invalid_argument& error) {
+    if (is_stored) {
+      throw Error(flags.model + ": " + error.what());
+    }
     throw UsageError(error.what());
   }
 }
@@ -144,7 +148,7 @@ Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file,
                  torch::Device device) {
   Model model;
   const auto description = description_of(flags, file, classes);
-  model.network = build(description);
+  model.network = build(description, flags, file && !file->description.architecture.empty());
   if (file) {
     try {
       load_network(*model.network, file->network);

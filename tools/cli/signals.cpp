@@ -28,10 +28,15 @@ void on_signal(int signal) {
 
 }  // namespace
 
+void make_file_limits_errors() { std::signal(SIGXFSZ, SIG_IGN); }
+
 void watch_signals() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  std::signal(SIGXFSZ, SIG_IGN);
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) {
+    std::signal(SIGHUP, SIG_IGN);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 void stop_by_request() { by_request = 1; }

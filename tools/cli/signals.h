@@ -2,14 +2,18 @@
 
 namespace bsq::cli {
 
-/// From now on SIGINT and SIGTERM end the program with 130 and 143, with a line on stderr, as long as there
-/// is nothing to save. A file that grows beyond a limit is an error and no signal.
+/// From now on a file that grows beyond a limit (RLIMIT_FSIZE) is an error and no signal.
+void make_file_limits_errors();
+
+/// From now on SIGINT, SIGTERM and, unless nohup has it ignored, SIGHUP end the program with 130, 143 and
+/// 129, with a line on stderr, as long as there is nothing to save. A reader of stdout that is gone is an
+/// error and no signal.
 void watch_signals();
 
 /// From now on the first signal only asks to stop (stop_status); a SIGINT after it ends the program at once.
 void stop_by_request();
 
-/// 0, or 130 or 143, the exit status for the signal that has come since stop_by_request().
+/// 0, or 130, 143 or 129, the exit status for the signal that has come since stop_by_request().
 int stop_status();
 
 }  // namespace bsq::cli

@@ -13,6 +13,8 @@
 #include "bsq/train/divergence.h"
 #include "bsq/train/run_log.h"
 #include "bsq/train/statistics.h"
+#include "tools/cli/earlier_run.h"
+#include "tools/cli/record.h"
 
 namespace bsq::cli {
 namespace {
@@ -28,6 +30,11 @@ CheckpointKind kind_of(Network& network) {
     default:
       return CheckpointKind::kFrozen;
   }
+}
+
+// What --on-nan rollback has left of the learning rate; "" for all of it.
+std::string rate_text(double factor) {
+  return factor == 1 ? "" : ", learning rate times 1/" + std::to_string(std::lround(1 / factor));
 }
 
 }  // namespace
@@ -63,7 +70,8 @@ void TrainingRun::resume(const Resumable& found) {
   saved_position_ = position();
   is_saved_ = true;
   std::cout << "resumed at epoch " << saved_position_.first << ", step " << saved_position_.second
-            << std::endl;
+            << rate_text(trainer_.state().rate_factor) << "\n";
+  check_record();
 }
 
 void TrainingRun::take_up(TrainingState state, const std::string& path) {
@@ -83,16 +91,23 @@ void TrainingRun::take_up(TrainingState state, const std::string& path) {
   } catch (const std::exception& error) {
     throw Error(path + ": " + error.what());
   }
-  adjustments_.go_back_to(state);
+  try {
+    adjustments_.go_back_to(state);
+  } catch (const Error& error) {
+    std::cerr << error.what() << "; the record of adjustments begins anew" << std::endl;
+  }
 }
 
 bool TrainingRun::train() {
+  if (!is_saved_) {
+    write_resumable(std::nan(""));
+    if (flags_.overwrite) {
+      remove_earlier_run(folder_.folder());
+    }
+  }
   folder_.write_configuration();
   if (wants_events_) {
     events_ = std::make_unique<EventLog>(folder_.folder(), trainer_.state().next_epoch);
-  }
-  if (!is_saved_) {
-    write_resumable(std::nan(""));
   }
   for (;;) {
     try {
@@ -150,20 +165,19 @@ void TrainingRun::roll_back(const std::string& why) {
     throw Error(why + good);
   }
   // What has been halved since that checkpoint counts as well.
-  state.rate_factor = std::min(state.rate_factor, trainer_.state().rate_factor) / 2;
+  state.rate_factor = trainer_.state().rate_factor / 2;
   if (state.rate_factor < kLeastRateFactor) {
     throw Error(why + ", after three rollbacks" + good);
   }
   load_network(*model_.network, found.file.network);
   take_up(state, found.path);
   std::cerr << why << good << "; going back to it" << std::endl;
-  std::cout << "rolled back to " << place << ", learning rate times 1/" << std::lround(1 / state.rate_factor)
-            << std::endl;
+  std::cout << "rolled back to " << place << rate_text(state.rate_factor) << "\n";
+  check_record();
   save(found.file.top1);
 }
 
 Evaluation TrainingRun::finish() {
-  write_pending();
   auto state = trainer_.state();
   const bool changes = options_.method == TrainingMethod::kBits;
   if (changes) {
@@ -171,15 +185,19 @@ Evaluation TrainingRun::finish() {
   }
   trainer_.finish();
   const auto evaluation = evaluate(*model_.network, *data_.test);
-  if (events_) {
-    events_->add_final(options_.epochs, evaluation, *model_.network);
-  }
   auto checkpoint = current_checkpoint(evaluation.top1());
   checkpoint.training = std::move(state);
   write_pending();
   folder_.write_resumable(std::move(checkpoint));
   is_saved_ = true;
+  if (events_) {
+    attempt([&] { events_->add_final(options_.epochs, evaluation, *model_.network); }, "");
+  }
   return evaluation;
+}
+
+bool TrainingRun::is_complete() const {
+  return !log_is_pending_ && !adjustments_are_pending_ && (!events_ || events_->is_flushed());
 }
 
 void TrainingRun::load_best() {
@@ -209,13 +227,12 @@ void TrainingRun::on_adjusted(int64_t epoch) {
                                          : "precision adjustment at epoch " + std::to_string(epoch))
             << "\n";
   print_statistics(std::cout, *model_.network);
-  std::cout << std::flush;
+  check_record();
   adjustments_.add(epoch, *model_.network);
   adjustments_are_pending_ = true;
 }
 
-void TrainingRun::on_epoch_end(const EpochReport& report) {
-  progress_.end();
+void TrainingRun::print_epoch(const EpochReport& report) const {
   std::cout << std::fixed << std::setprecision(4) << "epoch " << report.epoch << "  lr "
             << std::setprecision(6) << report.learning_rate << std::setprecision(4) << "  train loss "
             << report.train_loss << "  train top-1 " << std::setprecision(2) << report.train_top1
@@ -225,17 +242,25 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
     std::cout << "  penalty " << report.penalty << "  comp " << report.comp;
   }
   std::cout << "  " << std::setprecision(1) << report.seconds << " s" << (report.is_best ? "  best" : "")
-            << std::endl;
+            << "\n";
+  check_record();
+}
+
+// The epoch is saved before anything is printed: a reader of stdout may keep the program waiting.
+void TrainingRun::on_epoch_end(const EpochReport& report) {
+  progress_.end();
   require_finite();
-  if (events_) {
-    events_->add_epoch(report, *model_.network, options_.method);
-  }
   if (report.is_best) {
     best_ = current_checkpoint(report.validation.top1());
     best_is_pending_ = true;
   }
   log_is_pending_ = true;
   save(report.validation.top1());
+  if (events_) {
+    attempt([&] { events_->add_epoch(report, *model_.network, options_.method); },
+            "; tried again after the next epoch");
+  }
+  print_epoch(report);
 }
 
 Checkpoint TrainingRun::current_checkpoint(double top1) const {
@@ -252,27 +277,47 @@ Checkpoint TrainingRun::current_checkpoint(double top1) const {
   return checkpoint;
 }
 
-// model_best.h5, log.txt and adjustments.csv come before the checkpoint that counts on them.
-void TrainingRun::write_pending() {
-  if (folder_.restore()) {
-    std::cerr << folder_.folder() << ": was removed while the run went on; made again" << std::endl;
-    folder_.write_configuration();
-    best_is_pending_ = best_.has_value();
-    log_is_pending_ = !trainer_.state().history.empty();
-    adjustments_are_pending_ = !adjustments_.empty();
+// Does it, or says why not and what follows.
+bool TrainingRun::attempt(const std::function<void()>& write, const char* consequence) {
+  try {
+    write();
+    return true;
+  } catch (const std::exception& error) {
+    progress_.end();
+    const std::string what = error.what();
+    std::cerr << what.substr(0, what.find('\n')) << consequence << std::endl;
+    return false;
   }
+}
+
+void TrainingRun::restore_folder() {
+  if (!folder_.restore()) {
+    return;
+  }
+  std::cerr << folder_.folder()
+            << ": was removed, emptied or out of reach while the run went on; written again" << std::endl;
+  folder_.write_configuration();
+  best_is_pending_ = best_.has_value();
+  log_is_pending_ = !trainer_.state().history.empty();
+  adjustments_are_pending_ = !adjustments_.empty();
+}
+
+// These come before the checkpoint, which counts on model_best.h5 and can do without the texts.
+void TrainingRun::write_pending() {
+  constexpr const char* kAgain = "; the run goes on and tries again at the next save";
+  restore_folder();
   if (best_is_pending_) {
     folder_.write("model_best.h5", *best_);
     best_is_pending_ = false;
   }
   if (log_is_pending_) {
     const auto state = trainer_.state();
-    folder_.write_text("log.txt", run_log_text(state.columns, state.history));
-    log_is_pending_ = false;
+    const auto text = run_log_text(state.columns, state.history);
+    log_is_pending_ = !attempt([&] { folder_.write_text("log.txt", text); }, kAgain);
   }
   if (adjustments_are_pending_) {
-    folder_.write_text("adjustments.csv", adjustments_.text());
-    adjustments_are_pending_ = false;
+    adjustments_are_pending_ =
+        !attempt([&] { folder_.write_text("adjustments.csv", adjustments_.text()); }, kAgain);
   }
 }
 
@@ -285,15 +330,12 @@ void TrainingRun::write_resumable(double top1) {
 }
 
 void TrainingRun::save(double top1) {
-  try {
-    write_pending();
-    write_resumable(top1);
-  } catch (const Error& error) {
-    is_saved_ = false;
-    progress_.end();
-    std::cerr << error.what() << "; nothing saved at this point, the run goes on and tries again at the next"
-              << std::endl;
-  }
+  is_saved_ = attempt(
+      [&] {
+        write_pending();
+        write_resumable(top1);
+      },
+      "; nothing saved at this point, the run goes on and tries again at the next");
 }
 
 }  // namespace bsq::cli

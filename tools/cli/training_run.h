@@ -24,8 +24,9 @@ TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method);
 /// One training run of bsq_train or finetune: prints the record on stdout and progress on stderr, and keeps
 /// the run folder: before the first epoch, after every epoch and every --checkpoint-steps steps checkpoint.h5
 /// (resumable), after every epoch log.txt and, for the best one, model_best.h5, after every precision
-/// adjustment adjustments.csv. A save that fails during the run is said and tried again at the next one.
-/// After a loss that is not finite it goes back to the last checkpoint with --on-nan rollback.
+/// adjustment adjustments.csv. What cannot be written during the run is said and tried again at the next
+/// save; the checkpoint does not wait for the texts beside it. After a loss that is not finite it goes back
+/// to the last checkpoint with --on-nan rollback.
 class TrainingRun : public TrainerObserver {
  public:
   TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options,
@@ -39,6 +40,8 @@ class TrainingRun : public TrainerObserver {
   bool train();
   /// Whether the last save went well.
   bool is_saved() const { return is_saved_; }
+  /// Whether what belongs beside the checkpoint is written too: log.txt, adjustments.csv, event files.
+  bool is_complete() const;
   /// After train(): the final adjustment and evaluation; writes checkpoint.h5 with the final network and,
   /// beside it, the state before. Gives the final evaluation.
   Evaluation finish();
@@ -62,6 +65,9 @@ class TrainingRun : public TrainerObserver {
   Position position() const;
   void take_up(TrainingState state, const std::string& path);
   void require_finite() const;
+  bool attempt(const std::function<void()>& write, const char* consequence);
+  void print_epoch(const EpochReport& report) const;
+  void restore_folder();
   void write_pending();
   void write_resumable(double top1);
   void save(double top1);

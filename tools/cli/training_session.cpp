@@ -3,9 +3,11 @@
 #include <iostream>
 #include <optional>
 
+#include "bsq/error.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/statistics.h"
 #include "tools/cli/earlier_run.h"
+#include "tools/cli/record.h"
 
 namespace bsq::cli {
 namespace {
@@ -15,11 +17,12 @@ void print_start(Model& model, Data& data) {
     print_statistics(std::cout, *model.network);
   }
   calibrate_if_needed(*model.network, data, std::cout);
-  std::cout << "start: " << text_of(evaluate(*model.network, *data.test)) << std::endl;
+  std::cout << "start: " << text_of(evaluate(*model.network, *data.test)) << "\n";
+  check_record();
 }
 
 // The state to go on from, with a word where it is not that of checkpoint.h5.
-std::optional<Resumable> find_interrupted(const SessionFlags& flags) {
+std::optional<Resumable> find_interrupted(const SessionFlags& flags, TrainingMethod method) {
   if (!flags.training.resume) {
     return std::nullopt;
   }
@@ -27,15 +30,21 @@ std::optional<Resumable> find_interrupted(const SessionFlags& flags) {
   if (!found.note.empty()) {
     std::cerr << found.note << std::endl;
   }
+  const bool is_finetuning = found.file.kind == CheckpointKind::kFrozen;
+  if (is_finetuning != (method == TrainingMethod::kFinetune)) {
+    throw Error(found.path + (is_finetuning ? ": a run of finetune; expected one of bsq_train"
+                                            : ": a run of bsq_train; expected one of finetune"));
+  }
+  if (flags.training.has_new_rate) {
+    found.file.training->rate_factor = 1;
+  }
   return found;
 }
 
 void make_way(const SessionFlags& flags) {
   const auto& folder = flags.output.folder;
   refuse_own_input(folder, flags.model.model);
-  if (flags.training.overwrite) {
-    remove_earlier_run(folder);
-  } else {
+  if (!flags.training.overwrite) {
     refuse_earlier_run(folder, "--resume, another folder as --checkpoint, or --overwrite");
   }
 }
@@ -45,9 +54,10 @@ int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const S
     return run.is_saved() ? stop_status() : 1;
   }
   const auto evaluation = run.finish();
-  std::cout << "final: " << text_of(evaluation) << std::endl;
+  std::cout << "final: " << text_of(evaluation) << "\n";
+  check_record();
   steps.conclude(run, model, data, folder);
-  return 0;
+  return run.is_complete() ? 0 : 1;
 }
 
 }  // namespace
@@ -61,7 +71,7 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   if (training.resume) {
     folder.emplace(flags.output);
   }
-  const auto found = find_interrupted(flags);
+  const auto found = find_interrupted(flags, steps.trainer.method);
   if (found) {
     flags.model.model = found->path;
   }

@@ -116,5 +116,17 @@ TEST(AtomicFile, WorksInTheCurrentFolder) {
   EXPECT_EQ(test::read_bytes(folder.file("a.h5")), "new");
 }
 
+TEST(MakeFolders, MakesThoseAboveTooAndRefusesAFile) {
+  const test::TemporaryFolder folder;
+  for (const std::string name : {"a/b/c", "a/b/c", "d/", "a"}) {
+    make_folders(folder.file(name));
+    EXPECT_TRUE(std::filesystem::is_directory(folder.file(name))) << name;
+  }
+  test::write_bytes(folder.file("file"), "x");
+  for (const std::string name : {"file", "file/under"}) {
+    EXPECT_THROW(make_folders(folder.file(name)), Error) << name;
+  }
+}
+
 }  // namespace
 }  // namespace bsq

@@ -65,6 +65,7 @@ TrainingState sample_training() {
   state.best_epoch = 5;
   state.columns = {"Learning Rate", "Valid Acc.", "Reg \"Loss\""};
   state.history = {{0.1, 1.0 / 3, std::nan("")}, {0.01, 5e-324, std::numeric_limits<double>::infinity()}};
+  state.generators = {{"cpu", torch::randint(256, {5056}, torch::kUInt8)}};
   state.optimizer = {{"layer.weight", torch::rand({2, 3})}, {"conv.weight.positive", torch::rand({4, 2, 2})}};
   state.sums = {{"loss", 0.1 + 0.2}, {"nan", std::nan("")}, {"Top 1", -0.0}};
   add_planes(state.network, "fc.weight", {3, 4}, 5);
@@ -192,6 +193,8 @@ void expect_same(const TrainingState& a, const TrainingState& b) {
   EXPECT_EQ(a.columns, b.columns);
   ASSERT_EQ(a.history.size(), b.history.size());
   for (size_t i = 0; i < a.history.size(); ++i) expect_same_numbers(a.history[i], b.history[i]);
+  ASSERT_EQ(a.generators.size(), b.generators.size());
+  for (const auto& [name, tensor] : a.generators) expect_same_tensors(tensor, b.generators.at(name), name);
   ASSERT_EQ(a.optimizer.size(), b.optimizer.size());
   for (const auto& [name, tensor] : a.optimizer) expect_same_tensors(tensor, b.optimizer.at(name), name);
   ASSERT_EQ(a.sums.size(), b.sums.size());

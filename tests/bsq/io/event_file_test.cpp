@@ -8,6 +8,7 @@
 
 #include "bsq/error.h"
 #include "bsq/io/crc32c.h"
+#include "tests/bsq/io/file_size_limit.h"
 #include "tests/support.h"
 
 namespace bsq {
@@ -149,6 +150,41 @@ TEST(EventFile, AResumedRunSaysFromWhere) {
   ASSERT_EQ(records.size(), 2U);
   EXPECT_EQ(field(fields_of(records[1]), 2).integer, 7U);
   EXPECT_EQ(field(fields_of(field(fields_of(records[1]), 7).bytes), 1).integer, 1U);
+}
+
+TEST(EventFile, WhatAFullDiskRefusedComesWithTheNext) {
+  const test::TemporaryFolder folder;
+  EventFile file(folder.path().string(), 0);
+  const auto path = only_file(folder.path().string());
+  {
+    const test::FileSizeLimit limit(100);
+    file.add_histogram("w", 1, torch::randn({100}));
+    try {
+      file.flush();
+      ADD_FAILURE() << "was written";
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      EXPECT_EQ(what.find("cannot write " + path + ": File too large ("), 0U) << what;
+      EXPECT_NE(what.find(" bytes needed)"), std::string::npos) << what;
+    }
+    EXPECT_FALSE(file.is_flushed());
+    EXPECT_EQ(records_in(path).size(), 1U) << "no torn record";
+  }
+  file.add_scalar("x", 2, 1);
+  file.flush();
+  EXPECT_TRUE(file.is_flushed());
+  EXPECT_EQ(records_in(path).size(), 3U);
+}
+
+TEST(EventFile, OneThatIsRemovedIsBegunAnew) {
+  const test::TemporaryFolder folder;
+  EventFile file(folder.path().string(), 0);
+  std::filesystem::remove(only_file(folder.path().string()));
+  file.add_scalar("x", 2, 1);
+  file.flush();
+  const auto records = records_in(only_file(folder.path().string()));
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(field(fields_of(records[0]), 3).bytes, "brain.Event:2");
 }
 
 TEST(EventFile, AFolderThatIsNotThereIsAnError) {

@@ -273,6 +273,20 @@ TEST(PyTorchReader, RefusesADeflatedBomb) {
       replaced(read_bytes(folder.file("a.pth")), "\x40\x42\x0f\0"s, "\xff\xff\xff\x7f"s);
   write_bytes(folder.file("a.pth"), claimed);
   EXPECT_TRUE(contains(refusal(folder.file("a.pth")), "claims 2147483647 bytes"));
+  constexpr int64_t kZeros = 80'000'000;
+  write_zip(folder.file("b.pth"), state_pickle({"0", "ByteStorage", kZeros, 0, {kZeros}, {1}}),
+            {{"0", kZeros, std::string(kZeros, '\0')}}, /*compress=*/true);
+  EXPECT_TRUE(contains(refusal(folder.file("b.pth")), "or unpack to more than"));
+}
+
+TEST(PyTorchReader, RefusesViewsThatRepeatAStorageTooOften) {
+  TemporaryFolder folder;
+  for (const bool compress : {false, true}) {
+    const TensorSpec spec{"0", "FloatStorage", 6, 0, {1'000'000, 6}, {0, 1}};
+    write_zip(folder.file("a.pth"), state_pickle(spec), {six_floats()}, compress);
+    EXPECT_TRUE(
+        contains(refusal(folder.file("a.pth")), "repeat stored numbers for more than 16 times the file's"));
+  }
 }
 
 }  // namespace

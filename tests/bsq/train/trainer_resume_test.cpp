@@ -98,6 +98,43 @@ TEST(TrainerResume, FloatAndFinetuningGoOnBitForBit) {
   }
 }
 
+class NetworkWithDropout : public SmallNetwork {
+ public:
+  torch::Tensor forward(const torch::Tensor& images) override {
+    return SmallNetwork::forward(torch::dropout(images, /*p=*/0.3, is_training()));
+  }
+};
+
+TEST(TrainerResume, ANetworkThatDrawsRandomNumbersGoesOnBitForBit) {
+  const auto data = easy_images(kImages);
+  const auto options = run_options(TrainingMethod::kFloat);
+  NetworkWithDropout first;
+  const auto start = save_network(first);
+  const auto loaded = [&](const NetworkState& state) {
+    auto network = std::make_shared<NetworkWithDropout>();
+    load_network(*network, state);
+    return network;
+  };
+  const auto whole_network = loaded(start);
+  torch::manual_seed(5);
+  TrainingRun whole(whole_network, data, options);
+  ASSERT_TRUE(whole.trainer.run());
+  const auto part_network = loaded(start);
+  torch::manual_seed(5);
+  TrainingRun part(part_network, data, options, /*stop_after=*/7);
+  ASSERT_FALSE(part.trainer.run());
+  auto state = part.trainer.state();
+  torch::manual_seed(6);
+  TrainingRun rest(loaded(save_network(*part.network)), data, options);
+  rest.trainer.resume(state);
+  ASSERT_TRUE(rest.trainer.run());
+  expect_same_run(rest, whole);
+  state.generators["cpu"] = torch::zeros({3}, torch::kUInt8);
+  EXPECT_THROW(rest.trainer.resume(state), Error);
+  state.generators["cpu"] = torch::full_like(part.trainer.state().generators["cpu"], 255);
+  EXPECT_THROW(rest.trainer.resume(state), Error);
+}
+
 TEST(TrainerResume, AdjustmentsDropPlanesInTheseRuns) {
   torch::manual_seed(1);
   const auto data = easy_images(kImages);
