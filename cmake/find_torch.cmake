@@ -1,11 +1,13 @@
 # libtorch, for the project and, installed, for those that use its package. CMAKE_PREFIX_PATH chooses another one than
-# the distribution's. Sets BSQ_TORCH_LINK_OPTIONS and BSQ_CXX_STANDARD.
+# the distribution's. Sets BSQ_TORCH_LINK_OPTIONS, BSQ_CXX_STANDARD and, for a wheel's, BSQ_TORCH_RPATH.
 # A PyPI wheel's libtorch lies beside its share/cmake; without this its own configuration finds the distribution's
 # library first. The wheel's CUDA libraries come in packages of their own, which only the linker has to be told of.
 set(BSQ_TORCH_LINK_OPTIONS)
+set(BSQ_TORCH_RPATH)
 foreach(prefix ${CMAKE_PREFIX_PATH})
   if(EXISTS ${prefix}/../../lib/libtorch.so)
     list(PREPEND CMAKE_LIBRARY_PATH ${prefix}/../../lib)
+    get_filename_component(BSQ_TORCH_RPATH ${prefix}/../../lib ABSOLUTE)
     file(GLOB folders ${prefix}/../../../nvidia/*/lib)
     foreach(folder ${folders})
       list(APPEND BSQ_TORCH_LINK_OPTIONS -Wl,-rpath-link,${folder})

@@ -6,8 +6,10 @@ set(BSQ_INSTALLED_PROGRAMS bsq_train convert finetune describe sweep report)
 # Those that build networks; others build them again with networks of their own.
 set(BSQ_INSTALLED_TOOLS bsq_train convert finetune sweep)
 
-# libtorch and others may lie where the loader does not look by itself.
-set_target_properties(${BSQ_INSTALLED_PROGRAMS} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+# libtorch and others may lie where the loader does not look by itself; a wheel's also in a virtual environment within
+# this folder, which CMake would leave out.
+set_target_properties(${BSQ_INSTALLED_PROGRAMS} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON
+                      INSTALL_RPATH "${BSQ_TORCH_RPATH}")
 install(TARGETS ${BSQ_INSTALLED_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(DIRECTORY models/presets DESTINATION ${CMAKE_INSTALL_DATADIR}/bsq COMPONENT runtime)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)

@@ -188,7 +188,8 @@ TEST(Pipeline, AFixedWidthBaselineComesFromTheFloatFileAlone) {
   const auto out =
       run_tiny("finetune", "--Nbits 3 --epochs 1 --model " + tiny_runs().full.file("model_best.h5") +
                                " --checkpoint " + folder.file("fixed"));
-  for (const auto& tensor : described(folder.file("fixed/best_bin.h5"))["tensors"]) {
+  const auto file = described(folder.file("fixed/best_bin.h5"));
+  for (const auto& tensor : file["tensors"]) {
     EXPECT_EQ(tensor["bits"], 3) << tensor;
   }
   EXPECT_EQ(evaluated_count(folder.file("fixed/best_bin.h5")), correct_count(out, "best:"));
