@@ -63,7 +63,7 @@ void train_bits(const std::shared_ptr<bsq::Network>& network, Images& images, in
   // Eight bits, six for the first convolution; the last layer stays float.
   bsq::to_bits(*network, bsq::ToBitsOptions(8).layer_bits({{"conv.0", 6}}).keep_float({"fc"}));
   auto options = options_of(bsq::TrainingMethod::kBits, epochs, 0.03);
-  options.penalty = 0.3;
+  options.penalty = 0.8;
   options.adjustment_interval = 2;
   train(network, images, "bits", options);
 }
