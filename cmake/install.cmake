@@ -31,7 +31,7 @@ target_link_libraries(bsq_all INTERFACE bsq_models bsq_train_lib bsq_io)
 set_target_properties(bsq_all PROPERTIES EXPORT_NAME bsq)
 
 set(BSQ_INSTALLED_LIBRARIES
-  bsq_all bsq_common bsq_parallel bsq_bits bsq_quant bsq_nn bsq_data bsq_atomic_file bsq_seal bsq_pytorch bsq_io bsq_train_lib
+  bsq_all bsq_common bsq_base bsq_kernels bsq_bits bsq_quant bsq_nn bsq_graph bsq_data bsq_atomic_file bsq_seal bsq_pytorch bsq_io bsq_train_lib
   bsq_models bsq_cli bsq_sweep)
 foreach(tool ${BSQ_INSTALLED_TOOLS})
   list(APPEND BSQ_INSTALLED_LIBRARIES bsq_main_${tool})
@@ -50,7 +50,7 @@ install(TARGETS ${BSQ_INSTALLED_LIBRARIES} EXPORT bsqTargets
   OBJECTS DESTINATION ${CMAKE_INSTALL_LIBDIR}/bsq COMPONENT development)
 install(EXPORT bsqTargets NAMESPACE bsq:: DESTINATION ${BSQ_INSTALL_CMAKEDIR} COMPONENT development)
 install(DIRECTORY bsq models DESTINATION ${BSQ_INSTALL_INCLUDEDIR} COMPONENT development
-  FILES_MATCHING PATTERN "*.h" PATTERN train_options.h EXCLUDE PATTERN presets EXCLUDE)
+  FILES_MATCHING PATTERN "*.h" PATTERN presets EXCLUDE)
 
 configure_package_config_file(cmake/bsqConfig.cmake.in ${CMAKE_BINARY_DIR}/cmake/bsqConfig.cmake
   INSTALL_DESTINATION ${BSQ_INSTALL_CMAKEDIR} PATH_VARS CMAKE_INSTALL_DATADIR)

@@ -1,6 +1,6 @@
 #include <iostream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/statistics.h"
 #include "convert/convert_options.h"

@@ -1,6 +1,6 @@
 #include <iostream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/nn/network_bits.h"
 #include "finetune/finetune_options.h"
 #include "tools/cli/conversion.h"

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "bsq/nn/norm_activation.h"
+#include "bsq/graph/norm_activation.h"
 #include "models/resnet_blocks.h"
 
 namespace bsq {

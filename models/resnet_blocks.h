@@ -2,10 +2,10 @@
 
 #include <torch/torch.h>
 
+#include "bsq/graph/norm_activation.h"
 #include "bsq/nn/bit_conv2d.h"
 #include "bsq/nn/float_conv2d.h"
 #include "bsq/nn/network_description.h"
-#include "bsq/nn/norm_activation.h"
 #include "bsq/quant/activation_quantizer.h"
 
 namespace bsq {

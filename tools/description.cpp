@@ -5,8 +5,8 @@
 #include <iomanip>
 #include <sstream>
 
-#include "bsq/bits/accounting.h"
 #include "bsq/io/model_file.h"
+#include "bsq/quant/accounting.h"
 
 namespace bsq::cli {
 namespace {

@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "bsq/base/error.h"
 #include "bsq/data/random.h"
-#include "bsq/error.h"
 
 namespace bsq {
 namespace {

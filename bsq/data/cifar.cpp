@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq {
 namespace {

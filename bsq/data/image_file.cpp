@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq {
 namespace {

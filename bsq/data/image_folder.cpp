@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "bsq/base/error.h"
+#include "bsq/base/parallel.h"
 #include "bsq/data/image_file.h"
-#include "bsq/error.h"
-#include "bsq/parallel.h"
 
 namespace bsq {
 namespace {

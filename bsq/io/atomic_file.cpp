@@ -10,7 +10,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq {
 namespace {

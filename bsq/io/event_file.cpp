@@ -10,7 +10,7 @@
 #include <iomanip>
 #include <sstream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/io/crc32c.h"
 
 namespace bsq {

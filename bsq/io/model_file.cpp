@@ -4,9 +4,9 @@
 #include <map>
 #include <optional>
 
-#include "bsq/bits/bit_planes.h"
-#include "bsq/error.h"
-#include "bsq/io/pytorch_reader.h"
+#include "bsq/base/error.h"
+#include "bsq/io/pytorch/pytorch_reader.h"
+#include "bsq/methods/bsq/bit_planes.h"
 
 namespace bsq {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "bsq/io/checkpoint.h"
-#include "bsq/io/pytorch_checkpoint.h"
+#include "bsq/io/checkpoint/checkpoint.h"
+#include "bsq/io/pytorch/pytorch_checkpoint.h"
 
 namespace bsq {
 

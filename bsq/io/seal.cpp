@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq {
 namespace {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "bsq/bits/conversion.h"
-#include "bsq/bits/plane_kernels.h"
-#include "bsq/bits/precision_adjustment.h"
-#include "bsq/bits/reconstruction.h"
+#include "bsq/methods/bsq/conversion.h"
+#include "bsq/methods/bsq/plane_kernels.h"
+#include "bsq/methods/bsq/precision_adjustment.h"
+#include "bsq/methods/bsq/reconstruction.h"
 
 namespace bsq {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "bsq/bits/bit_planes.h"
+#include "bsq/methods/bsq/bit_planes.h"
 #include "bsq/nn/network_state.h"
 
 namespace bsq {
@@ -42,7 +42,7 @@ class BitParameter {
   /// The tensor that the layer computes with: the weight, W = s Q of the planes, or s Q of the frozen q.
   torch::Tensor value();
 
-  /// Float to bits (bsq/bits/conversion.h). Throws std::logic_error in another representation.
+  /// Float to bits (bsq/methods/bsq/conversion.h). Throws std::logic_error in another representation.
   void convert(int64_t bits);
   /// Takes these planes. Throws std::invalid_argument where their shape is not this tensor's.
   void set_planes(BitPlanes planes);

@@ -5,9 +5,9 @@
 #include <set>
 #include <stdexcept>
 
-#include "bsq/bits/penalty.h"
-#include "bsq/bits/precision_adjustment.h"
-#include "bsq/bits/requantization.h"
+#include "bsq/methods/bsq/penalty.h"
+#include "bsq/methods/bsq/precision_adjustment.h"
+#include "bsq/methods/bsq/requantization.h"
 
 namespace bsq {
 namespace {

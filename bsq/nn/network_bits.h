@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "bsq/bits/accounting.h"
 #include "bsq/nn/bit_layer.h"
+#include "bsq/quant/accounting.h"
 #include "bsq/quant/activation_quantizer.h"
 
 namespace bsq {
@@ -43,9 +43,9 @@ void convert_to_bits(torch::nn::Module& network, int64_t bits);
 /// The same, each layer at the scheme's width; 0 bits become one plane of zeros. Throws std::invalid_argument
 /// that names the layer also where the scheme lacks one or has one that the network lacks.
 void convert_to_scheme(torch::nn::Module& network, const Scheme& scheme);
-/// Re-quantization of every layer in bits (bsq/bits/requantization.h).
+/// Re-quantization of every layer in bits (bsq/methods/bsq/requantization.h).
 void requantize_network(torch::nn::Module& network, int64_t max_bits);
-/// Precision adjustment of every layer in bits (bsq/bits/precision_adjustment.h).
+/// Precision adjustment of every layer in bits (bsq/methods/bsq/precision_adjustment.h).
 void adjust_network(torch::nn::Module& network, double threshold_percent);
 /// Freezes or unfreezes the scheme, or makes every layer float, none of them kept so; see BitParameter.
 void freeze_network(torch::nn::Module& network);

@@ -4,7 +4,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/nn/network_bits.h"
 
 namespace bsq {

@@ -6,7 +6,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "bsq/bits/bit_planes.h"
+#include "bsq/methods/bsq/bit_planes.h"
 #include "bsq/nn/network_bits.h"
 
 namespace bsq {

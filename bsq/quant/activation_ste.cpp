@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "bsq/quant/activation_kernels.h"
+#include "bsq/kernels/activation_kernels.h"
 
 namespace bsq {
 namespace {

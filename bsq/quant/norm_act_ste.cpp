@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bsq/quant/norm_act_kernels.h"
+#include "bsq/kernels/norm_act_kernels.h"
 
 namespace bsq {
 namespace {

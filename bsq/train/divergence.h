@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/nn/network.h"
 #include "bsq/nn/network_state.h"
 

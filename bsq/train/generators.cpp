@@ -3,7 +3,7 @@
 #include <mutex>
 #include <vector>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq {
 namespace {

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "bsq/bits/penalty.h"
-#include "bsq/bits/plane_kernels.h"
-#include "bsq/train/sgd_step.h"
+#include "bsq/kernels/sgd_step.h"
+#include "bsq/methods/bsq/penalty.h"
+#include "bsq/methods/bsq/plane_kernels.h"
 
 namespace bsq {
 

@@ -21,9 +21,9 @@ struct BsqOptimizerOptions {
 };
 
 /// torch::optim::SGD's rule (no Nesterov, no dampening) for every trainable tensor of a network, in whichever
-/// representation its layers are. Planes take one fused pass (bsq/bits/plane_kernels.h) with the penalty's
-/// gradient and the clamp to [0, 2]; frozen q is clamped to [-1, 1] after the step; weight decay acts on all
-/// parameters.
+/// representation its layers are. Planes take one fused pass (bsq/methods/bsq/plane_kernels.h) with the
+/// penalty's gradient and the clamp to [0, 2]; frozen q is clamped to [-1, 1] after the step; weight decay
+/// acts on all parameters.
 ///
 /// Sets layers in bits to GradientMode::kWeight. Holds tensors of the network as it is now: whoever changes a
 /// representation or a width makes a new optimizer.

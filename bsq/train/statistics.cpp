@@ -4,8 +4,8 @@
 #include <ostream>
 #include <sstream>
 
-#include "bsq/bits/precision_adjustment.h"
-#include "bsq/bits/requantization.h"
+#include "bsq/methods/bsq/precision_adjustment.h"
+#include "bsq/methods/bsq/requantization.h"
 #include "bsq/nn/network_bits.h"
 
 namespace bsq {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/divergence.h"
 #include "bsq/train/generators.h"

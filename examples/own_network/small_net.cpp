@@ -2,9 +2,9 @@
 // file registers it, so that every program that it is linked to builds it for `-a small_net`.
 #include <torch/torch.h>
 
+#include "bsq/graph/norm_activation.h"
 #include "bsq/nn/bit_conv2d.h"
 #include "bsq/nn/bit_linear.h"
-#include "bsq/nn/norm_activation.h"
 #include "models/registry.h"
 
 namespace {

@@ -8,7 +8,7 @@
 
 #include "bsq/data/dataset.h"
 #include "bsq/data/loader.h"
-#include "bsq/io/checkpoint.h"
+#include "bsq/io/checkpoint/checkpoint.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/nn/to_bits.h"
 #include "bsq/train/trainer.h"

@@ -1,5 +1,5 @@
-#include "bsq/error.h"
-#include "bsq/io/checkpoint.h"
+#include "bsq/base/error.h"
+#include "bsq/io/checkpoint/checkpoint.h"
 #include "tests/fuzz/fuzz_file.h"
 
 // An .h5 checkpoint without a seal, as h5py users make them: nothing keeps it from HDF5 and the reader.

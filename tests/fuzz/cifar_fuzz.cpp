@@ -1,8 +1,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "bsq/base/error.h"
 #include "bsq/data/cifar.h"
-#include "bsq/error.h"
 #include "tests/fuzz/fuzz_file.h"
 
 namespace {

@@ -1,5 +1,5 @@
-#include "bsq/error.h"
-#include "bsq/train_options.h"
+#include "bsq/base/error.h"
+#include "bsq_train/train_options.h"
 #include "finetune/finetune_options.h"
 #include "tests/fuzz/fuzz_file.h"
 #include "tools/cli/usage_error.h"

@@ -1,5 +1,5 @@
-#include "bsq/error.h"
-#include "bsq/io/pytorch_reader.h"
+#include "bsq/base/error.h"
+#include "bsq/io/pytorch/pytorch_reader.h"
 #include "tests/fuzz/fuzz_file.h"
 
 // Any PyTorch file: zip archives and the old pickle streams, by the corpus that it starts from.

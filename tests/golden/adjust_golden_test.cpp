@@ -1,5 +1,5 @@
-#include "bsq/bits/precision_adjustment.h"
-#include "bsq/bits/requantization.h"
+#include "bsq/methods/bsq/precision_adjustment.h"
+#include "bsq/methods/bsq/requantization.h"
 #include "tests/golden/golden_file.h"
 #include "tests/support.h"
 

@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "models/resnet.h"
-#include "tests/bsq/bits/support.h"
+#include "tests/bsq/methods/bsq/support.h"
 
 namespace bsq::test {
 namespace {

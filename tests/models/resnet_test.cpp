@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include "bsq/nn/network_bits.h"
-#include "tests/bsq/bits/support.h"
+#include "tests/bsq/methods/bsq/support.h"
 
 namespace bsq::test {
 namespace {

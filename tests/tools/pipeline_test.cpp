@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <set>
 
-#include "bsq/bits/accounting.h"
+#include "bsq/quant/accounting.h"
 #include "tests/tools/tool_runs.h"
 
 namespace bsq::test {

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "bsq/train_options.h"
+#include "bsq_train/train_options.h"
 #include "finetune/finetune_options.h"
 #include "tests/tools/tool_runs.h"
 

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "bsq/io/checkpoint_compare.h"
+#include "bsq/io/checkpoint/checkpoint_compare.h"
 #include "tests/tools/tool_runs.h"
 
 namespace bsq::test {

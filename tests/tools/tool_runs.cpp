@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <sstream>
 
-#include "bsq/io/checkpoint_compare.h"
+#include "bsq/io/checkpoint/checkpoint_compare.h"
 #include "tests/tools/tiny_cifar.h"
 
 namespace bsq::test {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "bsq/io/checkpoint.h"
+#include "bsq/io/checkpoint/checkpoint.h"
 #include "tests/support.h"
 
 namespace bsq::test {

@@ -7,10 +7,10 @@
 #include <map>
 #include <string>
 
-#include "bsq/bits/conversion.h"
-#include "bsq/bits/plane_kernels.h"
-#include "bsq/quant/activation_kernels.h"
-#include "bsq/quant/norm_act_kernels.h"
+#include "bsq/kernels/activation_kernels.h"
+#include "bsq/kernels/norm_act_kernels.h"
+#include "bsq/methods/bsq/conversion.h"
+#include "bsq/methods/bsq/plane_kernels.h"
 #include "tools/bench/share_reporter.h"
 #include "tools/bench/threads.h"
 

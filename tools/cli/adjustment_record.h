@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "bsq/methods/bsq/adjustment_log.h"
 #include "bsq/nn/network.h"
-#include "bsq/train/adjustment_log.h"
 #include "bsq/train/training_state.h"
 
 namespace bsq::cli {

@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "models/registry.h"
 #include "tools/cli/conversion.h"
 #include "tools/cli/option_error.h"

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <stdexcept>
 
-#include "bsq/bits/bit_planes.h"
+#include "bsq/methods/bsq/bit_planes.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tools/cli/resumable.h"
 
 namespace bsq::cli {

@@ -2,10 +2,10 @@
 
 #include <filesystem>
 
-#include "bsq/bits/reconstruction.h"
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/io/model_file.h"
-#include "bsq/io/pytorch_writer.h"
+#include "bsq/io/pytorch/pytorch_writer.h"
+#include "bsq/methods/bsq/reconstruction.h"
 
 namespace bsq::cli {
 namespace {

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <iostream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq::cli {
 namespace {

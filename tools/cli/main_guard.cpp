@@ -5,7 +5,7 @@
 #include <iostream>
 #include <string>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/record.h"
 #include "tools/cli/signals.h"

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq::cli {
 

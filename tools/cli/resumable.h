@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "bsq/io/checkpoint.h"
+#include "bsq/io/checkpoint/checkpoint.h"
 
 namespace bsq::cli {
 

@@ -4,7 +4,7 @@
 #include <sstream>
 #include <string>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tools/cli/option_error.h"
 #include "tools/cli/option_text.h"
 #include "tools/cli/resumable.h"

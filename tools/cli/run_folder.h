@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "bsq/io/checkpoint.h"
+#include "bsq/io/checkpoint/checkpoint.h"
 #include "tools/cli/flags.h"
 #include "tools/cli/folder_lock.h"
 

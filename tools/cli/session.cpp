@@ -9,7 +9,7 @@
 #include <sstream>
 #include <thread>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/io/model_file.h"
 #include "bsq/nn/network_state.h"
 #include "models/registry.h"

@@ -7,7 +7,7 @@
 
 #include "bsq/data/dataset.h"
 #include "bsq/data/loader.h"
-#include "bsq/io/checkpoint.h"
+#include "bsq/io/checkpoint/checkpoint.h"
 #include "bsq/nn/network.h"
 #include "bsq/train/evaluation.h"
 #include "tools/cli/flags.h"

@@ -8,7 +8,7 @@
 #include <iostream>
 #include <sstream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/divergence.h"
 #include "bsq/train/run_log.h"

@@ -3,7 +3,7 @@
 #include <iostream>
 #include <optional>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/statistics.h"
 #include "tools/cli/earlier_run.h"

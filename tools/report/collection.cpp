@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tools/sweep/settings.h"
 
 namespace bsq::cli {

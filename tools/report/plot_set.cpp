@@ -10,7 +10,7 @@
 #include <sstream>
 #include <thread>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tools/report/html_text.h"
 #include "tools/report/palette.h"
 #include "tools/report/slim_svg.h"

@@ -3,7 +3,7 @@
 #include <set>
 #include <thread>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/io/atomic_file.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/signals.h"

@@ -6,10 +6,10 @@
 #include <optional>
 #include <sstream>
 
-#include "bsq/bits/precision_adjustment.h"
-#include "bsq/bits/reconstruction.h"
-#include "bsq/bits/requantization.h"
-#include "bsq/error.h"
+#include "bsq/base/error.h"
+#include "bsq/methods/bsq/precision_adjustment.h"
+#include "bsq/methods/bsq/reconstruction.h"
+#include "bsq/methods/bsq/requantization.h"
 #include "tools/cli/resumable.h"
 #include "tools/report/text_file.h"
 #include "tools/sweep/result.h"

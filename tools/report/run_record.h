@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "bsq/io/checkpoint.h"
-#include "bsq/train/adjustment_log.h"
+#include "bsq/io/checkpoint/checkpoint.h"
+#include "bsq/methods/bsq/adjustment_log.h"
 
 namespace bsq::cli {
 

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/io/atomic_file.h"
 #include "tools/sweep/command_words.h"
 

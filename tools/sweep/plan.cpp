@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <map>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/io/model_file.h"
-#include "bsq/train_options.h"
+#include "bsq_train/train_options.h"
 #include "finetune/finetune_options.h"
 #include "tools/cli/usage_error.h"
 

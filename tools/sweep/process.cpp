@@ -9,7 +9,7 @@
 #include <csignal>
 #include <cstring>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq::cli {
 namespace {

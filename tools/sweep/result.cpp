@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "bsq/bits/accounting.h"
+#include "bsq/quant/accounting.h"
 #include "tools/sweep/grid.h"
 
 namespace bsq::cli {

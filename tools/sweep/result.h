@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "bsq/io/checkpoint.h"
+#include "bsq/io/checkpoint/checkpoint.h"
 #include "tools/sweep/job.h"
 
 namespace bsq::cli {

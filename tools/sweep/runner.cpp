@@ -8,7 +8,7 @@
 #include <sstream>
 #include <thread>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tools/cli/resumable.h"
 #include "tools/cli/signals.h"
 

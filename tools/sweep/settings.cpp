@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tools/cli/option_error.h"
 #include "tools/cli/usage_error.h"
 

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 
 namespace bsq::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/option_error.h"
 #include "tools/cli/presets.h"

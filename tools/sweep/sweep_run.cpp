@@ -7,7 +7,7 @@
 #include <iostream>
 #include <thread>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/io/atomic_file.h"
 #include "tools/cli/signals.h"
 #include "tools/sweep/compression_search.h"

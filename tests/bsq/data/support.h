@@ -5,8 +5,8 @@
 
 #include <string>
 
+#include "bsq/base/error.h"
 #include "bsq/data/dataset.h"
-#include "bsq/error.h"
 
 namespace bsq::test {
 

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tests/support.h"
 
 namespace bsq {

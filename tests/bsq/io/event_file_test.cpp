@@ -6,7 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "bsq/io/crc32c.h"
 #include "tests/bsq/io/file_size_limit.h"
 #include "tests/support.h"

@@ -1,6 +1,6 @@
 #include "bsq/io/seal.h"
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tests/support.h"
 
 namespace bsq {

@@ -2,7 +2,7 @@
 
 #include <sstream>
 
-#include "bsq/bits/reconstruction.h"
+#include "bsq/methods/bsq/reconstruction.h"
 #include "tests/bsq/nn/small_network.h"
 
 namespace bsq::test {

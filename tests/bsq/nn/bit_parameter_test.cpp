@@ -2,8 +2,8 @@
 
 #include <stdexcept>
 
-#include "bsq/bits/conversion.h"
-#include "bsq/bits/reconstruction.h"
+#include "bsq/methods/bsq/conversion.h"
+#include "bsq/methods/bsq/reconstruction.h"
 #include "tests/bsq/nn/small_network.h"
 
 namespace bsq::test {

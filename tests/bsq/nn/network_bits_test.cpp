@@ -4,9 +4,9 @@
 #include <limits>
 #include <stdexcept>
 
-#include "bsq/bits/penalty.h"
-#include "bsq/bits/precision_adjustment.h"
-#include "bsq/bits/requantization.h"
+#include "bsq/methods/bsq/penalty.h"
+#include "bsq/methods/bsq/precision_adjustment.h"
+#include "bsq/methods/bsq/requantization.h"
 #include "tests/bsq/nn/small_network.h"
 
 namespace bsq::test {

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "tests/bsq/bits/support.h"
+#include "tests/bsq/methods/bsq/support.h"
 
 namespace bsq::test {
 namespace {

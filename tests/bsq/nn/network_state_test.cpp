@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tests/bsq/nn/small_network.h"
 
 namespace bsq::test {

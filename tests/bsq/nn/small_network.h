@@ -7,7 +7,7 @@
 #include "bsq/nn/network.h"
 #include "bsq/nn/network_bits.h"
 #include "bsq/nn/network_state.h"
-#include "tests/bsq/bits/support.h"
+#include "tests/bsq/methods/bsq/support.h"
 
 namespace bsq::test {
 

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "bsq/quant/activation_kernels.h"
+#include "bsq/kernels/activation_kernels.h"
 #include "tests/bsq/quant/slow_quantization.h"
 
 namespace bsq::test {

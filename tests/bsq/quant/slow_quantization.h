@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "tests/bsq/bits/support.h"
+#include "tests/bsq/methods/bsq/support.h"
 
 namespace bsq::test {
 

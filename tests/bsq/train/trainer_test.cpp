@@ -3,7 +3,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tests/bsq/train/training_run.h"
 
 namespace bsq::test {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tests/tools/tool_runs.h"
 
 namespace bsq::cli {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "bsq/error.h"
+#include "bsq/base/error.h"
 #include "tests/support.h"
 #include "tools/cli/usage_error.h"
 

@@ -1,0 +1,70 @@
+#include "bsq/io/checkpoint/checkpoint_json.h"
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+
+#include "bsq/base/error.h"
+
+namespace bsq {
+namespace {
+
+using nlohmann::json;
+
+json scheme_of(const NetworkState& network) {
+  json scheme = json::object();
+  for (const auto& [name, tensor] : network) {
+    if (tensor.encoding == Encoding::kFloat) continue;
+    const size_t dot = name.rfind('.');
+    const std::string last = dot == std::string::npos ? name : name.substr(dot + 1);
+    if (dot == std::string::npos || (last != "weight" && last != "bias")) continue;
+    json& widths = scheme[name.substr(0, dot)];
+    if (widths.is_null()) widths = {0, 0};
+    widths[last == "weight" ? 0 : 1] = tensor.bits;
+  }
+  return scheme;
+}
+
+/// The value of an untrusted text, or nothing if it is not JSON or nested deeper than anything here.
+std::optional<json> parse(const std::string& text) {
+  constexpr int kMaxDepth = 4;
+  bool deep = false;
+  const auto watch = [&deep](int depth, json::parse_event_t, json&) {
+    deep = deep || depth > kMaxDepth;
+    return !deep;
+  };
+  const json value = json::parse(text, watch, /*allow_exceptions=*/false);
+  if (deep || value.is_discarded()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::string scheme_text(const NetworkState& network) { return scheme_of(network).dump(); }
+
+bool is_scheme_of(const std::string& text, const NetworkState& network) {
+  const std::optional<json> value = parse(text);
+  return value && *value == scheme_of(network);
+}
+
+std::string names_text(const std::vector<std::string>& names) {
+  try {
+    return json(names).dump();
+  } catch (const json::exception&) {
+    throw std::invalid_argument("a name that is not UTF-8");
+  }
+}
+
+std::vector<std::string> parse_names(const std::string& text, const std::string& where) {
+  const std::optional<json> value = parse(text);
+  if (!value || !value->is_array()) throw Error(where + " is not a JSON array of strings");
+  std::vector<std::string> names;
+  for (const json& item : *value) {
+    if (!item.is_string()) throw Error(where + " is not a JSON array of strings");
+    names.push_back(item.get<std::string>());
+  }
+  return names;
+}
+
+}  // namespace bsq

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <string>
+
+#include "bsq/io/hdf5/hdf5_handle.h"
+
+namespace bsq {
+
+constexpr int64_t kMaxTextBytes = int64_t{1} << 20;
+
+/// An integer attribute and the values it may have, the same for writing and reading.
+struct IntegerField {
+  const char* name;
+  int64_t low;
+  int64_t high;
+};
+
+/// Text as a fixed-length UTF-8 string (HDF5 checksums it; variable-length ones it does not).
+/// std::invalid_argument for more than 1 MiB or a zero byte.
+void write_text(const Hdf5Handle& object, const std::string& name, const std::string& text);
+/// std::invalid_argument for a value out of the field's range.
+void write_integer(const Hdf5Handle& object, const IntegerField& field, int64_t value);
+void write_number(const Hdf5Handle& object, const std::string& name, double value);
+/// A tensor of at most 8 elements and one dimension.
+void write_values(const Hdf5Handle& object, const std::string& name, const torch::Tensor& values);
+
+bool has_attribute(const Hdf5Handle& object, const std::string& name);
+
+/// These throw a bsq::Error that names the attribute, if it is missing, or of another kind, or out of range.
+std::string read_text(const Hdf5Handle& object, const std::string& name);
+int64_t read_integer(const Hdf5Handle& object, const IntegerField& field);
+double read_number(const Hdf5Handle& object, const std::string& name);
+torch::Tensor read_values(const Hdf5Handle& object, const std::string& name);
+
+}  // namespace bsq

@@ -1,0 +1,322 @@
+#include "bsq/io/pytorch/pickle_builder.h"
+
+#include <algorithm>
+
+#include "bsq/io/pytorch/pickle_numpy.h"
+
+namespace bsq::pickle {
+namespace {
+
+enum class Action { kOrderedDict, kTensor, kParameter, kNumpyType, kNumpyScalar, kEncode };
+
+struct Allowed {
+  const char* name;
+  Action action;
+};
+
+constexpr Allowed kAllowed[] = {
+    {"collections.OrderedDict", Action::kOrderedDict},
+    {"torch._utils._rebuild_tensor_v2", Action::kTensor},
+    {"torch._utils._rebuild_parameter", Action::kParameter},
+    {"numpy.dtype", Action::kNumpyType},
+    {"numpy.core.multiarray.scalar", Action::kNumpyScalar},
+    {"numpy._core.multiarray.scalar", Action::kNumpyScalar},
+    {"_codecs.encode", Action::kEncode},
+};
+constexpr int64_t kAllowedCount = sizeof(kAllowed) / sizeof(kAllowed[0]);
+
+struct StorageClass {
+  const char* name;
+  torch::ScalarType type;
+};
+
+constexpr StorageClass kStorageClasses[] = {
+    {"FloatStorage", torch::kFloat32}, {"DoubleStorage", torch::kFloat64},
+    {"HalfStorage", torch::kFloat16},  {"BFloat16Storage", torch::kBFloat16},
+    {"LongStorage", torch::kInt64},    {"IntStorage", torch::kInt32},
+    {"ShortStorage", torch::kInt16},   {"CharStorage", torch::kInt8},
+    {"ByteStorage", torch::kUInt8},    {"BoolStorage", torch::kBool},
+};
+
+std::optional<int64_t> find_storage_class(std::string_view module, std::string_view name) {
+  if (module == "torch" || module == "torch.cuda") {
+    for (const StorageClass& known : kStorageClasses) {
+      if (name == known.name) {
+        return kAllowedCount + (&known - kStorageClasses);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const char* storage_class(torch::ScalarType type) {
+  for (const StorageClass& known : kStorageClasses) {
+    if (known.type == type) {
+      return known.name;
+    }
+  }
+  return nullptr;
+}
+
+Ref Builder::global(std::string_view module, std::string_view name) {
+  if (module.size() > kMaxNameLength || name.size() > kMaxNameLength) {
+    document_.fail("pickle names a global of " + std::to_string(module.size() + name.size()) +
+                   " bytes, expected at most " + std::to_string(kMaxNameLength));
+  }
+  const std::string full = std::string(module) + "." + std::string(name);
+  std::optional<int64_t> place = find_storage_class(module, name);
+  for (int64_t i = 0; i < kAllowedCount && !place; ++i) {
+    if (full == kAllowed[i].name) {
+      place = i;
+    }
+  }
+  if (!place) {
+    document_.fail("pickle uses " + printable(full) +
+                   ", which is not in the list of what a checkpoint may hold");
+  }
+  Value value;
+  value.kind = Kind::kGlobal;
+  value.integer = *place;
+  value.text = full;
+  return document_.add(std::move(value));
+}
+
+Ref Builder::reduce(Ref callable, Ref arguments) {
+  const Value& function = expect("what a pickle calls", callable, Kind::kGlobal);
+  const std::vector<Ref>& items = expect("the arguments of a call", arguments, Kind::kTuple).items;
+  if (function.integer >= kAllowedCount) {
+    document_.fail("pickle calls " + function.text + ", expected it only within a storage");
+  }
+  switch (kAllowed[function.integer].action) {
+    case Action::kOrderedDict:
+      return ordered_dict(items);
+    case Action::kTensor:
+      return tensor(items);
+    case Action::kParameter:
+      return parameter(items);
+    case Action::kNumpyType:
+      return numpy_type(items);
+    case Action::kNumpyScalar:
+      return numpy_scalar(items);
+    case Action::kEncode:
+      return encode(items);
+  }
+  document_.fail("pickle calls " + function.text + ", which it may not");
+}
+
+// Python 2 gives OrderedDict its items as a list of [key, value] lists.
+Ref Builder::ordered_dict(const std::vector<Ref>& arguments) {
+  expect_count("OrderedDict", arguments.size(), 0, 1);
+  std::vector<Ref> items;
+  if (!arguments.empty()) {
+    const Value& pairs = expect("the items of an OrderedDict", arguments[0], Kind::kList);
+    document_.spend(static_cast<int64_t>(pairs.items.size()));
+    for (Ref ref : pairs.items) {
+      const Value& pair = document_.at(ref);
+      if ((pair.kind != Kind::kList && pair.kind != Kind::kTuple) || pair.items.size() != 2) {
+        document_.fail(std::string("an OrderedDict's item is ") + describe(pair.kind) + ", expected a pair");
+      }
+      items.insert(items.end(), pair.items.begin(), pair.items.end());
+    }
+  }
+  Value value;
+  value.kind = Kind::kDict;
+  value.items = std::move(items);
+  return document_.add(std::move(value));
+}
+
+// (storage, offset, sizes, strides, requires_grad, hooks[, metadata])
+Ref Builder::tensor(const std::vector<Ref>& arguments) {
+  expect_count("a tensor", arguments.size(), 6, 7);
+  const StorageView view =
+      document_.views[expect("a tensor's storage", arguments[0], Kind::kStorage).integer];
+  TensorRecord tensor{view.storage, expect_size("a tensor's offset", arguments[1]),
+                      expect_sizes("a tensor's sizes", arguments[2]),
+                      expect_sizes("a tensor's strides", arguments[3])};
+  if (arguments.size() == 7) {
+    const Value& metadata = document_.at(arguments[6]);
+    if (metadata.kind != Kind::kNone && !(metadata.kind == Kind::kDict && metadata.items.empty())) {
+      document_.fail("a tensor carries metadata (a negated or conjugated view), expected a plain tensor");
+    }
+  }
+  check_bounds(tensor, view);
+  tensor.offset += view.offset;
+  if (document_.tensors.size() >= static_cast<size_t>(kMaxTensors)) {
+    document_.fail("pickle makes more than " + std::to_string(kMaxTensors) + " tensors");
+  }
+  document_.tensors.push_back(std::move(tensor));
+  Value value;
+  value.kind = Kind::kTensor;
+  value.integer = static_cast<int64_t>(document_.tensors.size()) - 1;
+  return document_.add(std::move(value));
+}
+
+void Builder::check_bounds(const TensorRecord& tensor, const StorageView& view) const {
+  if (tensor.sizes.size() != tensor.strides.size()) {
+    document_.fail("a tensor has " + std::to_string(tensor.sizes.size()) + " sizes and " +
+                   std::to_string(tensor.strides.size()) + " strides");
+  }
+  // An empty dimension counts as one, so that no product of the sizes can overflow elsewhere either.
+  int64_t elements = 1;
+  bool empty = false;
+  for (int64_t size : tensor.sizes) {
+    empty = empty || size == 0;
+    elements *= std::max<int64_t>(size, 1);
+    if (elements > kMaxElements) {
+      document_.fail("a tensor has more than " + std::to_string(kMaxElements) + " elements");
+    }
+  }
+  int64_t past = tensor.offset + (empty ? 0 : 1);
+  for (size_t d = 0; d < tensor.sizes.size() && !empty && past <= view.numel; ++d) {
+    past += (tensor.sizes[d] - 1) * tensor.strides[d];
+  }
+  if (past > view.numel) {
+    document_.fail("a tensor reaches beyond its storage '" + printable(document_.storages[view.storage].key) +
+                   "' of " + std::to_string(view.numel) + " elements");
+  }
+}
+
+Ref Builder::parameter(const std::vector<Ref>& arguments) {
+  expect_count("a parameter", arguments.size(), 3, 3);
+  expect("a parameter's data", arguments[0], Kind::kTensor);
+  return arguments[0];
+}
+
+Ref Builder::storage(Ref persistent_id) {
+  const std::vector<Ref>& items = expect("a persistent id", persistent_id, Kind::kTuple).items;
+  expect_count("a persistent id", items.size(), 5, 6);
+  const std::string& tag = expect("a persistent id's first item", items[0], Kind::kString).text;
+  const Value& type = expect("a storage's type", items[1], Kind::kGlobal);
+  if (tag != "storage" || type.integer < kAllowedCount) {
+    document_.fail("a persistent id is '" + printable(tag) + "' of " + type.text +
+                   ", expected a 'storage' of torch");
+  }
+  const std::string& key = expect("a storage's key", items[2], Kind::kString).text;
+  if (key.empty() || key.size() > kMaxNameLength) {
+    document_.fail("a storage's key has " + std::to_string(key.size()) + " bytes, expected 1 to " +
+                   std::to_string(kMaxNameLength));
+  }
+  const int64_t numel = expect_size("a storage's size", items[4]);
+  StorageView view{record({key, kStorageClasses[type.integer - kAllowedCount].type, numel}), 0, numel};
+  if (items.size() == 6 && document_.at(items[5]).kind != Kind::kNone) {
+    const std::vector<Ref>& part = expect("a storage's view", items[5], Kind::kTuple).items;
+    expect_count("a storage's view", part.size(), 3, 3);
+    view.offset = expect_size("a storage view's offset", part[1]);
+    view.numel = expect_size("a storage view's size", part[2]);
+    if (view.offset + view.numel > numel) {
+      document_.fail("a view reaches beyond its storage '" + printable(key) + "' of " +
+                     std::to_string(numel) + " elements");
+    }
+  }
+  document_.views.push_back(view);
+  Value value;
+  value.kind = Kind::kStorage;
+  value.integer = static_cast<int64_t>(document_.views.size()) - 1;
+  return document_.add(std::move(value));
+}
+
+size_t Builder::record(const StorageRecord& storage) {
+  const auto [found, fresh] = storages_.emplace(storage.key, document_.storages.size());
+  if (fresh) {
+    document_.storages.push_back(storage);
+  }
+  const StorageRecord& known = document_.storages[found->second];
+  if (known.type != storage.type || known.numel != storage.numel) {
+    document_.fail("storage '" + printable(storage.key) +
+                   "' is declared twice, with different types or sizes");
+  }
+  return found->second;
+}
+
+void Builder::build(Ref object, Ref state) {
+  const Kind kind = document_.at(object).kind;
+  if (kind == Kind::kNumpyType) {
+    const std::vector<Ref>& items = expect("a numpy type's state", state, Kind::kTuple).items;
+    expect_count("a numpy type's state", items.size(), 2, 16);
+    const std::string& order = expect("a numpy type's byte order", items[1], Kind::kString).text;
+    if (order != "<" && order != "|") {
+      document_.fail("a numpy type has byte order '" + printable(order) + "', expected '<'");
+    }
+  } else if (kind == Kind::kDict) {
+    expect("a dict's attributes", state, Kind::kDict);
+  } else {
+    document_.fail(std::string("pickle sets the state of ") + describe(kind) + ", which it may not");
+  }
+}
+
+Ref Builder::numpy_type(const std::vector<Ref>& arguments) {
+  expect_count("a numpy type", arguments.size(), 1, 3);
+  const std::string& code = expect("a numpy type's name", arguments[0], Kind::kString).text;
+  if (!is_numpy_number(code)) {
+    document_.fail("numpy type '" + printable(code) + "', expected a plain number such as 'f8'");
+  }
+  Value value;
+  value.kind = Kind::kNumpyType;
+  value.text = code;
+  return document_.add(std::move(value));
+}
+
+Ref Builder::numpy_scalar(const std::vector<Ref>& arguments) {
+  expect_count("a numpy scalar", arguments.size(), 2, 2);
+  const std::string& code = expect("a numpy scalar's type", arguments[0], Kind::kNumpyType).text;
+  const std::string& bytes = expect("a numpy scalar's bytes", arguments[1], Kind::kString).text;
+  const std::optional<Value> number = decode_numpy_number(code, bytes);
+  if (!number) {
+    document_.fail("a numpy scalar of type '" + code + "' has " + std::to_string(bytes.size()) + " bytes");
+  }
+  return document_.add(*number);
+}
+
+// How protocol 2 writes bytes: text whose code points are the bytes.
+Ref Builder::encode(const std::vector<Ref>& arguments) {
+  expect_count("_codecs.encode", arguments.size(), 2, 2);
+  const std::string& text = expect("the text to encode", arguments[0], Kind::kString).text;
+  const std::string& codec = expect("the codec's name", arguments[1], Kind::kString).text;
+  const std::optional<std::string> bytes = codec == "latin1" ? decode_latin1(text) : std::nullopt;
+  if (!bytes) {
+    document_.fail("pickle encodes " + std::to_string(text.size()) + " bytes as '" + printable(codec) +
+                   "', expected the few bytes of a number as 'latin1'");
+  }
+  Value value;
+  value.kind = Kind::kString;
+  value.text = *bytes;
+  return document_.add(std::move(value));
+}
+
+void Builder::expect_count(const char* what, size_t found, size_t least, size_t most) const {
+  if (found < least || found > most) {
+    document_.fail(std::string(what) + " has " + std::to_string(found) + " items, expected " +
+                   std::to_string(least) + (least == most ? "" : " to " + std::to_string(most)));
+  }
+}
+
+const Value& Builder::expect(const char* what, Ref ref, Kind kind) const {
+  const Value& value = document_.at(ref);
+  if (value.kind != kind) {
+    document_.fail(std::string(what) + " is " + describe(value.kind) + ", expected " + describe(kind));
+  }
+  return value;
+}
+
+int64_t Builder::expect_size(const char* what, Ref ref) const {
+  const int64_t size = expect(what, ref, Kind::kInteger).integer;
+  if (size < 0 || size > kMaxElements) {
+    document_.fail(std::string(what) + " is " + std::to_string(size) + ", expected 0 to " +
+                   std::to_string(kMaxElements));
+  }
+  return size;
+}
+
+std::vector<int64_t> Builder::expect_sizes(const char* what, Ref ref) const {
+  const std::vector<Ref>& items = expect(what, ref, Kind::kTuple).items;
+  expect_count(what, items.size(), 0, kMaxDimensions);
+  std::vector<int64_t> sizes;
+  for (Ref item : items) {
+    sizes.push_back(expect_size(what, item));
+  }
+  return sizes;
+}
+
+}  // namespace bsq::pickle

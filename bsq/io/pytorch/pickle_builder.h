@@ -1,0 +1,50 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "bsq/io/pytorch/pickle_value.h"
+
+namespace bsq::pickle {
+
+/// The name of torch's storage class for an element type ("FloatStorage"), null for a type that files do not
+/// hold.
+const char* storage_class(torch::ScalarType type);
+
+/// Makes the few things that a checkpoint's pickle may make: ordered dicts, tensors, parameters, storages,
+/// numpy scalars. Everything is made here, from data; nothing that a file names is ever looked up or called.
+class Builder {
+ public:
+  explicit Builder(Document& document) : document_(document) {}
+
+  /// The GLOBAL opcode; throws Error for every name that is not in the allow-list.
+  Ref global(std::string_view module, std::string_view name);
+  /// The REDUCE opcode: callable(*arguments).
+  Ref reduce(Ref callable, Ref arguments);
+  /// The BINPERSID opcode: ('storage', type, key, location, elements[, view]).
+  Ref storage(Ref persistent_id);
+  /// The BUILD opcode. The attributes of a dict are dropped.
+  void build(Ref object, Ref state);
+
+ private:
+  Ref ordered_dict(const std::vector<Ref>& arguments);
+  Ref tensor(const std::vector<Ref>& arguments);
+  Ref parameter(const std::vector<Ref>& arguments);
+  Ref numpy_type(const std::vector<Ref>& arguments);
+  Ref numpy_scalar(const std::vector<Ref>& arguments);
+  Ref encode(const std::vector<Ref>& arguments);
+  void check_bounds(const TensorRecord& tensor, const StorageView& view) const;
+  size_t record(const StorageRecord& storage);
+
+  void expect_count(const char* what, size_t found, size_t least, size_t most) const;
+  const Value& expect(const char* what, Ref ref, Kind kind) const;
+  int64_t expect_size(const char* what, Ref ref) const;
+  std::vector<int64_t> expect_sizes(const char* what, Ref ref) const;
+
+  Document& document_;
+  std::unordered_map<std::string, size_t> storages_;
+};
+
+}  // namespace bsq::pickle

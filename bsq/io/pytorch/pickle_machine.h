@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "bsq/io/pytorch/pickle_value.h"
+
+namespace bsq::pickle {
+
+/// Reads the pickle (protocols 2 to 5) that starts at `position` of `bytes` and moves `position` behind it.
+///
+/// Only the opcodes and globals that a checkpoint needs are known (see Builder); none of them can run code.
+/// Work and memory stay in proportion to the pickle's size and below fixed limits. Throws Error, with `file`
+/// in front.
+Document parse(std::string_view bytes, size_t& position, const std::string& file);
+
+}  // namespace bsq::pickle

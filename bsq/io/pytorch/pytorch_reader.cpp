@@ -1,0 +1,254 @@
+#include "bsq/io/pytorch/pytorch_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <new>
+#include <unordered_set>
+
+#include "bsq/base/error.h"
+#include "bsq/io/pytorch/pytorch_archive.h"
+
+namespace bsq {
+namespace {
+
+using pickle::Document;
+using pickle::Kind;
+using pickle::printable;
+using pickle::Value;
+
+constexpr size_t kLongestKey = 256;
+constexpr int64_t kMostBits = 64;
+// Views may repeat a storage's elements (tied or expanded weights), but not without end.
+constexpr int64_t kMostRepeats = 16;
+constexpr int64_t kRepeatsAllowance = int64_t{1} << 20;
+
+std::string without_module(const std::string& key) {
+  constexpr std::string_view kPrefix = "module.";
+  return key.compare(0, kPrefix.size(), kPrefix) == 0 ? key.substr(kPrefix.size()) : key;
+}
+
+/// Whether a top-level entry tells about the training, so that it is no weight even where it is a tensor.
+bool is_record(const std::string& name) { return name == "epoch" || name == "acc" || name == "best_acc"; }
+
+/// Turns a parsed file into a checkpoint.
+class CheckpointReader {
+ public:
+  CheckpointReader(PyTorchArchive& archive, int64_t file_bytes)
+      : archive_(archive), document_(archive.document()), file_bytes_(file_bytes) {}
+  PyTorchCheckpoint read();
+
+ private:
+  const Value& find_state(const Value& top) const;
+  void read_state(const Value& dict, PyTorchCheckpoint& checkpoint);
+  void read_bits(const Value& dict, PyTorchCheckpoint& checkpoint) const;
+  int64_t read_width(const std::string& layer, const Value& value) const;
+  std::optional<double> read_number(const Value* value);
+  torch::Tensor materialize(const Value& value);
+  const torch::Tensor& storage(size_t place);
+  std::string read_key(const Value& key) const;
+
+  PyTorchArchive& archive_;
+  const Document& document_;
+  std::map<size_t, torch::Tensor> storages_;
+  int64_t file_bytes_;
+  int64_t bytes_read_ = 0;
+  int64_t bytes_made_ = 0;
+};
+
+PyTorchCheckpoint CheckpointReader::read() {
+  const Value& top = document_.at(document_.root);
+  if (top.kind != Kind::kDict) {
+    document_.fail(std::string("holds ") + describe(top.kind) +
+                   ", expected a dict of tensors or a checkpoint");
+  }
+  PyTorchCheckpoint checkpoint;
+  read_state(find_state(top), checkpoint);
+  if (const Value* bits = document_.find(top, "Nbit_dict")) {
+    read_bits(*bits, checkpoint);
+  }
+  if (const auto epoch = read_number(document_.find(top, "epoch"))) {
+    constexpr double kMostEpochs = 9e15;
+    if (std::abs(*epoch) <= kMostEpochs && *epoch == std::floor(*epoch)) {
+      checkpoint.epoch = static_cast<int64_t>(*epoch);
+    }
+  }
+  checkpoint.accuracy = read_number(document_.find(top, "acc"));
+  if (!checkpoint.accuracy) {
+    checkpoint.accuracy = read_number(document_.find(top, "best_acc"));
+  }
+  return checkpoint;
+}
+
+const Value& CheckpointReader::find_state(const Value& top) const {
+  for (const char* name : {"state_dict", "model", "net"}) {
+    const Value* state = document_.find(top, name);
+    if (state != nullptr && state->kind == Kind::kDict) {
+      return *state;
+    }
+  }
+  return top;
+}
+
+void CheckpointReader::read_state(const Value& dict, PyTorchCheckpoint& checkpoint) {
+  const bool top_level = &dict == &document_.at(document_.root);
+  std::unordered_set<std::string> seen;
+  for (size_t i = 0; i < dict.items.size(); i += 2) {
+    const Value& name = document_.at(dict.items[i]);
+    const Value& value = document_.at(dict.items[i + 1]);
+    if (value.kind != Kind::kTensor || (top_level && is_record(name.text))) {
+      continue;
+    }
+    const std::string key = read_key(name);
+    if (!seen.insert(key).second) {
+      document_.fail("holds two tensors '" + key + "', expected one");
+    }
+    checkpoint.state.emplace_back(key, materialize(value));
+  }
+  if (checkpoint.state.empty()) {
+    document_.fail(
+        "holds no tensors, expected a state dict at the top level or under 'state_dict', 'model' or 'net'");
+  }
+}
+
+void CheckpointReader::read_bits(const Value& dict, PyTorchCheckpoint& checkpoint) const {
+  if (dict.kind != Kind::kDict) {
+    document_.fail(std::string("Nbit_dict is ") + describe(dict.kind) + ", expected a dict");
+  }
+  checkpoint.has_bits = true;
+  for (size_t i = 0; i < dict.items.size(); i += 2) {
+    const std::string layer = read_key(document_.at(dict.items[i]));
+    const Value& widths = document_.at(dict.items[i + 1]);
+    if ((widths.kind != Kind::kList && widths.kind != Kind::kTuple) || widths.items.size() != 2) {
+      document_.fail("Nbit_dict['" + layer + "'] is " + describe(widths.kind) + " of " +
+                     std::to_string(widths.items.size()) + " items, expected [bits, bits of the bias]");
+    }
+    const int64_t bits = read_width(layer, document_.at(widths.items[0]));
+    const Value& bias = document_.at(widths.items[1]);
+    const int64_t bias_bits = bias.kind == Kind::kNone ? 0 : read_width(layer, bias);
+    if (!checkpoint.bits.emplace(layer, std::make_pair(bits, bias_bits)).second) {
+      document_.fail("Nbit_dict holds '" + layer + "' twice");
+    }
+  }
+}
+
+int64_t CheckpointReader::read_width(const std::string& layer, const Value& value) const {
+  if (value.kind != Kind::kInteger || value.integer < 0 || value.integer > kMostBits) {
+    document_.fail("Nbit_dict['" + layer + "'] holds " + describe(value.kind) + " " +
+                   std::to_string(value.integer) + ", expected a number of bits from 0 to " +
+                   std::to_string(kMostBits));
+  }
+  return value.integer;
+}
+
+std::optional<double> CheckpointReader::read_number(const Value* value) {
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  switch (value->kind) {
+    case Kind::kInteger:
+      return static_cast<double>(value->integer);
+    case Kind::kFloat:
+      return value->real;
+    case Kind::kTensor: {
+      const std::vector<int64_t>& sizes = document_.tensors[value->integer].sizes;
+      const bool single = std::all_of(sizes.begin(), sizes.end(), [](int64_t size) { return size == 1; });
+      return single ? std::optional<double>(materialize(*value).to(torch::kFloat64).item<double>())
+                    : std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+torch::Tensor CheckpointReader::materialize(const Value& value) {
+  const pickle::TensorRecord& record = document_.tensors[value.integer];
+  const torch::Tensor& elements = storage(record.storage);
+  const torch::Tensor view = elements.as_strided(record.sizes, record.strides, record.offset);
+  bytes_made_ += view.numel() * static_cast<int64_t>(elements.element_size());
+  if (bytes_made_ - bytes_read_ > kMostRepeats * file_bytes_ + kRepeatsAllowance) {
+    document_.fail("its tensors repeat stored numbers for more than " + std::to_string(kMostRepeats) +
+                   " times the file's size");
+  }
+  return view.clone(torch::MemoryFormat::Contiguous);
+}
+
+const torch::Tensor& CheckpointReader::storage(size_t place) {
+  const auto found = storages_.find(place);
+  if (found != storages_.end()) {
+    return found->second;
+  }
+  const torch::Tensor elements = archive_.read(document_.storages[place]);
+  bytes_read_ += elements.numel() * static_cast<int64_t>(elements.element_size());
+  return storages_.emplace(place, elements).first->second;
+}
+
+std::string CheckpointReader::read_key(const Value& key) const {
+  const std::string name = key.kind == Kind::kString ? without_module(key.text) : "";
+  if (!is_state_key(name)) {
+    document_.fail("holds an entry named by " + std::string(describe(key.kind)) + " '" + printable(key.text) +
+                   "', expected a name of 1 to " + std::to_string(kLongestKey) + " printable bytes");
+  }
+  return name;
+}
+
+std::string read_start(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) {
+    return "";
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::string start(kLegacyMagic.size(), '\0');
+  in.read(start.data(), static_cast<std::streamsize>(start.size()));
+  start.resize(in.gcount());
+  return start;
+}
+
+bool is_zip(const std::string& start) { return start.compare(0, kZipMagic.size(), kZipMagic) == 0; }
+
+PyTorchCheckpoint read_file(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) {
+    throw Error(path + ": " + (error ? error.message() : "not a file") + ", expected a PyTorch file");
+  }
+  if (!std::ifstream(path, std::ios::binary)) {
+    throw Error(path + ": cannot be opened for reading");
+  }
+  const std::string start = read_start(path);
+  if (!is_zip(start) && start != kLegacyMagic) {
+    throw Error(path + ": not a PyTorch file: it starts with '" + printable(start) +
+                "', expected a zip archive or PyTorch's magic number");
+  }
+  const auto archive = is_zip(start) ? open_pytorch_zip(path) : open_pytorch_legacy(path);
+  return CheckpointReader(*archive, static_cast<int64_t>(std::filesystem::file_size(path))).read();
+}
+
+}  // namespace
+
+bool is_state_key(const std::string& name) {
+  return !name.empty() && name.size() <= kLongestKey && std::none_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+}
+
+PyTorchCheckpoint read_pytorch(const std::string& path) {
+  try {
+    return read_file(path);
+  } catch (const c10::Error&) {
+    // libtorch's own messages run over many lines.
+    throw Error(path + ": libtorch refuses its tensors, or there is not enough memory for them");
+  } catch (const std::bad_alloc&) {
+    throw Error(path + ": not enough memory for it");
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw Error(path + ": " + error.code().message());
+  }
+}
+
+bool is_pytorch_file(const std::string& path) {
+  const std::string start = read_start(path);
+  return is_zip(start) || start == kLegacyMagic;
+}
+
+}  // namespace bsq

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "bsq/io/pytorch/pytorch_checkpoint.h"
+
+namespace bsq {
+
+/// Reads a .pth, .pth.tar, .th or .pt file: zip archives (PyTorch >= 1.6) and the pickle streams before them.
+///
+/// The state dict is the top-level entry 'state_dict', else 'model' or 'net', else the top level itself;
+/// entries that are not tensors are left out. The file is untrusted: it cannot run code, and every size in it
+/// is checked before it is used. Throws Error, one line that starts with the path, for whatever is not as it
+/// has to be.
+PyTorchCheckpoint read_pytorch(const std::string& path);
+
+/// Whether a file starts like one that read_pytorch reads. A file that cannot be opened does not.
+bool is_pytorch_file(const std::string& path);
+
+}  // namespace bsq

@@ -1,0 +1,75 @@
+#include "bsq/kernels/sgd_step.h"
+
+#include "bsq/base/parallel.h"
+#include "bsq/base/vector_variants.h"
+
+namespace bsq {
+namespace {
+
+constexpr int64_t kStepGrain = 32768;  // elements a thread, at least
+
+template <typename T>
+struct Span {
+  T* value;
+  T* momentum;
+  const T* gradient;
+  int64_t count;
+};
+
+template <typename T>
+BSQ_INLINE void step_span(const Span<T>& span, const SgdNumbers& numbers, T limit) {
+  const T rate = static_cast<T>(numbers.learning_rate);
+  const T kept = static_cast<T>(numbers.momentum);
+  const T decay = static_cast<T>(numbers.weight_decay);
+#pragma omp simd
+  for (int64_t i = 0; i < span.count; ++i) {
+    span.momentum[i] = kept * span.momentum[i] + (span.gradient[i] + decay * span.value[i]);
+    const T moved = span.value[i] - rate * span.momentum[i];
+    span.value[i] = moved < -limit ? -limit : (moved > limit ? limit : moved);
+  }
+}
+
+BSQ_VECTOR_VARIANTS void step_any(const Span<float>& span, const SgdNumbers& numbers, float limit) {
+  step_span(span, numbers, limit);
+}
+BSQ_VECTOR_VARIANTS void step_any(const Span<double>& span, const SgdNumbers& numbers, double limit) {
+  step_span(span, numbers, limit);
+}
+
+template <typename T>
+void step_all(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor& gradient,
+              const SgdNumbers& numbers, bool is_unit) {
+  const T limit = is_unit ? T(1) : std::numeric_limits<T>::infinity();
+  const Span<T> whole{value.data_ptr<T>(), momentum.data_ptr<T>(), gradient.data_ptr<T>(), value.numel()};
+  parallel_for(0, whole.count, kStepGrain, [&](int64_t begin, int64_t end) {
+    step_any({whole.value + begin, whole.momentum + begin, whole.gradient + begin, end - begin}, numbers,
+             limit);
+  });
+}
+
+bool is_plain(const torch::Tensor& tensor, torch::ScalarType type) {
+  return tensor.is_cpu() && tensor.scalar_type() == type && tensor.is_contiguous();
+}
+
+}  // namespace
+
+void sgd_step(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor& gradient,
+              const SgdNumbers& numbers, bool is_unit) {
+  torch::NoGradGuard no_grad;
+  const auto type = value.scalar_type();
+  const bool can_fuse = (type == torch::kFloat32 || type == torch::kFloat64) && is_plain(value, type) &&
+                        is_plain(momentum, type) && gradient.is_cpu() && gradient.scalar_type() == type;
+  if (can_fuse && type == torch::kFloat32) {
+    step_all<float>(value, momentum, gradient.contiguous(), numbers, is_unit);
+  } else if (can_fuse) {
+    step_all<double>(value, momentum, gradient.contiguous(), numbers, is_unit);
+  } else {
+    momentum.mul_(numbers.momentum).add_(gradient).add_(value, numbers.weight_decay);
+    value.add_(momentum, -numbers.learning_rate);
+    if (is_unit) {
+      value.clamp_(-1, 1);
+    }
+  }
+}
+
+}  // namespace bsq

@@ -1,0 +1,88 @@
+#include "bsq/methods/bsq/adjustment_log.h"
+
+#include <cstdlib>
+#include <iomanip>
+#include <sstream>
+
+#include "bsq/base/error.h"
+
+namespace bsq {
+namespace {
+
+constexpr size_t kFirstTensor = 3;
+constexpr int64_t kMostBits = 64;
+
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> cells;
+  std::istringstream text(line);
+  for (std::string cell; std::getline(text, cell, ',');) {
+    cells.push_back(cell);
+  }
+  return cells;
+}
+
+double number(const std::string& cell, const std::string& from) {
+  char* end = nullptr;
+  const double value = std::strtod(cell.c_str(), &end);
+  if (cell.empty() || *end != '\0') {
+    throw Error(from + ": '" + cell + "'; expected a number");
+  }
+  return value;
+}
+
+int64_t integer(const std::string& cell, int64_t most, const std::string& from) {
+  const double value = number(cell, from);
+  if (!(value >= 0 && value <= static_cast<double>(most)) ||
+      value != static_cast<double>(static_cast<int64_t>(value))) {
+    throw Error(from + ": " + cell + "; expected a whole number up to " + std::to_string(most));
+  }
+  return static_cast<int64_t>(value);
+}
+
+}  // namespace
+
+std::string adjustment_log_text(const std::vector<Adjustment>& adjustments) {
+  std::ostringstream text;
+  text << "epoch,comp,comp_stored" << std::setprecision(9);
+  if (!adjustments.empty()) {
+    for (const auto& [name, bits] : adjustments.front().bits) {
+      text << "," << name;
+    }
+  }
+  text << "\n";
+  for (const auto& adjustment : adjustments) {
+    text << adjustment.epoch << "," << adjustment.comp << "," << adjustment.comp_stored;
+    for (const auto& [name, bits] : adjustment.bits) {
+      text << "," << bits;
+    }
+    text << "\n";
+  }
+  return text.str();
+}
+
+std::vector<Adjustment> parse_adjustment_log(const std::string& text, const std::string& from) {
+  std::istringstream in(text);
+  std::string line;
+  std::getline(in, line);
+  const auto names = cells_of(line);
+  if (names.size() < kFirstTensor || names[0] != "epoch" || names[1] != "comp" || names[2] != "comp_stored") {
+    throw Error(from + ": does not begin with epoch,comp,comp_stored; expected a record of adjustments");
+  }
+  std::vector<Adjustment> adjustments;
+  while (std::getline(in, line)) {
+    const auto cells = cells_of(line);
+    if (cells.size() != names.size()) {
+      throw Error(from + ": a line of " + std::to_string(cells.size()) + " cells; expected " +
+                  std::to_string(names.size()));
+    }
+    Adjustment adjustment{
+        integer(cells[0], int64_t{1} << 40, from), number(cells[1], from), number(cells[2], from), {}};
+    for (size_t i = kFirstTensor; i < cells.size(); ++i) {
+      adjustment.bits.emplace_back(names[i], integer(cells[i], kMostBits, from));
+    }
+    adjustments.push_back(std::move(adjustment));
+  }
+  return adjustments;
+}
+
+}  // namespace bsq
