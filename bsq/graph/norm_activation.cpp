@@ -65,11 +65,15 @@ torch::Tensor normalize_activate(torch::nn::BatchNorm2d& norm, ActivationQuantiz
 
 Fork normalize_activate_fork(torch::nn::BatchNorm2d& norm, ActivationQuantizer& activation,
                              const torch::Tensor& x, const torch::Tensor& residual) {
+  const auto call = activation->fused_call();
   if (!can_fuse(norm, x)) {
     const auto normalized = separate(norm, x);
     return both(activation->forward(residual.defined() ? normalized + residual : normalized));
   }
-  const auto result = fused(norm, x, residual, activation->call());
+  if (!call) {
+    return both(activation->forward(fused(norm, x, residual, {}).value));
+  }
+  const auto result = fused(norm, x, residual, *call);
   activation->observe(torch::tensor(result.range));
   return {result.value, result.again};
 }

@@ -6,7 +6,8 @@
 
 #include "bsq/base/error.h"
 #include "bsq/io/pytorch/pytorch_reader.h"
-#include "bsq/methods/bsq/bit_planes.h"
+#include "bsq/nn/quant_layer.h"
+#include "bsq/quant/codes.h"
 
 namespace bsq {
 namespace {
@@ -42,6 +43,7 @@ StoredTensor planes_from(const TensorMap& tensors, const std::string& layer, con
   }
   StoredTensor stored;
   stored.encoding = Encoding::kPlanes;
+  stored.source = "bsq";
   stored.positive = positive.movedim(-1, 0).contiguous();
   stored.negative = negative->second.movedim(-1, 0).contiguous();
   stored.scale = scale_of(tensors, layer + parts.scale).to(positive.scalar_type());
@@ -50,6 +52,7 @@ StoredTensor planes_from(const TensorMap& tensors, const std::string& layer, con
     throw Error(layer + parts.positive + ": " + std::to_string(stored.bits) + " bits; expected " +
                 std::to_string(kMinBits) + " to " + std::to_string(kMaxBits));
   }
+  stored.format = sign_magnitude(stored.bits);
   return stored;
 }
 
@@ -63,23 +66,38 @@ int64_t width_in(const BitsMap& bits, const std::string& layer, bool is_bias) {
   return width;
 }
 
+// A published finetuned tensor: q, whose scale is an entry of its own.
 StoredTensor frozen_from(const TensorMap& tensors, const BitsMap& bits, const std::string& layer,
                          const PartNames& parts) {
   StoredTensor stored;
-  stored.encoding = Encoding::kFrozen;
+  stored.encoding = Encoding::kLatent;
+  stored.source = "frozen";
   stored.value = tensors.at(layer + "." + parts.noun);
-  stored.scale = scale_of(tensors, layer + parts.scale).to(stored.value.scalar_type());
   stored.bits = width_in(bits, layer, parts.noun == "bias");
+  stored.format = sign_magnitude(stored.bits);
+  return stored;
+}
+
+StoredTensor scale_entry(const torch::Tensor& scale) {
+  StoredTensor stored;
+  stored.value = scale;
   return stored;
 }
 
 // The tensor of 0 bits that stands for a bias which the published finetuning lost.
 StoredTensor lost_bias(const torch::Tensor& weight) {
   StoredTensor stored;
-  stored.encoding = Encoding::kFrozen;
-  stored.value = torch::zeros({weight.size(0)}, weight.options());
+  stored.encoding = Encoding::kCodes;
+  stored.value = torch::zeros({weight.size(0)}, torch::kInt32);
   stored.scale = torch::zeros({}, weight.options());
+  stored.format = sign_magnitude(0);
   return stored;
+}
+
+// Whether it is the scale of a tensor that is frozen.
+bool is_frozen_scale(const std::string& name, const PartNames& parts, const TensorMap& tensors) {
+  const auto layer = name.substr(0, name.size() - parts.scale.size());
+  return tensors.count(layer + parts.positive) == 0 && tensors.count(layer + "." + parts.noun) != 0;
 }
 
 // The stored form of `name` if it is the tensor that stands for its group; none for a plane's or a scale's
@@ -91,6 +109,9 @@ std::optional<std::pair<std::string, StoredTensor>> import_tensor(const std::str
     if (ends_with(name, parts->positive)) {
       const auto layer = name.substr(0, name.size() - parts->positive.size());
       return {{layer + "." + parts->noun, planes_from(tensors, layer, *parts)}};
+    }
+    if (ends_with(name, parts->scale) && is_frozen_scale(name, *parts, tensors)) {
+      return {{name, scale_entry(scale_of(tensors, name))}};
     }
     if (ends_with(name, parts->negative) || ends_with(name, parts->scale)) {
       return std::nullopt;
@@ -107,13 +128,13 @@ std::optional<std::pair<std::string, StoredTensor>> import_tensor(const std::str
   return {{name, stored}};
 }
 
-CheckpointKind kind_of(const NetworkState& state) {
+std::string method_of(const NetworkState& state) {
   for (const auto& [name, stored] : state) {
     if (stored.encoding != Encoding::kFloat) {
-      return stored.encoding == Encoding::kFrozen ? CheckpointKind::kFrozen : CheckpointKind::kBits;
+      return stored.source;
     }
   }
-  return CheckpointKind::kFloat;
+  return "float";
 }
 
 }  // namespace
@@ -129,11 +150,11 @@ Checkpoint import_pytorch(const PyTorchCheckpoint& file) {
     checkpoint.network.push_back(*imported);
     const auto layer = name.substr(0, name.rfind('.'));
     const bool lacks_bias = tensors.count(layer + ".bias") == 0 && tensors.count(layer + ".pbias") == 0;
-    if (imported->second.encoding == Encoding::kFrozen && imported->second.value.dim() == 2 && lacks_bias) {
+    if (imported->second.encoding == Encoding::kLatent && imported->second.value.dim() == 2 && lacks_bias) {
       checkpoint.network.emplace_back(layer + ".bias", lost_bias(imported->second.value));
     }
   }
-  checkpoint.kind = kind_of(checkpoint.network);
+  checkpoint.method = method_of(checkpoint.network);
   checkpoint.epoch = file.epoch.value_or(-1);
   checkpoint.top1 = file.accuracy.value_or(std::nan(""));
   return checkpoint;

@@ -92,12 +92,12 @@ std::string make_seal(const void* content, size_t bytes) {
   return seal_text(digest, bytes);
 }
 
-void check_seal(const std::string& path) {
+bool check_seal(const std::string& path) {
   InputFile file(path);
   file.forget_cache();
   std::string found(kSealBytes, '\0');
   found.resize(file.read(found.data(), found.size()));
-  if (starts_with(found, kHdf5Signature)) return;
+  if (starts_with(found, kHdf5Signature)) return false;
   if (!starts_with(found, kMark)) throw Error(path + ": not an HDF5 file, nor a sealed checkpoint");
   Sha256 digest;
   std::vector<char> buffer(kBufferBytes);
@@ -110,6 +110,7 @@ void check_seal(const std::string& path) {
     throw Error(path + ": damaged: the SHA-256 at its start is not that of the " + std::to_string(total) +
                 " bytes that follow");
   }
+  return true;
 }
 
 bool is_intact(const std::string& path) {

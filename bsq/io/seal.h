@@ -13,9 +13,9 @@ constexpr size_t kSealBytes = 512;
 std::string make_seal(const void* content, size_t bytes);
 
 /// Compares a file with its seal. A file that starts as HDF5 files do has none and passes: others write such
-/// files. Throws bsq::Error for a file that cannot be read, that starts in any other way, or whose content is
-/// not what the seal says.
-void check_seal(const std::string& path);
+/// files. True where there is a seal. Throws bsq::Error for a file that cannot be read, that starts in any
+/// other way, or whose content is not what the seal says.
+bool check_seal(const std::string& path);
 
 /// Whether check_seal passes.
 bool is_intact(const std::string& path);

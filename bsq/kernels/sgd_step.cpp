@@ -17,33 +17,36 @@ struct Span {
 };
 
 template <typename T>
-BSQ_INLINE void step_span(const Span<T>& span, const SgdNumbers& numbers, T limit) {
+BSQ_INLINE void step_span(const Span<T>& span, const SgdNumbers& numbers, const ClampLimits& limits) {
   const T rate = static_cast<T>(numbers.learning_rate);
   const T kept = static_cast<T>(numbers.momentum);
   const T decay = static_cast<T>(numbers.weight_decay);
+  const T low = static_cast<T>(limits.low);
+  const T high = static_cast<T>(limits.high);
 #pragma omp simd
   for (int64_t i = 0; i < span.count; ++i) {
     span.momentum[i] = kept * span.momentum[i] + (span.gradient[i] + decay * span.value[i]);
     const T moved = span.value[i] - rate * span.momentum[i];
-    span.value[i] = moved < -limit ? -limit : (moved > limit ? limit : moved);
+    span.value[i] = moved < low ? low : (moved > high ? high : moved);
   }
 }
 
-BSQ_VECTOR_VARIANTS void step_any(const Span<float>& span, const SgdNumbers& numbers, float limit) {
-  step_span(span, numbers, limit);
+BSQ_VECTOR_VARIANTS void step_any(const Span<float>& span, const SgdNumbers& numbers,
+                                  const ClampLimits& limits) {
+  step_span(span, numbers, limits);
 }
-BSQ_VECTOR_VARIANTS void step_any(const Span<double>& span, const SgdNumbers& numbers, double limit) {
-  step_span(span, numbers, limit);
+BSQ_VECTOR_VARIANTS void step_any(const Span<double>& span, const SgdNumbers& numbers,
+                                  const ClampLimits& limits) {
+  step_span(span, numbers, limits);
 }
 
 template <typename T>
 void step_all(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor& gradient,
-              const SgdNumbers& numbers, bool is_unit) {
-  const T limit = is_unit ? T(1) : std::numeric_limits<T>::infinity();
+              const SgdNumbers& numbers, const ClampLimits& limits) {
   const Span<T> whole{value.data_ptr<T>(), momentum.data_ptr<T>(), gradient.data_ptr<T>(), value.numel()};
   parallel_for(0, whole.count, kStepGrain, [&](int64_t begin, int64_t end) {
     step_any({whole.value + begin, whole.momentum + begin, whole.gradient + begin, end - begin}, numbers,
-             limit);
+             limits);
   });
 }
 
@@ -54,21 +57,19 @@ bool is_plain(const torch::Tensor& tensor, torch::ScalarType type) {
 }  // namespace
 
 void sgd_step(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor& gradient,
-              const SgdNumbers& numbers, bool is_unit) {
+              const SgdNumbers& numbers, const ClampLimits& limits) {
   torch::NoGradGuard no_grad;
   const auto type = value.scalar_type();
   const bool can_fuse = (type == torch::kFloat32 || type == torch::kFloat64) && is_plain(value, type) &&
                         is_plain(momentum, type) && gradient.is_cpu() && gradient.scalar_type() == type;
   if (can_fuse && type == torch::kFloat32) {
-    step_all<float>(value, momentum, gradient.contiguous(), numbers, is_unit);
+    step_all<float>(value, momentum, gradient.contiguous(), numbers, limits);
   } else if (can_fuse) {
-    step_all<double>(value, momentum, gradient.contiguous(), numbers, is_unit);
+    step_all<double>(value, momentum, gradient.contiguous(), numbers, limits);
   } else {
     momentum.mul_(numbers.momentum).add_(gradient).add_(value, numbers.weight_decay);
     value.add_(momentum, -numbers.learning_rate);
-    if (is_unit) {
-      value.clamp_(-1, 1);
-    }
+    value.clamp_(limits.low, limits.high);
   }
 }
 

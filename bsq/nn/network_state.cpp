@@ -2,113 +2,217 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <stdexcept>
 
 #include "bsq/base/error.h"
-#include "bsq/nn/network_bits.h"
+#include "bsq/nn/layers_of.h"
 
 namespace bsq {
 namespace {
 
-bool ends_with(const std::string& text, const std::string& ending) {
-  return text.size() >= ending.size() &&
-         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+torch::Tensor on_cpu(const torch::Tensor& tensor) { return tensor.detach().cpu().contiguous().clone(); }
+
+StoredTensor float_entry(const torch::Tensor& tensor) {
+  StoredTensor stored;
+  stored.value = on_cpu(tensor);
+  return stored;
 }
 
-bool may_be_missing(const std::string& name) {
-  return ends_with(name, ".num_batches_tracked") || ends_with(name, ".range") || ends_with(name, ".alpha");
+StoredTensor codes_entry(const Codes& codes) {
+  StoredTensor stored;
+  stored.encoding = Encoding::kCodes;
+  stored.value = on_cpu(codes.integers);
+  stored.scale = on_cpu(codes.scale);
+  stored.format = codes.format;
+  stored.bits = codes.format.bits;
+  return stored;
 }
 
-std::vector<std::pair<std::string, torch::Tensor>> float_tensors(torch::nn::Module& network) {
-  auto tensors = float_parameters(network);
-  for (const auto& item : network.named_buffers()) {
-    tensors.emplace_back(item.key(), item.value());
-  }
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
+// Every parameter and buffer that is in none of the sets.
+NamedTensors plain_tensors(torch::nn::Module& network, const std::set<std::string>& without) {
+  NamedTensors tensors;
+  const auto add = [&](const auto& items) {
+    for (const auto& item : items) {
+      if (without.count(item.key()) == 0) {
+        tensors.emplace_back(item.key(), item.value());
+      }
+    }
+  };
+  add(network.named_parameters());
+  add(network.named_buffers());
   return tensors;
+}
+
+// Registered names of those slots that the entries of a network's sources cover.
+std::set<std::string> covered_names(torch::nn::Module& network) {
+  std::set<std::string> names;
+  for (const auto& ref : coded_sources(network)) {
+    for (const auto& slot : ref.source().covered_slots()) {
+      names.insert(ref.slot_name(slot));
+    }
+  }
+  return names;
+}
+
+std::set<std::string> all_slot_names(torch::nn::Module& network) {
+  std::set<std::string> names;
+  for (const auto& ref : coded_sources(network)) {
+    for (const auto& slot : ref.source().slots()) {
+      names.insert(ref.slot_name(slot.name));
+    }
+  }
+  return names;
+}
+
+// The registered names of slots and counters that an imported state may lack.
+std::set<std::string> absent_names(torch::nn::Module& network) {
+  std::set<std::string> names;
+  for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
+    if (const auto* module = dynamic_cast<const SlotModule*>(item.value().get())) {
+      for (const auto& slot : module->slots()) {
+        if (slot.may_be_absent) {
+          names.insert(item.key() + "." + slot.name);
+        }
+      }
+    } else if (item.value()->as<torch::nn::BatchNorm2d>() != nullptr) {
+      names.insert(item.key() + ".num_batches_tracked");
+    }
+  }
+  return names;
+}
+
+void require_shape(const std::string& name, at::IntArrayRef found, at::IntArrayRef expected) {
+  if (found != expected) {
+    throw Error(name + ": shape " + c10::str(found) + "; expected " + c10::str(expected));
+  }
+}
+
+// The layer computes in its own type and where it is.
+torch::TensorOptions options_of(const WeightSource& source) {
+  return source.slots().front().tensor.options().requires_grad(false);
 }
 
 using StateMap = std::map<std::string, const StoredTensor*>;
 
-// A layer that is float beside others in bits was kept float.
-void keep_as_stored(torch::nn::Module& network, const StateMap& by_name) {
-  const auto has_bits = [](const auto& item) { return item.second->encoding != Encoding::kFloat; };
-  const bool any_bits = std::any_of(by_name.begin(), by_name.end(), has_bits);
-  for (auto& [name, layer] : bit_capable_layers(network)) {
-    const auto found = by_name.find(name + ".weight");
-    const bool keeps = any_bits && found != by_name.end() && !has_bits(*found);
-    if (keeps && !layer->keeps_float()) {
-      layer->change([](BitParameter& parameter) { parameter.make_float(); });
-    }
-    layer->keep_float(keeps);
+void load_source(const SourceRef& ref, StateMap& by_name) {
+  const auto found = by_name.find(ref.name);
+  if (found == by_name.end()) {
+    throw Error(ref.name + ": missing");
   }
+  const auto& stored = *found->second;
+  require_shape(ref.name, stored.shape(), ref.source().shape());
+  try {
+    ref.set(make_weight_source(stored, options_of(ref.source())));
+  } catch (const std::invalid_argument& error) {
+    const std::string what = error.what();
+    throw Error(what.rfind(ref.name, 0) == 0 ? what : ref.name + ": " + what);
+  }
+  by_name.erase(found);
 }
 
-void load_float(const std::string& name, torch::Tensor& tensor, const StoredTensor& stored) {
+void load_plain(const std::string& name, torch::Tensor& tensor, const StoredTensor& stored) {
   if (stored.encoding != Encoding::kFloat) {
     throw Error(name + ": holds bits; expected a float tensor");
   }
-  if (stored.value.sizes() != tensor.sizes()) {
-    throw Error(name + ": shape " + c10::str(stored.value.sizes()) + "; expected " +
-                c10::str(tensor.sizes()));
-  }
+  require_shape(name, stored.value.sizes(), tensor.sizes());
   tensor.copy_(stored.value);
 }
 
-void load_bit_layer(const std::string& layer_name, BitLayer& layer, StateMap& by_name) {
-  layer.change([&](BitParameter& parameter) {
-    const auto name = layer_name + (&parameter == &layer.weight_bits() ? ".weight" : ".bias");
-    const auto found = by_name.find(name);
-    if (found == by_name.end()) {
-      throw Error(name + ": missing");
-    }
-    try {
-      parameter.load(name, *found->second);
-    } catch (const std::invalid_argument& error) {
-      throw Error(error.what());
-    }
-    by_name.erase(found);
-  });
+template <typename Entry>
+NetworkState state_with(torch::nn::Module& network, const std::set<std::string>& covered,
+                        const Entry& entry) {
+  torch::NoGradGuard no_grad;
+  NetworkState state;
+  for (const auto& ref : coded_sources(network)) {
+    state.emplace_back(ref.name, entry(ref.source()));
+  }
+  for (const auto& [name, tensor] : plain_tensors(network, covered)) {
+    state.emplace_back(name, float_entry(tensor));
+  }
+  return state;
 }
 
 }  // namespace
 
 NetworkState save_network(torch::nn::Module& network) {
-  NetworkState state;
-  for (const auto& [name, parameter] : bit_parameters(network)) {
-    state.emplace_back(name, parameter->store());
-  }
-  for (const auto& [name, tensor] : float_tensors(network)) {
-    StoredTensor stored;
-    stored.value = tensor.detach().cpu().contiguous().clone();
-    state.emplace_back(name, stored);
-  }
-  return state;
+  return state_with(network, covered_names(network),
+                    [](const WeightSource& source) { return source.store(); });
 }
 
-void load_network(torch::nn::Module& network, const NetworkState& state) {
+NetworkState codes_of_network(torch::nn::Module& network) {
+  return state_with(network, all_slot_names(network),
+                    [](const WeightSource& source) { return codes_entry(*source.codes()); });
+}
+
+NetworkState float_state(torch::nn::Module& network) {
+  return state_with(network, all_slot_names(network),
+                    [](const WeightSource& source) { return float_entry(source.value()); });
+}
+
+void load_network(torch::nn::Module& network, const NetworkState& state, StateOrigin origin) {
   torch::NoGradGuard no_grad;
   StateMap by_name;
   for (const auto& [name, stored] : state) {
     by_name[name] = &stored;
   }
-  keep_as_stored(network, by_name);
-  for (auto& [name, layer] : bit_layers(network)) {
-    load_bit_layer(name, *layer, by_name);
+  std::set<std::string> loaded;
+  for (const auto& ref : sources_of(network)) {
+    load_source(ref, by_name);
+    for (const auto& slot : ref.source().covered_slots()) {
+      loaded.insert(ref.slot_name(slot));
+    }
   }
-  for (auto& [name, tensor] : float_tensors(network)) {
+  const auto may_be_absent =
+      origin == StateOrigin::kImported ? absent_names(network) : std::set<std::string>();
+  for (auto& [name, tensor] : plain_tensors(network, loaded)) {
     const auto found = by_name.find(name);
     if (found != by_name.end()) {
-      load_float(name, tensor, *found->second);
+      load_plain(name, tensor, *found->second);
       by_name.erase(found);
-    } else if (!may_be_missing(name)) {
+    } else if (may_be_absent.count(name) == 0) {
       throw Error(name + ": missing");
     }
   }
-  for (const auto& [name, stored] : by_name) {
-    if (!may_be_missing(name)) {
-      throw Error(name + ": not in the network");
+  if (!by_name.empty()) {
+    throw Error(by_name.begin()->first + ": not in the network");
+  }
+  for (const auto& ref : coded_sources(network)) {
+    ref.source().refresh();
+  }
+}
+
+std::vector<std::pair<std::string, Codes>> codes_of(const NetworkState& state) {
+  torch::NoGradGuard no_grad;
+  std::map<std::string, const StoredTensor*> by_name;
+  for (const auto& [name, stored] : state) {
+    by_name[name] = &stored;
+  }
+  std::vector<std::pair<std::string, Codes>> codes;
+  for (const auto& [name, stored] : state) {
+    if (stored.encoding == Encoding::kFloat) {
+      continue;
+    }
+    try {
+      const auto source = make_weight_source(stored, torch::kFloat32);
+      const bool is_bias = name.size() >= 5 && name.compare(name.size() - 5, 5, ".bias") == 0;
+      const auto covered = source->covered_slots();
+      for (auto slot : source->slots()) {
+        const auto entry =
+            by_name.find(name.substr(0, name.rfind('.') + 1) + registered_name(slot.name, is_bias));
+        if (std::find(covered.begin(), covered.end(), slot.name) == covered.end() && entry != by_name.end()) {
+          slot.tensor.copy_(entry->second->value);
+        }
+      }
+      source->refresh();
+      codes.emplace_back(name, *source->codes());
+    } catch (const std::invalid_argument& error) {
+      throw Error(name + ": " + error.what());
     }
   }
+  return codes;
 }
 
 }  // namespace bsq

@@ -2,44 +2,28 @@
 
 #include <torch/torch.h>
 
-#include <cstdint>
-#include <string>
-#include <utility>
-#include <vector>
+#include "bsq/nn/stored_tensor.h"
 
 namespace bsq {
 
-/// How a stored tensor is represented.
-enum class Encoding {
-  kFloat,   ///< an ordinary tensor: float parameter or buffer, any type
-  kBinary,  ///< bits whose digits are all 0 or 1 and of one sign a weight: stored as signed integers
-  kPlanes,  ///< bit planes in mid-training, real-valued
-  kFrozen   ///< a frozen scheme in finetuning: the real-valued q
-};
-
-/// One tensor of a network as files hold it, on the CPU, contiguous.
-struct StoredTensor {
-  Encoding encoding = Encoding::kFloat;
-  /// kFloat: the tensor. kBinary: int32, the signed integers in [-(2^bits-1), 2^bits-1]. kFrozen: q. kPlanes:
-  /// undefined.
-  torch::Tensor value;
-  torch::Tensor positive;  ///< kPlanes: (bits, *shape), bit 0 the most significant
-  torch::Tensor negative;  ///< kPlanes: (bits, *shape)
-  torch::Tensor scale;     ///< 0-dimensional; undefined for kFloat
-  int64_t bits = 0;        ///< width; 0 for kFloat, and for a layer whose bits are all gone
-};
-
-/// All tensors of a network under their state-dict names ("layer1.0.conv1.weight"), in the network's own
-/// order.
-using NetworkState = std::vector<std::pair<std::string, StoredTensor>>;
-
-/// Everything that a network holds: bit-capable tensors as they are, then float parameters and buffers.
+/// Everything that a network holds: weights with bits as their sources store them, then every other parameter
+/// and buffer.
 NetworkState save_network(torch::nn::Module& network);
+/// The same with every weight's codes (kCodes) in place of planes and master tensors.
+NetworkState codes_of_network(torch::nn::Module& network);
+/// The same with every weight float, of the values that it stands for.
+NetworkState float_state(torch::nn::Module& network);
 
-/// Fills a network from a state. Names and shapes must be the network's own; what may be missing keeps its
-/// value: counters of batch norm, activation ranges and PACT alphas, which a published or a float file does
-/// not have. Where anything holds bits, layers whose weights are float are kept float. Throws bsq::Error that
-/// names the tensor.
-void load_network(torch::nn::Module& network, const NetworkState& state);
+/// Where a state comes from. An imported one (PyTorch) may lack those slots that say so (Slot::may_be_absent)
+/// and counters of batch norm; they keep their values.
+enum class StateOrigin { kOwn, kImported };
+
+/// Fills a network from a state and gives every layer the weight source that its entries name. Names and
+/// shapes must be the network's own. Throws bsq::Error that names the tensor.
+void load_network(torch::nn::Module& network, const NetworkState& state,
+                  StateOrigin origin = StateOrigin::kOwn);
+
+/// The codes of a state's tensors, in its order. Throws bsq::Error that names the tensor.
+std::vector<std::pair<std::string, Codes>> codes_of(const NetworkState& state);
 
 }  // namespace bsq

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "bsq/nn/network_bits.h"
+#include "bsq/nn/layers_of.h"
 
 namespace bsq {
 namespace {
@@ -46,7 +46,7 @@ Evaluation evaluate(Network& network, BatchLoader& loader) {
 
 bool needs_calibration(Network& network) {
   for (const auto* quantizer : activation_quantizers(network)) {
-    if (quantizer->needs_calibration()) {
+    if (quantizer->activation().needs_calibration()) {
       return true;
     }
   }
@@ -58,7 +58,7 @@ void calibrate(Network& network, BatchLoader& loader, int64_t batches) {
   const EvalMode eval_mode(network);
   const auto device = device_of(network);
   for (auto* quantizer : activation_quantizers(network)) {
-    quantizer->begin_calibration();
+    quantizer->activation().begin_calibration();
   }
   loader.start(/*epoch=*/0);
   for (int64_t done = 0; done < batches; ++done) {
@@ -69,7 +69,7 @@ void calibrate(Network& network, BatchLoader& loader, int64_t batches) {
     network.forward(batch->images.to(device));
   }
   for (auto* quantizer : activation_quantizers(network)) {
-    quantizer->end_calibration();
+    quantizer->activation().end_calibration();
   }
 }
 

@@ -6,16 +6,9 @@
 
 namespace bsq {
 
-/// Prints a table of a network in bits or frozen: every tensor's name, weights, bits, and the percent of
-/// weights with a non-zero digit in each plane, most significant first; then totals, `comp` and
-/// `comp_stored`. A real-valued plane is counted as it re-quantizes.
+/// Prints a table of the tensors that hold bits: name, weights, bits, and the percent of weights with a
+/// non-zero digit in each place, most significant first; then totals, `comp` and `comp_stored`. Everything is
+/// that of the codes, that is of the values that the network computes with now.
 void print_statistics(std::ostream& out, Network& network);
-
-/// `comp` and `comp_stored` of a network, in bits or frozen, or 1 for both where it is float.
-struct Compression {
-  double comp = 1;
-  double comp_stored = 1;
-};
-Compression compression_of(Network& network);
 
 }  // namespace bsq

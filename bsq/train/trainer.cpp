@@ -5,41 +5,28 @@
 #include <stdexcept>
 
 #include "bsq/base/error.h"
-#include "bsq/nn/network_bits.h"
+#include "bsq/nn/network_sizes.h"
 #include "bsq/train/divergence.h"
 #include "bsq/train/generators.h"
 #include "bsq/train/schedule.h"
-#include "bsq/train/statistics.h"
 
 namespace bsq {
 namespace {
 
-Representation representation_of(TrainingMethod method) {
-  switch (method) {
-    case TrainingMethod::kFloat:
-      return Representation::kFloat;
-    case TrainingMethod::kBits:
-      return Representation::kBits;
-    default:
-      return Representation::kFrozen;
-  }
-}
-
-std::vector<std::string> columns_of(TrainingMethod method) {
+std::vector<std::string> columns_of(const Method& method) {
   std::vector<std::string> columns = {"Learning Rate", "Train Loss", "Valid Loss", "Train Acc.",
                                       "Valid Acc."};
-  if (method == TrainingMethod::kBits) {
-    columns.insert(columns.end(), {"Reg Loss", "Comp"});
-  }
+  const auto own = method.metric_names();
+  columns.insert(columns.end(), own.begin(), own.end());
   columns.insert(columns.end(), {"Comp Stored", "Seconds", "Wait %"});
   return columns;
 }
 
-EpochRecord record_of(const EpochReport& report, TrainingMethod method) {
+EpochRecord record_of(const EpochReport& report) {
   EpochRecord record = {report.learning_rate, report.train_loss, report.validation.loss, report.train_top1,
                         report.validation.top1()};
-  if (method == TrainingMethod::kBits) {
-    record.insert(record.end(), {report.penalty, report.comp});
+  for (const auto& [name, value] : report.metrics) {
+    record.push_back(value);
   }
   record.insert(record.end(), {report.comp_stored, report.seconds, report.wait_percent});
   return record;
@@ -60,33 +47,45 @@ void check_state(const TrainingState& state, const std::vector<std::string>& col
   }
 }
 
+std::map<std::string, torch::Tensor> save_slots(const Slots& slots) {
+  std::map<std::string, torch::Tensor> tensors;
+  for (const auto& slot : slots) {
+    tensors[slot.name] = slot.tensor.detach().cpu().contiguous().clone();
+  }
+  return tensors;
+}
+
+void load_slots(const Slots& slots, const std::map<std::string, torch::Tensor>& tensors) {
+  torch::NoGradGuard no_grad;
+  for (auto slot : slots) {
+    const auto found = tensors.find(slot.name);
+    if (found == tensors.end() || found->second.sizes() != slot.tensor.sizes()) {
+      throw Error("training state: the method's " + slot.name + " is missing or of another shape");
+    }
+    slot.tensor.copy_(found->second);
+  }
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace
 
-Trainer::Trainer(std::shared_ptr<Network> network, BatchLoader& training, BatchLoader& validation,
-                 const TrainerOptions& options, TrainerObserver& observer)
+Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& training,
+                 BatchLoader& validation, const TrainerOptions& options, TrainerObserver& observer)
     : network_(std::move(network)),
+      method_(method),
       training_(training),
       validation_(validation),
       options_(options),
       observer_(observer) {
-  if (network_representation(*network_) != representation_of(options.method)) {
-    throw std::logic_error("trainer: the network's representation is not the method's");
-  }
-  state_.columns = columns_of(options.method);
+  state_.columns = columns_of(method);
   make_optimizer();
 }
 
 void Trainer::make_optimizer() {
-  const double penalty = options_.method == TrainingMethod::kBits ? options_.penalty : 0.0;
-  optimizer_ = std::make_unique<BsqOptimizer>(*network_, BsqOptimizerOptions()
-                                                             .learning_rate(options_.learning_rate)
-                                                             .momentum(options_.momentum)
-                                                             .weight_decay(options_.weight_decay)
-                                                             .penalty(penalty));
+  optimizer_ = method_.make_optimizer(*network_, {options_.momentum, options_.weight_decay});
 }
 
 void Trainer::resume(const TrainingState& state) {
@@ -95,19 +94,34 @@ void Trainer::resume(const TrainingState& state) {
   state_.network.clear();
   make_optimizer();
   optimizer_->load(state.optimizer);
+  load_slots(method_.state(), state.method);
   set_generator_states(device_of(*network_), state.generators);
-  const auto sum = [&](const char* name) { return state.sums.count(name) ? state.sums.at(name) : 0.0; };
-  sums_ = {sum("loss"),  sum("correct"), sum("images"), sum("penalty"),
-           sum("steps"), sum("seconds"), sum("waited")};
+  auto sums = state.sums;
+  const auto take = [&](const char* name) {
+    const auto entry = sums.extract(name);
+    return entry ? entry.mapped() : 0.0;
+  };
+  sums_.loss = take("loss");
+  sums_.correct = take("correct");
+  sums_.images = take("images");
+  sums_.steps = take("steps");
+  sums_.seconds = take("seconds");
+  sums_.waited = take("waited");
+  sums_.method = sums;
 }
 
 TrainingState Trainer::state() const {
   TrainingState state = state_;
   state.optimizer = optimizer_->state();
+  state.method = save_slots(method_.state());
   state.generators = generator_states(device_of(*network_));
-  state.sums = {{"loss", sums_.loss},       {"correct", sums_.correct}, {"images", sums_.images},
-                {"penalty", sums_.penalty}, {"steps", sums_.steps},     {"seconds", sums_.seconds},
-                {"waited", sums_.waited}};
+  state.sums = sums_.method;
+  state.sums.insert({{"loss", sums_.loss},
+                     {"correct", sums_.correct},
+                     {"images", sums_.images},
+                     {"steps", sums_.steps},
+                     {"seconds", sums_.seconds},
+                     {"waited", sums_.waited}});
   return state;
 }
 
@@ -126,10 +140,9 @@ bool Trainer::run() {
 bool Trainer::run_epoch(int64_t epoch) {
   state_.learning_rate =
       state_.rate_factor * learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule);
-  const bool is_interval =
-      options_.method == TrainingMethod::kBits && epoch % options_.adjustment_interval == 0;
-  if (is_interval && state_.next_step == 0) {
-    adjust(epoch, options_.threshold);
+  if (state_.next_step == 0 && method_.before_epoch(*network_, epoch)) {
+    make_optimizer();
+    observer_.on_adjusted(epoch);
   }
   network_->train();
   training_.start(epoch, state_.next_step);
@@ -152,41 +165,39 @@ bool Trainer::run_epoch(int64_t epoch) {
 }
 
 double Trainer::step_rate(int64_t step) const {
-  const bool adjusts = options_.method == TrainingMethod::kBits;
-  const int64_t epochs = adjusts ? state_.next_epoch % options_.adjustment_interval : state_.next_epoch;
+  const int64_t epochs = state_.next_epoch - method_.last_restart(state_.next_epoch);
   return state_.learning_rate * warmup_factor(epochs * training_.batches() + step, options_.warmup);
 }
 
+void Trainer::check_loss(double value, const Batch& batch) {
+  if (std::isfinite(value)) {
+    return;
+  }
+  throw DivergenceError(
+      "epoch " + std::to_string(state_.next_epoch) + ", step " + std::to_string(batch.index) +
+      ": the loss is " + (std::isnan(value) ? "nan" : "infinite") + "; not finite first: " +
+      origin_of_divergence(*network_, batch.images.to(device_of(*network_))) + " (a lower --lr may help)");
+}
+
 void Trainer::train_batch(const Batch& batch) {
-  const auto device = network_->parameters().front().device();
+  const auto device = device_of(*network_);
   const auto labels = batch.labels.to(device);
   optimizer_->zero_grad();
   const auto logits = network_->forward(batch.images.to(device));
-  const auto loss = torch::nn::functional::cross_entropy(logits, labels);
+  auto loss = torch::nn::functional::cross_entropy(logits, labels);
   const double value = loss.item<double>();
-  if (!std::isfinite(value)) {
-    throw DivergenceError("epoch " + std::to_string(state_.next_epoch) + ", step " +
-                          std::to_string(batch.index) + ": the loss is " +
-                          (std::isnan(value) ? "nan" : "infinite") +
-                          "; not finite first: " + origin_of_divergence(*network_, batch.images.to(device)) +
-                          " (a lower --lr may help)");
+  check_loss(value, batch);
+  if (const auto term = method_.loss_term(*network_); term.defined()) {
+    loss = loss + term;
   }
   loss.backward();
-  optimizer_->set_learning_rate(step_rate(batch.index));
-  optimizer_->step();
+  optimizer_->step(step_rate(batch.index));
+  method_.after_step(*network_, sums_.method);
   const auto count = static_cast<double>(labels.size(0));
   sums_.loss += value * count;
   sums_.correct += logits.detach().argmax(/*dim=*/1).eq(labels).sum().item<double>();
   sums_.images += count;
-  sums_.penalty += optimizer_->penalty();
   sums_.steps += 1;
-}
-
-void Trainer::adjust(int64_t epoch, double threshold) {
-  requantize_network(*network_, options_.max_bits);
-  adjust_network(*network_, threshold);
-  make_optimizer();
-  observer_.on_adjusted(epoch);
 }
 
 void Trainer::end_epoch(int64_t epoch) {
@@ -196,10 +207,14 @@ void Trainer::end_epoch(int64_t epoch) {
   report.train_loss = sums_.loss / sums_.images;
   report.train_top1 = 100.0 * sums_.correct / sums_.images;
   report.validation = evaluate(*network_, validation_);
-  report.penalty = sums_.penalty / sums_.steps;
-  const auto compression = compression_of(*network_);
-  report.comp = compression.comp;
-  report.comp_stored = compression.comp_stored;
+  const auto sizes = sizes_of(*network_);
+  const auto names = method_.metric_names();
+  const auto values = method_.measure(*network_, sums_.method, sums_.steps, sizes);
+  for (size_t i = 0; i < names.size(); ++i) {
+    report.metrics.emplace_back(names[i], values.at(i));
+  }
+  report.comp = sizes.comp();
+  report.comp_stored = sizes.comp_stored();
   report.seconds = sums_.seconds;
   report.wait_percent = 100.0 * sums_.waited / std::max(sums_.seconds, 1e-9);
   report.is_best = report.validation.top1() > state_.best_top1;
@@ -209,14 +224,15 @@ void Trainer::end_epoch(int64_t epoch) {
   }
   state_.next_epoch = epoch + 1;
   state_.next_step = 0;
-  state_.history.push_back(record_of(report, options_.method));
+  state_.history.push_back(record_of(report));
   sums_ = {};
   observer_.on_epoch_end(report);
 }
 
 void Trainer::finish() {
-  if (options_.method == TrainingMethod::kBits) {
-    adjust(options_.epochs, /*threshold=*/0);
+  if (method_.end(*network_)) {
+    make_optimizer();
+    observer_.on_adjusted(options_.epochs);
   }
 }
 

@@ -3,32 +3,25 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bsq/data/loader.h"
+#include "bsq/methods/method.h"
 #include "bsq/nn/network.h"
 #include "bsq/train/evaluation.h"
-#include "bsq/train/optimizer.h"
 #include "bsq/train/training_state.h"
 
 namespace bsq {
 
-/// What a run trains: float weights, bit planes with the penalty, or the values of a frozen scheme.
-enum class TrainingMethod { kFloat, kBits, kFinetune };
-
 struct TrainerOptions {
-  TrainingMethod method = TrainingMethod::kBits;
   int64_t epochs = 350;
   double learning_rate = 0.1;
   double momentum = 0.9;
   double weight_decay = 5e-4;
   std::vector<int64_t> schedule = {150, 225};
   double gamma = 0.1;
-  double penalty = 0;                ///< alpha; kBits only
-  int64_t adjustment_interval = 50;  ///< Prun_Int: epochs between precision adjustments; kBits only
-  double threshold = 0;              ///< --thre, percent
-  int64_t max_bits = 8;
-  int64_t warmup = 0;  ///< steps over which the rate rises, at the start and after every adjustment
+  int64_t warmup = 0;  ///< steps over which the rate rises, at the start and where the method begins anew
 };
 
 /// What one epoch gave.
@@ -38,7 +31,7 @@ struct EpochReport {
   double train_loss;  ///< mean cross entropy
   double train_top1;
   Evaluation validation;
-  double penalty;  ///< mean over the steps, without alpha
+  std::vector<std::pair<std::string, double>> metrics;  ///< the method's own, in its order
   double comp, comp_stored;
   double seconds;       ///< of training, without evaluation
   double wait_percent;  ///< of those, spent waiting for batches
@@ -51,7 +44,8 @@ class TrainerObserver {
   virtual ~TrainerObserver() = default;
   virtual void on_epoch_start(int64_t /*epoch*/, int64_t /*steps*/, int64_t /*first_step*/) {}
   virtual void on_step(int64_t /*step*/, double /*mean_loss*/, double /*top1*/) {}
-  /// After re-quantization and precision adjustment: at an interval, or the final one (epoch == epochs).
+  /// After the method has put other weights in place (a precision adjustment): before this epoch, or at the
+  /// end (epoch == epochs).
   virtual void on_adjusted(int64_t /*epoch*/) {}
   /// After evaluation; the trainer's state() is that between two epochs.
   virtual void on_epoch_end(const EpochReport& /*report*/) {}
@@ -59,12 +53,12 @@ class TrainerObserver {
   virtual bool should_stop() { return false; }
 };
 
-/// Trains a network: the loop of BSQ (learning rate, then adjustment when epoch % interval == 0, then the
-/// epoch), and of float training and finetuning, which are the same without the adjustment.
+/// Trains a network by a method: for each epoch the learning rate, what the method does before it, the steps,
+/// the evaluation. Knows methods only by their interface.
 class Trainer {
  public:
-  /// The network's representation has to be the method's: float, bits or frozen; std::logic_error otherwise.
-  Trainer(std::shared_ptr<Network> network, BatchLoader& training, BatchLoader& validation,
+  /// The network is in the method's form: begin() or adopt() has been called.
+  Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& training, BatchLoader& validation,
           const TrainerOptions& options, TrainerObserver& observer);
 
   /// Begins at this epoch instead of 0.
@@ -75,7 +69,7 @@ class Trainer {
   /// Trains from the current epoch to the last one. False where the observer stopped it. Throws
   /// DivergenceError for a loss that is not finite, naming the step and the layer.
   bool run();
-  /// kBits: the final re-quantization and adjustment at threshold 0. The rest: nothing.
+  /// Brings the network into the method's final form.
   void finish();
 
   /// State from which resume() goes on; `network` in it is empty.
@@ -84,22 +78,24 @@ class Trainer {
 
  private:
   struct Sums {
-    double loss = 0, correct = 0, images = 0, penalty = 0, steps = 0, seconds = 0, waited = 0;
+    double loss = 0, correct = 0, images = 0, steps = 0, seconds = 0, waited = 0;
+    StepSums method;
   };
 
   bool run_epoch(int64_t epoch);
   void train_batch(const Batch& batch);
   double step_rate(int64_t step) const;
-  void adjust(int64_t epoch, double threshold);
+  void check_loss(double value, const Batch& batch);
   void make_optimizer();
   void end_epoch(int64_t epoch);
 
   std::shared_ptr<Network> network_;
+  Method& method_;
   BatchLoader& training_;
   BatchLoader& validation_;
   TrainerOptions options_;
   TrainerObserver& observer_;
-  std::unique_ptr<BsqOptimizer> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   TrainingState state_;
   Sums sums_;
 };

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "bsq/nn/network_state.h"
+#include "bsq/nn/stored_tensor.h"
 
 namespace bsq {
 
@@ -26,6 +26,7 @@ struct TrainingState {
   std::vector<std::string> columns;                ///< names of the history's columns
   std::vector<EpochRecord> history;                ///< finished epochs
   std::map<std::string, torch::Tensor> optimizer;  ///< momentum buffers by parameter name
+  std::map<std::string, torch::Tensor> method;     ///< the method's own state
   std::map<std::string, double> sums;              ///< running sums of an unfinished epoch
   /// generator_states(), for networks that draw random numbers; may lack any.
   std::map<std::string, torch::Tensor> generators;

@@ -6,18 +6,15 @@
 #include <string>
 
 #include "bsq/nn/network_description.h"
-#include "bsq/nn/network_state.h"
+#include "bsq/nn/stored_tensor.h"
 #include "bsq/train/training_state.h"
 
 namespace bsq {
 
-/// "float": no layer holds bits. "bits": planes or digits. "frozen": a scheme in finetuning, real-valued q.
-enum class CheckpointKind { kFloat, kBits, kFrozen };
-
 /// A network, what it is and how good, and where it comes from a training run that can go on, that run's
 /// state. checkpoints/README.md describes the HDF5 file that holds it.
 struct Checkpoint {
-  CheckpointKind kind = CheckpointKind::kFloat;
+  std::string method = "float";  ///< the method that gave it its form (bsq/methods); "float": no bits
   NetworkDescription description;
   std::string dataset;                ///< the data set it was trained on, "" if unknown
   double top1 = std::nan("");         ///< percent, of `network` on the evaluation split; NaN: not evaluated
@@ -29,13 +26,13 @@ struct Checkpoint {
   std::optional<TrainingState> training;  ///< only in files that a run can be resumed from
 };
 
-/// Reads a checkpoint; nothing in the file is trusted. A seal (bsq/io/seal.h) is compared with the content
-/// before HDF5 sees it. Throws bsq::Error for whatever is wrong with the file, and nothing else.
-Checkpoint read_checkpoint(const std::string& path);
+/// Who has written a file: a run of ours, in whose locked folder it lies, or anybody.
+enum class FileOrigin { kOwnRun, kAnybody };
 
-/// The same without reading the tensors, which are left undefined (encoding and bits are there): quick for
-/// any size. Seal, digits and float values are not checked then.
-Checkpoint read_checkpoint_summary(const std::string& path);
+/// Reads a checkpoint of version 1 or 2; nothing in the file is trusted. A seal (bsq/io/seal.h) is compared
+/// with the content before HDF5 sees it; unless it is a sealed one of an own run, a child process reads the
+/// file first. Throws bsq::Error for whatever is wrong with the file, and nothing else.
+Checkpoint read_checkpoint(const std::string& path, FileOrigin origin = FileOrigin::kAnybody);
 
 /// Writes a checkpoint as a whole or not at all (write_atomically), sealed and read back. The file that was
 /// at `path` keeps the name `previous` unless that is "" or the file is damaged. Throws bsq::Error for

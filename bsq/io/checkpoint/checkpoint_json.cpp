@@ -48,6 +48,25 @@ bool is_scheme_of(const std::string& text, const NetworkState& network) {
   return value && *value == scheme_of(network);
 }
 
+std::string options_text(const std::map<std::string, std::string>& options) {
+  try {
+    return json(options).dump();
+  } catch (const json::exception&) {
+    throw std::invalid_argument("an option that is not UTF-8");
+  }
+}
+
+std::map<std::string, std::string> parse_options(const std::string& text, const std::string& where) {
+  const std::optional<json> value = parse(text);
+  if (!value || !value->is_object()) throw Error(where + " is not a JSON object of strings");
+  std::map<std::string, std::string> options;
+  for (const auto& [name, item] : value->items()) {
+    if (!item.is_string()) throw Error(where + " is not a JSON object of strings");
+    options[name] = item.get<std::string>();
+  }
+  return options;
+}
+
 std::string names_text(const std::vector<std::string>& names) {
   try {
     return json(names).dump();

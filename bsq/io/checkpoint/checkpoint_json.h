@@ -1,9 +1,10 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
-#include "bsq/nn/network_state.h"
+#include "bsq/nn/stored_tensor.h"
 
 namespace bsq {
 
@@ -13,6 +14,10 @@ std::string scheme_text(const NetworkState& network);
 
 /// Whether the text is the scheme of this network; untrusted text of any content is answered with false.
 bool is_scheme_of(const std::string& text, const NetworkState& network);
+
+/// An architecture's options as a JSON object of texts, and back. Errors as below.
+std::string options_text(const std::map<std::string, std::string>& options);
+std::map<std::string, std::string> parse_options(const std::string& text, const std::string& where);
 
 /// A list of names as a JSON array, and back. std::invalid_argument for names that are not UTF-8; bsq::Error
 /// "WHERE: ..." for text that is not an array of strings.

@@ -13,19 +13,19 @@ namespace bsq {
 namespace {
 
 constexpr IntegerField kBits{"bits", 0, kMaxStoredBits};
+constexpr IntegerField kIsZero{"is_zero", 1, 1};
+// The numbers of the attribute "format": levels, low, step.
+constexpr int64_t kFormatNumbers = 3;
 
-const char* encoding_name(Encoding encoding) {
-  switch (encoding) {
-    case Encoding::kBinary:
-      return "binary";
-    case Encoding::kPlanes:
-      return "planes";
-    case Encoding::kFrozen:
-      return "frozen";
-    default:
-      return "";
-  }
-}
+struct EncodingName {
+  Encoding encoding;
+  const char* name;
+};
+constexpr EncodingName kNames[] = {
+    {Encoding::kCodes, "codes"}, {Encoding::kPlanes, "planes"}, {Encoding::kLatent, "latent"}};
+// Of files of version 1, where codes were sign and magnitude and master weights frozen ones.
+constexpr EncodingName kNamesV1[] = {
+    {Encoding::kCodes, "binary"}, {Encoding::kPlanes, "planes"}, {Encoding::kLatent, "frozen"}};
 
 template <typename Named>
 std::vector<std::string> names_of(const std::vector<Named>& named) {
@@ -39,76 +39,132 @@ bool is_real(const torch::Tensor& tensor) {
          (tensor.scalar_type() == torch::kFloat32 || tensor.scalar_type() == torch::kFloat64);
 }
 
+bool has_scale(Encoding encoding) { return encoding == Encoding::kCodes || encoding == Encoding::kPlanes; }
+
+/// Whether the planes are those of a StoredTensor.
+bool are_planes(const StoredTensor& entry) {
+  return is_real(entry.positive) && is_real(entry.negative) &&
+         entry.positive.sizes() == entry.negative.sizes() &&
+         entry.positive.scalar_type() == entry.negative.scalar_type() && entry.positive.dim() > 0 &&
+         entry.positive.size(0) == entry.format.bits;
+}
+
+/// Whether it is one number, or one for each channel of codes.
+bool is_scale(const StoredTensor& entry) {
+  if (!is_real(entry.scale)) return false;
+  const bool is_channelwise = entry.encoding == Encoding::kCodes && entry.scale.dim() == 1 &&
+                              entry.value.dim() > 0 && entry.scale.size(0) == entry.value.size(0);
+  return entry.scale.dim() == 0 || is_channelwise;
+}
+
 /// What is wrong with an entry to be written, "" if nothing.
 std::string entry_fault(const StoredTensor& entry) {
-  if (entry.encoding == Encoding::kPlanes) {
-    if (!is_real(entry.positive) || !is_real(entry.negative)) return "planes that are not float32 or float64";
-    const bool alike = entry.positive.sizes() == entry.negative.sizes() &&
-                       entry.positive.scalar_type() == entry.negative.scalar_type();
-    if (!alike || entry.positive.dim() == 0 || entry.positive.size(0) != entry.bits) {
-      return "planes that differ in type or shape, or that are not as many as its bits";
-    }
-  } else if (!entry.value.defined()) {
-    return "an undefined value";
+  if (entry.encoding == Encoding::kPlanes ? !are_planes(entry) : !entry.value.defined()) {
+    return entry.encoding == Encoding::kPlanes
+               ? "planes that differ in type or shape, or that are not as many as its bits"
+               : "an undefined value";
   }
-  if (entry.encoding == Encoding::kBinary && entry.value.scalar_type() != torch::kInt32)
-    return "integers not int32";
-  if (entry.encoding == Encoding::kFrozen && !is_real(entry.value))
-    return "a frozen q not float32 or float64";
   if (entry.encoding == Encoding::kFloat) return "";
-  return is_real(entry.scale) && entry.scale.dim() == 0 ? "" : "a scale that is not one float32 or float64";
+  if (entry.encoding == Encoding::kCodes && entry.value.scalar_type() != torch::kInt32)
+    return "integers not int32";
+  if (entry.encoding == Encoding::kLatent && !is_real(entry.value))
+    return "a master weight not float32 or float64";
+  if (entry.bits != 0 && entry.bits != entry.format.bits) return "bits that are not those of its format";
+  return !has_scale(entry.encoding) || is_scale(entry)
+             ? ""
+             : "a scale that is not one float32 or float64 a channel";
 }
 
 torch::Tensor stored_values(const StoredTensor& entry) {
-  if (entry.encoding == Encoding::kBinary) return pack_digits(entry.value, entry.bits);
+  if (entry.encoding == Encoding::kCodes) return pack_codes(entry.value, entry.format);
   if (entry.encoding == Encoding::kPlanes)
     return torch::stack({entry.positive.detach(), entry.negative.detach()});
   return entry.value;
 }
 
-void write_bit_attributes(const Hdf5Handle& dataset, const StoredTensor& entry) {
-  if (!std::isfinite(entry.scale.item<double>())) {
-    dataset.fail("the scale is " + std::to_string(entry.scale.item<double>()) + ", expected a finite number");
+const char* encoding_name(Encoding encoding) {
+  for (const auto& [known, name] : kNames) {
+    if (known == encoding) return name;
   }
-  const torch::IntArrayRef shape =
-      entry.encoding == Encoding::kPlanes ? entry.positive.sizes().slice(1) : entry.value.sizes();
+  return "";
+}
+
+void write_bit_attributes(const Hdf5Handle& dataset, const StoredTensor& entry) {
+  const CodeFormat& format = entry.format;
   write_text(dataset, "encoding", encoding_name(entry.encoding));
-  write_values(dataset, kBits.name, torch::tensor(entry.bits, torch::kUInt8));
-  write_values(dataset, "scale", entry.scale);
-  write_values(dataset, "shape", torch::tensor(shape, torch::kInt64));
+  write_values(dataset, kBits.name, torch::tensor(format.bits, torch::kUInt8));
+  if (format != sign_magnitude(format.bits)) {
+    write_values(dataset, "format", torch::tensor({format.levels, format.low, format.step}, torch::kInt64));
+  }
+  if (entry.bits == 0 && format.bits != 0) {
+    write_values(dataset, kIsZero.name, torch::tensor(1, torch::kUInt8));
+  }
+  if (!entry.source.empty()) write_text(dataset, "source", entry.source);
+  if (has_scale(entry.encoding)) {
+    if (!entry.scale.isfinite().all().item<bool>())
+      dataset.fail("the scale is not finite, expected a number");
+    write_values(dataset, "scale", entry.scale);
+  }
+  if (entry.encoding == Encoding::kCodes)
+    write_values(dataset, "shape", torch::tensor(entry.value.sizes(), torch::kInt64));
 }
 
 void write_entry(const Hdf5Handle& group, const std::string& name, const StoredTensor& entry) {
   const std::string fault = entry_fault(entry);
   if (!fault.empty()) throw std::invalid_argument(fault);
-  if (entry.bits < kBits.low || entry.bits > kBits.high) {
-    throw std::invalid_argument(std::to_string(entry.bits) + " bits, expected 0 to 16");
-  }
+  if (entry.encoding != Encoding::kFloat) check_format(entry.format);
   Hdf5Handle dataset = write_dataset(group, name, stored_values(entry));
   if (entry.encoding != Encoding::kFloat) write_bit_attributes(dataset, entry);
   dataset.close();
 }
 
-Encoding read_encoding(const Hdf5Handle& dataset) {
-  if (!has_attribute(dataset, "encoding")) return Encoding::kFloat;
-  const std::string name = read_text(dataset, "encoding");
-  for (const Encoding encoding : {Encoding::kBinary, Encoding::kPlanes, Encoding::kFrozen}) {
-    if (name == encoding_name(encoding)) return encoding;
+template <size_t kCount>
+Encoding encoding_of(const Hdf5Handle& dataset, const EncodingName (&names)[kCount]) {
+  const std::string found = read_text(dataset, "encoding");
+  std::string expected;
+  for (const auto& [encoding, name] : names) {
+    if (found == name) return encoding;
+    expected += (expected.empty() ? "'" : ", '") + std::string(name) + "'";
   }
-  dataset.fail("the attribute encoding is '" + printable(name) +
-               "', expected 'binary', 'planes' or 'frozen'");
+  dataset.fail("the attribute encoding is '" + printable(found) + "', expected one of " + expected);
 }
 
-torch::Tensor read_scale(const Hdf5Handle& dataset) {
-  const double scale = read_number(dataset, "scale");
-  if (!std::isfinite(scale)) dataset.fail("the attribute scale is not finite");
-  return read_values(dataset, "scale").reshape({});
+Encoding read_encoding(const Hdf5Handle& dataset, int64_t version) {
+  if (!has_attribute(dataset, "encoding")) return Encoding::kFloat;
+  return version == 1 ? encoding_of(dataset, kNamesV1) : encoding_of(dataset, kNames);
+}
+
+CodeFormat read_format(const Hdf5Handle& dataset) {
+  CodeFormat format = sign_magnitude(read_integer(dataset, kBits));
+  if (!has_attribute(dataset, "format")) return format;
+  const torch::Tensor numbers = read_values(dataset, "format");
+  if (numbers.scalar_type() != torch::kInt64 || numbers.numel() != kFormatNumbers)
+    dataset.fail("the attribute format is not three int64");
+  const auto* number = numbers.data_ptr<int64_t>();
+  format = {format.bits, number[0], number[1], number[2], /*has_sign_bit=*/false};
+  try {
+    check_format(format);
+  } catch (const std::invalid_argument& error) {
+    dataset.fail(error.what());
+  }
+  return format;
+}
+
+torch::Tensor read_scale(const Hdf5Handle& dataset, const std::vector<int64_t>& shape) {
+  const torch::Tensor scale = read_values(dataset, "scale");
+  if (!is_real(scale)) dataset.fail("the attribute scale is not float32 or float64");
+  if (!scale.isfinite().all().item<bool>()) dataset.fail("the attribute scale is not finite");
+  if (scale.numel() == 1) return scale.reshape({});
+  if (shape.empty() || scale.numel() != shape[0])
+    dataset.fail("the attribute scale has " + std::to_string(scale.numel()) +
+                 " numbers, expected one or one a channel");
+  return scale;
 }
 
 std::vector<int64_t> read_shape(const Hdf5Handle& dataset) {
   const torch::Tensor shape = read_values(dataset, "shape");
-  const bool list = shape.dim() == 1 && !shape.is_floating_point();
-  if (!list) dataset.fail("the attribute shape is not a list of integers");
+  const bool list = shape.dim() == 1 && !shape.is_floating_point() && shape.numel() <= kMaxRank;
+  if (!list) dataset.fail("the attribute shape is not a list of up to 8 integers");
   const torch::Tensor wide = shape.to(torch::kInt64);
   const std::vector<int64_t> sizes(wide.data_ptr<int64_t>(), wide.data_ptr<int64_t>() + wide.numel());
   if (!checked_numel(sizes, kMaxTensorBytes / 4))
@@ -116,31 +172,41 @@ std::vector<int64_t> read_shape(const Hdf5Handle& dataset) {
   return sizes;
 }
 
-/// Type and shape that a dataset of this encoding must have.
-void check_stored(const Hdf5Handle& dataset, const StoredShape& stored, const StoredTensor& entry,
-                  const std::vector<int64_t>& shape) {
-  std::vector<int64_t> sizes = shape;
-  if (entry.encoding == Encoding::kPlanes) sizes.insert(sizes.begin(), {2, entry.bits});
-  if (entry.encoding == Encoding::kBinary) sizes = {packed_bytes(c10::multiply_integers(shape), entry.bits)};
-  if (stored.sizes != sizes) {
-    std::string expected;
-    for (const int64_t size : sizes) expected += (expected.empty() ? "" : ", ") + std::to_string(size);
-    dataset.fail("has another shape than its attributes ask for: expected (" + expected + ")");
+/// The shape of the weights, of which a dataset of this encoding must be.
+std::vector<int64_t> weight_shape(const Hdf5Handle& dataset, const StoredShape& stored,
+                                  const StoredTensor& entry) {
+  if (entry.encoding == Encoding::kCodes) {
+    auto shape = read_shape(dataset);
+    const int64_t bytes = packed_bytes(c10::multiply_integers(shape), entry.format);
+    if (stored.sizes != std::vector<int64_t>{bytes}) {
+      dataset.fail("has another shape than its attributes ask for: expected (" + std::to_string(bytes) + ")");
+    }
+    return shape;
   }
-  const bool binary = entry.encoding == Encoding::kBinary;
+  if (entry.encoding == Encoding::kLatent) return stored.sizes;
+  const auto& sizes = stored.sizes;
+  if (sizes.size() < 2 || sizes[0] != 2 || sizes[1] != entry.format.bits) {
+    dataset.fail("has another shape than its attributes ask for: expected (2, " +
+                 std::to_string(entry.format.bits) + ", ...)");
+  }
+  return {sizes.begin() + 2, sizes.end()};
+}
+
+void check_type(const Hdf5Handle& dataset, const StoredShape& stored, Encoding encoding) {
+  const bool is_packed = encoding == Encoding::kCodes;
   const bool real = stored.type == torch::kFloat32 || stored.type == torch::kFloat64;
-  if (binary ? stored.type != torch::kUInt8 : !real) {
+  if (is_packed ? stored.type != torch::kUInt8 : !real) {
     dataset.fail(std::string("has another type than its encoding asks for: expected ") +
-                 (binary ? "uint8" : "float32 or float64"));
+                 (is_packed ? "uint8" : "float32 or float64"));
   }
 }
 
 void read_values_of(const Hdf5Handle& dataset, const StoredShape& stored, const std::vector<int64_t>& shape,
                     StoredTensor& entry) {
   const torch::Tensor values = read_dataset(dataset, stored);
-  if (entry.encoding == Encoding::kBinary) {
+  if (entry.encoding == Encoding::kCodes) {
     try {
-      entry.value = unpack_digits(values, shape, entry.bits);
+      entry.value = unpack_codes(values, shape, entry.format);
     } catch (const Error& error) {
       dataset.fail(error.what());
     }
@@ -152,21 +218,22 @@ void read_values_of(const Hdf5Handle& dataset, const StoredShape& stored, const 
   }
 }
 
-StoredTensor read_entry(const Hdf5Handle& dataset, ReadBudget& budget) {
+StoredTensor read_entry(const Hdf5Handle& dataset, ReadBudget& budget, int64_t version) {
   const StoredShape stored = inspect_dataset(dataset);
   budget.take_stored(dataset, stored.bytes);
   StoredTensor entry;
-  entry.encoding = read_encoding(dataset);
+  entry.encoding = read_encoding(dataset, version);
   std::vector<int64_t> shape;
   if (entry.encoding != Encoding::kFloat) {
-    entry.bits = read_integer(dataset, kBits);
-    shape = read_shape(dataset);
-    check_stored(dataset, stored, entry, shape);
-    const torch::Tensor scale = read_scale(dataset);
-    if (budget.data()) entry.scale = scale;
+    entry.format = read_format(dataset);
+    entry.bits = has_attribute(dataset, kIsZero.name) ? 0 : entry.format.bits;
+    shape = weight_shape(dataset, stored, entry);
+    check_type(dataset, stored, entry.encoding);
+    if (has_attribute(dataset, "source")) entry.source = read_text(dataset, "source");
+    if (has_scale(entry.encoding) || version == 1) entry.scale = read_scale(dataset, shape);
   }
-  if (entry.encoding == Encoding::kBinary) budget.take_unpacked(dataset, 4 * c10::multiply_integers(shape));
-  if (budget.data()) read_values_of(dataset, stored, shape, entry);
+  if (entry.encoding == Encoding::kCodes) budget.take_unpacked(dataset, 4 * c10::multiply_integers(shape));
+  read_values_of(dataset, stored, shape, entry);
   return entry;
 }
 
@@ -174,10 +241,10 @@ StoredTensor read_entry(const Hdf5Handle& dataset, ReadBudget& budget) {
 
 // Digits of one bit and a sign take 16 times their room unpacked; layers that have lost all their bits take
 // none in the file.
-ReadBudget::ReadBudget(int64_t file_bytes, bool data)
+ReadBudget::ReadBudget(int64_t file_bytes)
     : stored_(file_bytes),
-      unpacked_(std::min(kMaxTensorBytes, 64 * std::min(file_bytes, kMaxTensorBytes) + (int64_t{64} << 20))),
-      data_(data) {}
+      unpacked_(std::min(kMaxTensorBytes, 64 * std::min(file_bytes, kMaxTensorBytes) + (int64_t{64} << 20))) {
+}
 
 void ReadBudget::take_stored(const Hdf5Handle& object, int64_t bytes) {
   if (bytes > stored_) object.fail("the datasets are larger than the file");
@@ -203,7 +270,7 @@ void write_tensors(const Hdf5Handle& parent, const std::string& name, const Name
 
 NamedTensors read_tensors(const Hdf5Handle& parent, const std::string& name, ReadBudget& budget) {
   NamedTensors tensors;
-  for (const auto& [tensor_name, entry] : read_network(parent, name, budget)) {
+  for (const auto& [tensor_name, entry] : read_network(parent, name, budget, /*version=*/2)) {
     if (entry.encoding != Encoding::kFloat)
       throw Error(parent.where(name) + ": " + tensor_name + " is not a plain tensor");
     tensors.push_back({tensor_name, entry.value});
@@ -223,11 +290,12 @@ void write_network(const Hdf5Handle& parent, const std::string& name, const Netw
   group.close();
 }
 
-NetworkState read_network(const Hdf5Handle& parent, const std::string& name, ReadBudget& budget) {
+NetworkState read_network(const Hdf5Handle& parent, const std::string& name, ReadBudget& budget,
+                          int64_t version) {
   const Hdf5Handle group = open_group(parent, name);
   NetworkState network;
   for (const std::string& tensor_name : member_names(group)) {
-    network.push_back({tensor_name, read_entry(open_dataset(group, tensor_name), budget)});
+    network.push_back({tensor_name, read_entry(open_dataset(group, tensor_name), budget, version)});
   }
   return network;
 }

@@ -7,7 +7,7 @@
 
 #include "bsq/io/hdf5/hdf5_handle.h"
 #include "bsq/io/hdf5/hdf5_tensor.h"
-#include "bsq/nn/network_state.h"
+#include "bsq/nn/stored_tensor.h"
 
 namespace bsq {
 
@@ -15,10 +15,8 @@ namespace bsq {
 /// memory.
 class ReadBudget {
  public:
-  /// `data`: whether tensors are read, or only checked and left undefined.
-  ReadBudget(int64_t file_bytes, bool data);
+  explicit ReadBudget(int64_t file_bytes);
 
-  bool data() const { return data_; }
   /// Bytes of a dataset; all datasets together are at most the file. Throws bsq::Error.
   void take_stored(const Hdf5Handle& object, int64_t bytes);
   /// Bytes of unpacked digits; all together at most 64 times the file and 64 MiB, and 4 GiB. Throws
@@ -28,7 +26,6 @@ class ReadBudget {
  private:
   int64_t stored_;
   int64_t unpacked_;
-  bool data_;
 };
 
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
@@ -41,6 +38,8 @@ NamedTensors read_tensors(const Hdf5Handle& parent, const std::string& name, Rea
 /// std::invalid_argument where an entry breaks the contract of StoredTensor, and bsq::Error for a scale that
 /// is not finite.
 void write_network(const Hdf5Handle& parent, const std::string& name, const NetworkState& network);
-NetworkState read_network(const Hdf5Handle& parent, const std::string& name, ReadBudget& budget);
+/// `version`: of the file. Entries of version 1 still have to be upgraded (checkpoint_v1.h).
+NetworkState read_network(const Hdf5Handle& parent, const std::string& name, ReadBudget& budget,
+                          int64_t version);
 
 }  // namespace bsq

@@ -87,11 +87,12 @@ void write_training(const Hdf5Handle& file, const TrainingState& state) {
   write_sums(group, state.sums);
   write_tensors(group, "optimizer", {state.optimizer.begin(), state.optimizer.end()});
   write_tensors(group, "generators", {state.generators.begin(), state.generators.end()});
+  if (!state.method.empty()) write_tensors(group, "method", {state.method.begin(), state.method.end()});
   if (!state.network.empty()) write_network(group, "network", state.network);
   group.close();
 }
 
-TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget) {
+TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget, int64_t version) {
   const Hdf5Handle group = open_group(file, "training");
   TrainingState state;
   state.next_epoch = read_integer(group, kNextEpoch);
@@ -108,7 +109,10 @@ TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget) {
     for (auto& [name, tensor] : read_tensors(group, "generators", budget))
       state.generators.emplace(name, tensor);
   }
-  if (has_member(group, "network")) state.network = read_network(group, "network", budget);
+  if (has_member(group, "method")) {
+    for (auto& [name, tensor] : read_tensors(group, "method", budget)) state.method.emplace(name, tensor);
+  }
+  if (has_member(group, "network")) state.network = read_network(group, "network", budget, version);
   return state;
 }
 

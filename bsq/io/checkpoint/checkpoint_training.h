@@ -10,6 +10,6 @@ namespace bsq {
 /// std::invalid_argument for a state that breaks its contract (a row of the history without one value a
 /// column), reading bsq::Error.
 void write_training(const Hdf5Handle& file, const TrainingState& state);
-TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget);
+TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget, int64_t version);
 
 }  // namespace bsq

@@ -73,7 +73,7 @@ void write_number(const Hdf5Handle& object, const std::string& name, double valu
 
 void write_values(const Hdf5Handle& object, const std::string& name, const torch::Tensor& values) {
   const torch::Tensor data = values.detach().cpu().contiguous();
-  if (data.dim() > 1 || data.numel() > kMaxRank)
+  if (data.dim() > 1 || data.numel() > kMaxAttributeValues)
     throw std::invalid_argument(label(name) + " would be too large");
   const Hdf5Handle space = make_space(object, data.sizes());
   const torch::Tensor some = data.numel() > 0 ? data : torch::zeros({1}, data.options());
@@ -119,8 +119,8 @@ torch::Tensor read_values(const Hdf5Handle& object, const std::string& name) {
   const Hdf5Handle space(H5Aget_space(attribute.id()), H5Sclose, object.where(), "read a shape");
   const StoredShape shape = checked_shape(object, label(name), type, space);
   const int64_t numel = *checked_numel(shape.sizes, kMaxTensorBytes);
-  if (shape.sizes.size() > 1 || numel > kMaxRank)
-    object.fail(label(name) + " has more than one dimension or 8 values");
+  if (shape.sizes.size() > 1 || numel > kMaxAttributeValues)
+    object.fail(label(name) + " has more than one dimension or 8000 values");
   const torch::Tensor values = torch::empty(shape.sizes, shape.type);
   if (numel == 0) return values;
   attribute.check(H5Aread(attribute.id(), memory_type(shape.type), values.data_ptr()), "read an attribute");

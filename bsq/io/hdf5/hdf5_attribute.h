@@ -10,6 +10,8 @@
 namespace bsq {
 
 constexpr int64_t kMaxTextBytes = int64_t{1} << 20;
+/// So many numbers of 8 bytes fit into an attribute of HDF5 1.8.
+constexpr int64_t kMaxAttributeValues = 8000;
 
 /// An integer attribute and the values it may have, the same for writing and reading.
 struct IntegerField {
@@ -24,7 +26,7 @@ void write_text(const Hdf5Handle& object, const std::string& name, const std::st
 /// std::invalid_argument for a value out of the field's range.
 void write_integer(const Hdf5Handle& object, const IntegerField& field, int64_t value);
 void write_number(const Hdf5Handle& object, const std::string& name, double value);
-/// A tensor of at most 8 elements and one dimension.
+/// A tensor of at most kMaxAttributeValues elements and one dimension.
 void write_values(const Hdf5Handle& object, const std::string& name, const torch::Tensor& values);
 
 bool has_attribute(const Hdf5Handle& object, const std::string& name);

@@ -12,13 +12,6 @@ namespace {
 
 }  // namespace
 
-void check_bits(const std::string& name, int64_t bits) {
-  if (bits < kMinBits || bits > kMaxBits) {
-    fail(name, std::to_string(bits) + " bits; expected " + std::to_string(kMinBits) + " to " +
-                   std::to_string(kMaxBits));
-  }
-}
-
 void BitPlanes::check(const std::string& name) const {
   if (!positive.defined() || !negative.defined() || !scale.defined()) {
     fail(name, "planes or scale missing");

@@ -5,11 +5,9 @@
 #include <cstdint>
 #include <string>
 
-namespace bsq {
+#include "bsq/quant/codes.h"
 
-/// Widths that the toolkit computes with: 2^16 - 1 is exact in every type that planes can have.
-constexpr int64_t kMinBits = 1;
-constexpr int64_t kMaxBits = 16;
+namespace bsq {
 
 /// The bit representation of one tensor (BSQ, section 3.1): n bits are 2n planes of the tensor's shape, plane
 /// first, plane 0 the most significant. Plane b weighs 2^(n-1-b); `positive` minus `negative` is the digit.
@@ -27,13 +25,8 @@ struct BitPlanes {
   void check(const std::string& name) const;
 };
 
-/// 2^bits - 1, the largest integer of that width.
-inline int64_t max_integer(int64_t bits) { return (int64_t{1} << bits) - 1; }
 /// 2^(bits-1-plane), the weight of a plane's digit.
 inline int64_t digit_weight(int64_t bits, int64_t plane) { return int64_t{1} << (bits - 1 - plane); }
-
-/// Throws std::invalid_argument that begins with `name` unless kMinBits <= bits <= kMaxBits.
-void check_bits(const std::string& name, int64_t bits);
 
 /// The signed integers sum_b (p_b - n_b) 2^(n-1-b), real-valued while planes are; shape and type of one
 /// plane.

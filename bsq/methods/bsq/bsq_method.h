@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bsq/methods/bsq/plane_optimizer.h"
+#include "bsq/methods/method.h"
+
+namespace bsq {
+
+struct BsqOptions {
+  double alpha = 0;           ///< strength of the penalty; 0: none
+  int64_t adjust_every = 50;  ///< epochs between precision adjustments (Prun_Int)
+  double drop_threshold = 0;  ///< percent, 0 to below 100 (thre)
+  int64_t max_bits = 8;       ///< bit width that re-quantization may grow to
+};
+
+/// BSQ (Yang et al., ICLR 2021): bit planes with a group Lasso; every `adjust_every` epochs, and at the end,
+/// re-quantization and precision adjustment.
+class BsqMethod : public Method {
+ public:
+  explicit BsqMethod(const BsqOptions& options = {}) : options_(options) {}
+
+  std::string name() const override { return "bsq"; }
+  /// Converts a float network; then planes are made binary and as few as needed.
+  void begin(Network& network, const Start& start) override;
+  void adopt(Network& network) override;
+  std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
+  bool before_epoch(Network& network, int64_t epoch) override;
+  int64_t last_restart(int64_t epoch) const override { return epoch - epoch % options_.adjust_every; }
+  void after_step(Network& network, StepSums& sums) override;
+  /// Reg Loss (the mean penalty without alpha) and Comp, as the published log.txt has them.
+  std::vector<std::string> metric_names() const override { return {"Reg Loss", "Comp"}; }
+  std::vector<double> measure(Network& network, const StepSums& sums, double steps,
+                              const Sizes& sizes) const override;
+  bool end(Network& network) override;
+
+  const BsqOptions& options() const { return options_; }
+
+ private:
+  void adjust(Network& network, double threshold);
+
+  BsqOptions options_;
+  PlaneOptimizer* optimizer_ = nullptr;  // the trainer's, which was made here
+};
+
+}  // namespace bsq

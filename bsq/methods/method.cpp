@@ -1,0 +1,66 @@
+#include "bsq/methods/method.h"
+
+#include <algorithm>
+
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/master_weight.h"
+
+namespace bsq {
+namespace {
+
+// Whether the network is one that the method itself has stored.
+bool is_own(torch::nn::Module& network, const std::string& name) {
+  const auto sources = coded_sources(network);
+  return std::any_of(sources.begin(), sources.end(),
+                     [&](const SourceRef& ref) { return ref.source().kind() == name; });
+}
+
+void install(const SourceRef& ref, std::unique_ptr<Quantizer> quantizer) {
+  if (quantizer) {
+    ref.set(std::make_unique<MasterWeight>(ref.source().value(), std::move(quantizer)));
+  }
+}
+
+}  // namespace
+
+void Method::begin(Network& network, const Start& start) {
+  if (is_own(network, name())) {
+    adopt(network);
+    return;
+  }
+  torch::NoGradGuard no_grad;
+  make_float(network);
+  for (const auto& place : layer_places(network, start.rules)) {
+    for (const auto& ref : sources_of(network)) {
+      if (ref.name == place.path + ".weight" || ref.name == place.path + ".bias") {
+        auto made = parts(place, ref.source());
+        install(ref, ref.is_bias ? std::move(made.bias) : std::move(made.weight));
+      }
+    }
+  }
+  for (auto* quantizer : activation_quantizers(network)) {
+    if (auto own = activation(quantizer->activation().bits())) {
+      quantizer->set_activation(std::move(own));
+    }
+  }
+}
+
+std::unique_ptr<Optimizer> Method::make_optimizer(Network& network, const SgdOptions& options) {
+  return std::make_unique<Sgd>(network, options);
+}
+
+std::vector<LayerPlace> layer_places(torch::nn::Module& network, const LayerRules& rules) {
+  const auto bits = bits_of_layers(network, rules);
+  std::vector<LayerPlace> places;
+  for (const auto& [path, layer] : quant_layers(network)) {
+    const auto own = bits.find(path);
+    places.push_back({path, layer->role(), /*is_first=*/places.empty(), /*is_last=*/false,
+                      own == bits.end() ? rules.bits() : own->second});
+  }
+  if (!places.empty()) {
+    places.back().is_last = true;
+  }
+  return places;
+}
+
+}  // namespace bsq

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bsq/nn/layer_rules.h"
+#include "bsq/nn/network.h"
+#include "bsq/nn/optimizer.h"
+#include "bsq/nn/quant_layer.h"
+#include "bsq/quant/accounting.h"
+#include "bsq/quant/activation.h"
+#include "bsq/quant/quantizer.h"
+
+namespace bsq {
+
+class OptionTable;
+
+/// A layer as a method sees it.
+struct LayerPlace {
+  std::string path;  ///< "layer1.0.conv1"
+  LayerRole role = LayerRole::kInner;
+  bool is_first = false;  ///< the network's first quantizable layer, in the order of its modules
+  bool is_last = false;   ///< its last one
+  int64_t bits = 0;       ///< what --bits and --layer-bits give it; 0: the user keeps it float
+};
+
+/// What a method puts into a layer. Null: the tensor stays float.
+struct Parts {
+  std::unique_ptr<Quantizer> weight, bias;
+};
+
+/// What a run begins with, beside the network.
+struct Start {
+  LayerRules rules;         ///< bit widths for a float network
+  bool is_training = true;  ///< false: the network is only evaluated; no value may change
+};
+
+/// Named sums over an epoch's steps; part of a checkpoint.
+using StepSums = std::map<std::string, double>;
+
+/// A way to train a network with few bits. The trainer, the programs and the files know methods only by this
+/// interface; a method is one folder below bsq/methods. Float training and finetuning are methods too.
+///
+/// Calls of a run, in order: begin() (or adopt(), where an interrupted run goes on), make_optimizer(); for
+/// each epoch before_epoch(), for each step loss_term() and after_step(), then measure(); end() after the
+/// last epoch.
+class Method {
+ public:
+  virtual ~Method() = default;
+
+  /// The name that --method takes and that files hold.
+  virtual std::string name() const = 0;
+  /// Binds the method's own options to its members.
+  virtual void add_options(OptionTable& /*table*/) {}
+
+  /// Brings a float or a stored network into the method's form. By default every layer takes what parts()
+  /// gives it, and every activation what activation() gives. Throws std::invalid_argument for a network that
+  /// the method cannot begin with.
+  virtual void begin(Network& network, const Start& start);
+  /// Takes a network that the method itself has stored; no value changes. By default nothing is to be done.
+  virtual void adopt(Network& /*network*/) {}
+
+  virtual std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options);
+  /// Called before an epoch's first step. True: weight sources have changed, and the optimizer is made anew.
+  virtual bool before_epoch(Network& /*network*/, int64_t /*epoch*/) { return false; }
+  /// The last epoch, at or before this one, at which before_epoch() gives true; 0 for none. Warm-up begins
+  /// there.
+  virtual int64_t last_restart(int64_t /*epoch*/) const { return 0; }
+  /// What is added to the cross entropy, differentiable; undefined: nothing.
+  virtual torch::Tensor loss_term(Network& /*network*/) { return {}; }
+  virtual void after_step(Network& /*network*/, StepSums& /*sums*/) {}
+  /// Columns of log.txt that the method adds, in order.
+  virtual std::vector<std::string> metric_names() const { return {}; }
+  /// Their values after an epoch of `steps` steps.
+  virtual std::vector<double> measure(Network& /*network*/, const StepSums& /*sums*/, double /*steps*/,
+                                      const Sizes& /*sizes*/) const {
+    return {};
+  }
+  /// The network's final form, after the last epoch. True: it has changed.
+  virtual bool end(Network& /*network*/) { return false; }
+  /// Tensors of the method's own that a run needs to go on.
+  virtual Slots state() { return {}; }
+
+ protected:
+  /// What a layer gets when a float network begins. Only methods without a begin() of their own need it.
+  virtual Parts parts(const LayerPlace& /*place*/, const WeightSource& /*weight*/) const { return {}; }
+  /// Null: the network's activations stay as they are.
+  virtual std::unique_ptr<Activation> activation(int64_t /*bits*/) const { return nullptr; }
+};
+
+/// The places of a network's layers, with the rules' bit widths.
+std::vector<LayerPlace> layer_places(torch::nn::Module& network, const LayerRules& rules);
+
+}  // namespace bsq

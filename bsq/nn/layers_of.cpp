@@ -1,0 +1,77 @@
+#include "bsq/nn/layers_of.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "bsq/nn/master_weight.h"
+
+namespace bsq {
+
+void SourceRef::set(std::unique_ptr<WeightSource> source) const {
+  try {
+    is_bias ? layer->set_bias(std::move(source)) : layer->set_weight(std::move(source));
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(name + ": " + error.what());
+  }
+}
+
+std::string SourceRef::slot_name(const std::string& slot) const {
+  return name.substr(0, name.rfind('.') + 1) + registered_name(slot, is_bias);
+}
+
+std::vector<std::pair<std::string, QuantLayer*>> quant_layers(torch::nn::Module& network) {
+  std::vector<std::pair<std::string, QuantLayer*>> layers;
+  for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
+    if (auto* layer = dynamic_cast<QuantLayer*>(item.value().get())) {
+      layers.emplace_back(item.key(), layer);
+    }
+  }
+  return layers;
+}
+
+std::vector<SourceRef> sources_of(torch::nn::Module& network) {
+  std::vector<SourceRef> sources;
+  for (const auto& [path, layer] : quant_layers(network)) {
+    sources.push_back({path + ".weight", layer, /*is_bias=*/false});
+    if (layer->bias_source() != nullptr) {
+      sources.push_back({path + ".bias", layer, /*is_bias=*/true});
+    }
+  }
+  return sources;
+}
+
+std::vector<SourceRef> coded_sources(torch::nn::Module& network) {
+  auto sources = sources_of(network);
+  const auto is_float = [](const SourceRef& ref) { return ref.source().is_float(); };
+  sources.erase(std::remove_if(sources.begin(), sources.end(), is_float), sources.end());
+  return sources;
+}
+
+std::vector<ActivationQuantizerImpl*> activation_quantizers(torch::nn::Module& network) {
+  std::vector<ActivationQuantizerImpl*> quantizers;
+  for (const auto& module : network.modules(/*include_self=*/false)) {
+    if (auto* quantizer = dynamic_cast<ActivationQuantizerImpl*>(module.get())) {
+      quantizers.push_back(quantizer);
+    }
+  }
+  return quantizers;
+}
+
+bool is_float(torch::nn::Module& network) { return coded_sources(network).empty(); }
+
+void make_float(torch::nn::Module& network) {
+  for (const auto& ref : coded_sources(network)) {
+    ref.set(make_float(ref.source()));
+  }
+}
+
+Scheme scheme_of(torch::nn::Module& network) {
+  Scheme scheme;
+  for (const auto& ref : coded_sources(network)) {
+    auto& bits = scheme[ref.name.substr(0, ref.name.rfind('.'))];
+    (ref.is_bias ? bits.bias : bits.weight) = ref.source().codes()->format.bits;
+  }
+  return scheme;
+}
+
+}  // namespace bsq

@@ -1,0 +1,90 @@
+#include "bsq/nn/network_sizes.h"
+
+#include <set>
+#include <string>
+
+#include "bsq/nn/layers_of.h"
+
+namespace bsq {
+namespace {
+
+std::string layer_of(const std::string& name) { return name.substr(0, name.rfind('.')); }
+
+int64_t scales_in(const torch::Tensor& scale) { return scale.defined() ? scale.numel() : 1; }
+
+// Names of everything that belongs to weights with bits: masters, planes, scales, kept signs.
+std::set<std::string> coded_names(torch::nn::Module& network) {
+  std::set<std::string> names;
+  for (const auto& ref : coded_sources(network)) {
+    for (const auto& slot : ref.source().slots()) {
+      names.insert(ref.slot_name(slot.name));
+    }
+  }
+  return names;
+}
+
+template <typename Items>
+int64_t count_floats(const Items& items, const std::set<std::string>& without) {
+  int64_t elements = 0;
+  for (const auto& item : items) {
+    if (without.count(item.key()) == 0 && item.value().is_floating_point()) {
+      elements += item.value().numel();
+    }
+  }
+  return elements;
+}
+
+// Of a latent tensor's layer everything but a float weight or bias is a quantizer's own.
+bool is_quantizers(const std::string& name, const std::set<std::string>& latent_layers) {
+  const auto last = name.substr(name.rfind('.') + 1);
+  return last != "weight" && last != "bias" && latent_layers.count(layer_of(name)) != 0;
+}
+
+}  // namespace
+
+std::vector<TensorBits> tensor_bits(torch::nn::Module& network) {
+  std::vector<TensorBits> tensors;
+  for (const auto& ref : coded_sources(network)) {
+    const auto codes = *ref.source().codes();
+    tensors.push_back({ref.name, ref.source().shape().vec(), ref.source().numel(), codes.format.bits,
+                       codes.format.has_sign_bit, scales_in(codes.scale)});
+  }
+  return tensors;
+}
+
+std::vector<TensorBits> tensor_bits(const NetworkState& network) {
+  std::vector<TensorBits> tensors;
+  for (const auto& [name, stored] : network) {
+    if (stored.encoding != Encoding::kFloat) {
+      const auto shape = stored.shape();
+      tensors.push_back({name, shape.vec(), c10::multiply_integers(shape), stored.bits,
+                         stored.format.has_sign_bit, scales_in(stored.scale)});
+    }
+  }
+  return tensors;
+}
+
+Sizes sizes_of(torch::nn::Module& network) {
+  const auto coded = coded_names(network);
+  return count_sizes(tensor_bits(network), count_floats(network.named_parameters(), coded) +
+                                               count_floats(network.named_buffers(), coded));
+}
+
+Sizes sizes_of(const NetworkState& network) {
+  std::set<std::string> latent_layers;
+  for (const auto& [name, stored] : network) {
+    if (stored.encoding == Encoding::kLatent) {
+      latent_layers.insert(layer_of(name));
+    }
+  }
+  int64_t float_elements = 0;
+  for (const auto& [name, stored] : network) {
+    if (stored.encoding == Encoding::kFloat && stored.value.is_floating_point() &&
+        !is_quantizers(name, latent_layers)) {
+      float_elements += stored.value.numel();
+    }
+  }
+  return count_sizes(tensor_bits(network), float_elements);
+}
+
+}  // namespace bsq

@@ -1,0 +1,92 @@
+#include "bsq/nn/optimizer.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "bsq/quant/slot.h"
+
+namespace bsq {
+namespace {
+
+std::map<std::string, ClampLimits> limits_of(torch::nn::Module& network) {
+  std::map<std::string, ClampLimits> limits;
+  for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
+    if (const auto* module = dynamic_cast<const SlotModule*>(item.value().get())) {
+      for (const auto& slot : module->slots()) {
+        limits[item.key() + "." + slot.name] = {slot.low, slot.high};
+      }
+    }
+  }
+  return limits;
+}
+
+}  // namespace
+
+Sgd::Sgd(torch::nn::Module& network, const SgdOptions& options, const std::set<std::string>& without)
+    : options_(options) {
+  const auto limits = limits_of(network);
+  for (const auto& item : network.named_parameters()) {
+    if (without.count(item.key()) == 0 && item.value().requires_grad()) {
+      const auto found = limits.find(item.key());
+      groups_.push_back({item.key(), item.value(), torch::zeros_like(item.value()),
+                         found == limits.end() ? ClampLimits() : found->second});
+    }
+  }
+}
+
+void Sgd::zero_grad() {
+  for (auto& group : groups_) {
+    group.tensor.mutable_grad() = torch::Tensor();
+  }
+}
+
+void Sgd::step(double learning_rate) {
+  torch::NoGradGuard no_grad;
+  for (auto& group : groups_) {
+    if (group.tensor.grad().defined()) {
+      sgd_step(group.tensor, group.momentum, group.tensor.grad(),
+               {learning_rate, options_.momentum, options_.weight_decay}, group.limits);
+    }
+  }
+}
+
+std::map<std::string, torch::Tensor> Sgd::state() const {
+  NamedTensors tensors;
+  for (const auto& group : groups_) {
+    tensors.emplace_back(group.name, group.momentum);
+  }
+  return copy_tensors(tensors);
+}
+
+void Sgd::load(const std::map<std::string, torch::Tensor>& state) {
+  NamedTensors tensors;
+  for (const auto& group : groups_) {
+    tensors.emplace_back(group.name, group.momentum);
+  }
+  fill_tensors(tensors, state);
+}
+
+std::map<std::string, torch::Tensor> copy_tensors(const NamedTensors& tensors) {
+  std::map<std::string, torch::Tensor> copies;
+  for (const auto& [name, tensor] : tensors) {
+    copies[name] = tensor.detach().cpu().contiguous().clone();
+  }
+  return copies;
+}
+
+void fill_tensors(const NamedTensors& tensors, const std::map<std::string, torch::Tensor>& values) {
+  torch::NoGradGuard no_grad;
+  if (tensors.size() != values.size()) {
+    throw std::invalid_argument("optimizer state: " + std::to_string(values.size()) + " tensors; expected " +
+                                std::to_string(tensors.size()));
+  }
+  for (auto [name, tensor] : tensors) {
+    const auto found = values.find(name);
+    if (found == values.end() || found->second.sizes() != tensor.sizes()) {
+      throw std::invalid_argument("optimizer state: " + name + " is missing or of another shape");
+    }
+    tensor.copy_(found->second);
+  }
+}
+
+}  // namespace bsq

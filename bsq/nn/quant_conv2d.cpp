@@ -1,0 +1,63 @@
+#include "bsq/nn/quant_conv2d.h"
+
+#include <ostream>
+#include <variant>
+#include <vector>
+
+namespace bsq {
+namespace {
+
+namespace F = torch::nn::functional;
+using std::get_if;  // and, by its argument, that of the variant which the libtorch in use has
+
+// What each side of the image is padded with where the convolution itself cannot: the last dimension first.
+std::vector<int64_t> pads_of(const QuantConv2dOptions& options) {
+  std::vector<int64_t> pads;
+  for (const size_t dim : {1, 0}) {
+    if (const auto* numbers = get_if<torch::ExpandingArray<2>>(&options.padding())) {
+      pads.insert(pads.end(), 2, (**numbers)[dim]);
+      continue;
+    }
+    const bool is_same = get_if<torch::enumtype::kSame>(&options.padding()) != nullptr;
+    const int64_t total = is_same ? (*options.dilation())[dim] * ((*options.kernel_size())[dim] - 1) : 0;
+    pads.push_back(total / 2);
+    pads.push_back(total - total / 2);
+  }
+  return pads;
+}
+
+F::PadFuncOptions::mode_t mode_of(const QuantConv2dOptions& options) {
+  if (get_if<torch::enumtype::kReflect>(&options.padding_mode()) != nullptr) {
+    return torch::kReflect;
+  }
+  if (get_if<torch::enumtype::kReplicate>(&options.padding_mode()) != nullptr) {
+    return torch::kReplicate;
+  }
+  return torch::kCircular;
+}
+
+}  // namespace
+
+QuantConv2dImpl::QuantConv2dImpl(const QuantConv2dOptions& options)
+    : QuantConv2dImpl(options, torch::nn::Conv2dImpl(options)) {}
+
+QuantConv2dImpl::QuantConv2dImpl(const QuantConv2dOptions& options, const torch::nn::Conv2dImpl& initial)
+    : QuantModule(initial.weight, initial.bias), options(options) {}
+
+torch::Tensor QuantConv2dImpl::forward(const torch::Tensor& input) const {
+  const auto weight = weight_like(input);
+  const auto bias = bias_like(input);
+  if (get_if<torch::enumtype::kZeros>(&options.padding_mode()) != nullptr) {
+    return F::detail::conv2d(input, weight, bias, options.stride(), options.padding(), options.dilation(),
+                             options.groups());
+  }
+  const auto padded = F::pad(input, F::PadFuncOptions(pads_of(options)).mode(mode_of(options)));
+  return F::detail::conv2d(padded, weight, bias, options.stride(), torch::ExpandingArray<2>(0),
+                           options.dilation(), options.groups());
+}
+
+void QuantConv2dImpl::pretty_print(std::ostream& stream) const {
+  print_layer(stream, "bsq::QuantConv2d", *this);
+}
+
+}  // namespace bsq

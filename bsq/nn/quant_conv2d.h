@@ -1,0 +1,32 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "bsq/nn/quant_layer.h"
+
+namespace bsq {
+
+/// Everything that libtorch's Conv2d takes: stride, padding (numbers, "same", "valid"), dilation, groups,
+/// bias and every padding mode.
+using QuantConv2dOptions = torch::nn::Conv2dOptions;
+
+/// A 2-d convolution whose weight and bias come from weight sources. Input (B, in, H, W), output
+/// (B, out, H', W'). Begins with float weights, initialized as libtorch's Conv2d is.
+class QuantConv2dImpl : public QuantModule<QuantConv2dImpl> {
+ public:
+  explicit QuantConv2dImpl(const QuantConv2dOptions& options);
+  QuantConv2dImpl(int64_t in_channels, int64_t out_channels, torch::ExpandingArray<2> kernel_size)
+      : QuantConv2dImpl(QuantConv2dOptions(in_channels, out_channels, kernel_size)) {}
+
+  torch::Tensor forward(const torch::Tensor& input) const;
+
+  void pretty_print(std::ostream& stream) const override;
+
+  QuantConv2dOptions options;
+
+ private:
+  QuantConv2dImpl(const QuantConv2dOptions& options, const torch::nn::Conv2dImpl& initial);
+};
+TORCH_MODULE(QuantConv2d);
+
+}  // namespace bsq

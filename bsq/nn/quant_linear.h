@@ -1,0 +1,30 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "bsq/nn/quant_layer.h"
+
+namespace bsq {
+
+using QuantLinearOptions = torch::nn::LinearOptions;
+
+/// A linear layer whose weight and bias come from weight sources. Input (..., in), output (..., out). Begins
+/// with float weights, initialized as libtorch's Linear is.
+class QuantLinearImpl : public QuantModule<QuantLinearImpl> {
+ public:
+  explicit QuantLinearImpl(const QuantLinearOptions& options);
+  QuantLinearImpl(int64_t in_features, int64_t out_features)
+      : QuantLinearImpl(QuantLinearOptions(in_features, out_features)) {}
+
+  torch::Tensor forward(const torch::Tensor& input) const;
+
+  void pretty_print(std::ostream& stream) const override;
+
+  QuantLinearOptions options;
+
+ private:
+  explicit QuantLinearImpl(const torch::nn::LinearImpl& initial);
+};
+TORCH_MODULE(QuantLinear);
+
+}  // namespace bsq
