@@ -405,8 +405,8 @@ Option* OptionTable::find(const std::string& name) {
   return const_cast<Option*>(std::as_const(*this).find(name));
 }
 
-std::pair<Option*, const OptionWord*> OptionTable::find_word(const std::string& name) {
-  for (auto& option : options_) {
+std::pair<const Option*, const OptionWord*> OptionTable::find_word(const std::string& name) const {
+  for (const auto& option : options_) {
     for (const auto& word : option.words()) {
       if (word.name == name) {
         return {&option, &word};
@@ -436,14 +436,14 @@ void OptionTable::set(const std::string& name, const std::string& text, OptionSo
 
 void OptionTable::set_all(const OptionTexts& texts, OptionSource source) {
   std::vector<Request> requests;
-  std::vector<std::pair<Option*, const OptionWord*>> words;
+  std::vector<const OptionWord*> words;
   std::set<const Option*> taken_back;
   for (const auto& [name, text] : texts) {
     const auto [option, word] = find_word(name);
     if (word == nullptr) {
       add_request(requests, at(name), name, text);
     } else if (is_on(name, text)) {
-      words.emplace_back(option, word);
+      words.push_back(word);
     } else {
       taken_back.insert(option);
     }
@@ -453,9 +453,26 @@ void OptionTable::set_all(const OptionTexts& texts, OptionSource source) {
       request.option->set(request.text, source, request.spelled);
     }
   }
-  for (const auto& [option, word] : words) {
-    option->set_word(*word, source);
+  for (const auto* word : words) {
+    find(find_word(word->name).first->name())->set_word(*word, source);
   }
+}
+
+std::optional<std::string> OptionTable::said(const OptionTexts& texts, const std::string& name) const {
+  std::optional<std::string> found;
+  for (const auto& [written, text] : texts) {
+    const auto [owner, word] = find_word(written);
+    const auto* option = word == nullptr ? find(written) : owner;
+    if (option == nullptr || option->name() != name) {
+      continue;
+    }
+    if (word == nullptr) {
+      found = text;
+    } else if (is_on(written, text)) {
+      found = word->text;
+    }
+  }
+  return found;
 }
 
 std::map<std::string, std::string> OptionTable::values() const {

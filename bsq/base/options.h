@@ -168,6 +168,9 @@ class OptionTable {
   /// back too. Throws OptionError.
   void set_all(const OptionTexts& texts, OptionSource source);
 
+  /// What these texts say of an option, under any of its names; of several the last one.
+  std::optional<std::string> said(const OptionTexts& texts, const std::string& name) const;
+
   /// Name and text of every option that is kept in files.
   std::map<std::string, std::string> values() const;
   /// Throws OptionError for options that the command line gives and that have no effect in the run at hand. A
@@ -177,7 +180,7 @@ class OptionTable {
   std::string unknown_text(const std::string& name) const;
 
  private:
-  std::pair<Option*, const OptionWord*> find_word(const std::string& name);
+  std::pair<const Option*, const OptionWord*> find_word(const std::string& name) const;
   Option& at(const std::string& name);
 
   std::deque<Option> options_;
