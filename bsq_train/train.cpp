@@ -14,11 +14,11 @@ namespace {
 
 TrainerOptions trainer_options(const TrainOptions& options) {
   auto result =
-      options_of(options.training, options.is_float ? TrainingMethod::kFloat : TrainingMethod::kBits);
-  result.penalty = options.penalty;
-  result.adjustment_interval = options.adjustment_interval;
-  result.threshold = options.threshold;
-  result.max_bits = options.max_bits;
+      options_of(options.training, options.is_float() ? TrainingMethod::kFloat : TrainingMethod::kBits);
+  result.penalty = options.bsq.alpha;
+  result.adjustment_interval = options.bsq.adjustment_interval;
+  result.threshold = options.bsq.threshold;
+  result.max_bits = options.bsq.max_bits;
   result.warmup = options.warmup;
   return result;
 }
@@ -27,7 +27,7 @@ TrainerOptions trainer_options(const TrainOptions& options) {
 // needed.
 void prepare(Network& network, const TrainOptions& options) {
   const auto found = network_representation(network);
-  if (options.is_float) {
+  if (options.is_float()) {
     if (found != Representation::kFloat) {
       throw Error(options.model.model + ": holds bits; expected a float network for --float");
     }
@@ -39,12 +39,12 @@ void prepare(Network& network, const TrainOptions& options) {
     }
     convert_as_asked(network, options.model);
   } else {
-    refuse_layer_flags(options.model, options.model.model + " holds bits; expected a float network");
+    refuse_conversion_flags(options.model, options.training.needs_bits);
   }
   if (found == Representation::kFrozen) {
     unfreeze_network(network);
   }
-  requantize_network(network, options.max_bits);
+  requantize_network(network, options.bsq.max_bits);
   adjust_network(network, /*threshold_percent=*/0);
   set_gradient_mode(network, GradientMode::kWeight);
 }

@@ -1,20 +1,30 @@
 #pragma once
 
+#include <string>
+
+#include "bsq_train/bsq_flags.h"
+#include "tools/cli/command_line.h"
 #include "tools/cli/flags.h"
 
 namespace bsq::cli {
 
 /// Everything that bsq_train can be told.
 struct TrainOptions : SessionFlags {
-  double penalty = 0;  ///< --decay where --L1 asks for the penalty, else 0
-  int64_t adjustment_interval = 50;
-  double threshold = 0;
-  int64_t max_bits = 8;
+  TrainOptions();
+
+  std::string method = "bsq";  ///< or "float"
   int64_t warmup = 0;
-  bool is_float = false;
+  BsqFlags bsq;
+
+  bool is_float() const { return method == "float"; }
 };
 
-/// Throws UsageError, HelpRequest and, for files, bsq::Error.
+/// Adds bsq_train's options, which fill `options`; both have to live until the line is parsed.
+void add_options(CommandLine& line, TrainOptions& options);
+/// The line of bsq_train, without options.
+CommandLine train_command_line();
+
+/// Throws OptionError, HelpRequest and, for files, bsq::Error.
 TrainOptions parse_train_options(int argc, const char* const* argv);
 
 }  // namespace bsq::cli

@@ -1,43 +1,48 @@
 #include "convert/convert_options.h"
 
-#include "tools/cli/command_line.h"
-#include "tools/cli/conversion.h"
+#include "tools/cli/architecture_options.h"
 
 namespace bsq::cli {
-namespace po = boost::program_options;
 namespace {
 
 constexpr const char* kConvertUsage =
-    "convert: turns a full-precision model into bit representation, every layer at --Nbits bits or at the "
-    "width that\n"
-    "--layer-bits or another checkpoint gives it; evaluates before and after; writes model_best.h5.\n"
-    "usage: convert --model FILE --checkpoint FOLDER [--Nbits N | --dict SCHEME.h5] [options]\n";
+    "convert: turns a full-precision model into bit representation, every layer at --bits bits or at the bit "
+    "width\n"
+    "that --layer-bits or another checkpoint gives it; evaluates before and after; writes model_best.h5.\n"
+    "usage: convert --model FILE --out FOLDER [--bits N | --dict SCHEME.h5] [options]\n";
 
 }  // namespace
 
+CommandLine convert_command_line() { return CommandLine("convert", kConvertUsage); }
+
+void add_options(CommandLine& line, ConvertOptions& options) {
+  auto& table = line.table();
+  line.add_config();
+  add_options(table, options.model);
+  table.add("dict", &options.scheme_file, "take the bit width of every layer from this checkpoint's scheme")
+      .value_name("MODEL")
+      .resume(ResumeRule::kFixed);
+  add_options(table, options.data);
+  add_options(table, options.runtime);
+  add_options(table, options.output);
+  add_export_option(table, options.export_file);
+  for (const char* name : {"layer-bits", "keep-float"}) {
+    table.find(name)->needs([&] {
+      return options.scheme_file.empty() ? ""
+                                         : "cannot go with --dict, which gives every layer its bit width";
+    });
+  }
+  line.add_family(architecture_family(options.model));
+}
+
 ConvertOptions parse_convert_options(int argc, const char* const* argv) {
-  CommandLine line(kConvertUsage);
-  line.add(ModelFlags());
-  auto add = line.own().add_options();
-  add("dict", po::value<std::string>()->default_value(""),
-      "take every layer's width from this checkpoint's scheme");
-  add("export-pth", po::value<std::string>()->default_value(""),
-      "also write the converted model's weights as a PyTorch file, with Nbit_dict");
-  line.add(DataFlags());
-  line.add(RuntimeFlags());
-  line.add_output("checkpoints/convert");
+  ConvertOptions options;
+  auto line = convert_command_line();
+  add_options(line, options);
   line.parse(argc, argv);
-  ConvertOptions options{line.model(),
-                         line.data(),
-                         line.runtime(),
-                         line.output(),
-                         line.values()["dict"].as<std::string>(),
-                         line.values()["export-pth"].as<std::string>()};
+  options.output.configuration = line.configuration();
   if (options.model.model.empty()) {
     throw UsageError("--model FILE is missing");
-  }
-  if (!options.scheme_file.empty()) {
-    refuse_layer_flags(options.model, "cannot go with --dict, which gives every layer its width");
   }
   return options;
 }

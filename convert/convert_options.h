@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+
+#include "tools/cli/command_line.h"
 #include "tools/cli/flags.h"
 
 namespace bsq::cli {
@@ -9,12 +12,17 @@ struct ConvertOptions {
   ModelFlags model;
   DataFlags data;
   RuntimeFlags runtime;
-  OutputFlags output;
-  std::string scheme_file;  ///< --dict; "": every layer at --Nbits
+  OutputFlags output{"checkpoints/convert", ""};
+  std::string scheme_file;  ///< --dict; "": every layer at --bits
   std::string export_file;  ///< --export-pth; "": none
 };
 
-/// Throws UsageError and HelpRequest.
+/// Adds convert's options, which fill `options`; both have to live until the line is parsed.
+void add_options(CommandLine& line, ConvertOptions& options);
+/// The line of convert, without options.
+CommandLine convert_command_line();
+
+/// Throws OptionError, HelpRequest and, for files, bsq::Error.
 ConvertOptions parse_convert_options(int argc, const char* const* argv);
 
 }  // namespace bsq::cli

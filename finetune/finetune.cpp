@@ -17,7 +17,7 @@ namespace {
 void freeze(Network& network, const FinetuneOptions& options) {
   const auto found = network_representation(network);
   if (found != Representation::kFloat) {
-    refuse_layer_flags(options.model, options.model.model + " holds bits; expected a float network");
+    refuse_conversion_flags(options.model, options.training.needs_bits);
   }
   if (found == Representation::kFrozen) {
     return;
@@ -54,10 +54,10 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
   std::cout << "best: " << text_of(evaluation) << std::endl;
 }
 
-// A float file is evaluated as it is, unless a width is asked for.
+// A float file is evaluated as it is, unless a bit width is asked for.
 void prepare(Network& network, const FinetuneOptions& options) {
-  const bool stays_float = options.training.evaluate && !options.training.needs_bits &&
-                           !options.model.names_bits && !options.model.names_layers() &&
+  const bool stays_float = options.training.evaluate && !options.training.needs_bits && !options.model.bits &&
+                           !options.model.names_layers() &&
                            network_representation(network) == Representation::kFloat;
   if (!stays_float) {
     freeze(network, options);
@@ -69,6 +69,11 @@ int run(const FinetuneOptions& options) {
   SessionSteps steps;
   steps.trainer = options_of(options.training, TrainingMethod::kFinetune);
   steps.prepare = [&](Network& network) { prepare(network, options); };
+  steps.evaluated = [&](Model& model, const Evaluation& evaluation) {
+    if (!options.export_file.empty()) {
+      export_float_model(options.export_file, *model.network, evaluation.top1());
+    }
+  };
   steps.conclude = [&](TrainingRun& run, Model& model, Data& data, RunFolder& folder) {
     write_best(run, model, data, folder, options);
   };

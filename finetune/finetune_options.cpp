@@ -1,33 +1,40 @@
 #include "finetune/finetune_options.h"
 
-#include "tools/cli/command_line.h"
+#include "tools/cli/architecture_options.h"
 
 namespace bsq::cli {
-namespace po = boost::program_options;
 namespace {
 
 constexpr const char* kFinetuneUsage =
     "finetune: freezes a model's mixed precision and finetunes it, or with --evaluate evaluates it; writes "
     "the best\n"
     "model as bits (best_bin.h5) and as floating point (best_float.h5).\n"
-    "usage: finetune --model FILE --checkpoint FOLDER [options]\n";
+    "usage: finetune --model FILE --out FOLDER [options]\n"
+    "       finetune --model FILE --evaluate [options]\n";
 
 }  // namespace
 
-FinetuneOptions parse_finetune_options(int argc, const char* const* argv) {
-  CommandLine line(kFinetuneUsage);
-  line.add(ModelFlags());
-  TrainingFlags training;
+FinetuneOptions::FinetuneOptions() {
   training.epochs = 300;
-  line.add(training);
-  line.own().add_options()("export-pth", po::value<std::string>()->default_value(""),
-                           "also write the best model's weights as a PyTorch file, with Nbit_dict");
-  line.add(DataFlags());
-  line.add(RuntimeFlags());
-  line.add_output("checkpoints/finetune");
+  output.folder = "checkpoints/finetune";
+}
+
+CommandLine finetune_command_line() { return CommandLine("finetune", kFinetuneUsage); }
+
+void add_options(CommandLine& line, FinetuneOptions& options) {
+  line.add_config();
+  add_options(line.table(), static_cast<SessionFlags&>(options));
+  add_export_option(line.table(), options.export_file);
+  line.add_family(architecture_family(options.model));
+}
+
+FinetuneOptions parse_finetune_options(int argc, const char* const* argv) {
+  FinetuneOptions options;
+  auto line = finetune_command_line();
+  add_options(line, options);
   line.parse(argc, argv);
-  FinetuneOptions options{{line.model(), line.data(), line.runtime(), line.training(), line.output()},
-                          line.values()["export-pth"].as<std::string>()};
+  options.output.configuration = line.configuration();
+  options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;
   if (options.model.model.empty() && !options.training.resume) {
     throw UsageError("--model FILE is missing");
   }

@@ -1,50 +1,11 @@
-#include <boost/program_options.hpp>
 #include <iostream>
 
-#include "tools/cli/command_line.h"
 #include "tools/cli/main_guard.h"
-#include "tools/cli/option_error.h"
+#include "tools/describe_options.h"
 #include "tools/description.h"
 
 namespace bsq::cli {
-namespace po = boost::program_options;
 namespace {
-
-struct DescribeOptions {
-  std::vector<std::string> files;
-  bool is_json = false;
-  bool is_brief = false;
-};
-
-DescribeOptions parse_describe_options(int argc, const char* const* argv) {
-  DescribeOptions options;
-  po::options_description all(
-      "describe: what is in a model file, ours or PyTorch's.\nusage: describe [--json | --brief] FILE...");
-  all.add_options()("help,h", "print this text")("json", po::bool_switch(&options.is_json), "as JSON")(
-      "brief", po::bool_switch(&options.is_brief), "one line a file");
-  po::options_description with_files;
-  with_files.add(all).add_options()("file", po::value(&options.files));
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser(argc, argv)
-                  .options(with_files)
-                  .positional(po::positional_options_description().add("file", -1))
-                  .run(),
-              values);
-    po::notify(values);
-  } catch (po::error& error) {
-    throw UsageError(message_of(error));
-  }
-  if (values.count("help") != 0) {
-    std::ostringstream text;
-    text << all;
-    throw HelpRequest{text.str()};
-  }
-  if (options.files.empty()) {
-    throw UsageError("no file named; expected describe FILE...");
-  }
-  return options;
-}
 
 int run(const DescribeOptions& options) {
   auto list = nlohmann::json::array();

@@ -71,6 +71,8 @@ ImageDataset ImageDataset::subset(const torch::Tensor& indices) const {
   return {images.index_select(/*dim=*/0, indices), labels.index_select(/*dim=*/0, indices), classes};
 }
 
+std::vector<std::string> dataset_names() { return {"cifar10", "cifar100", "imagefolder", "synthetic"}; }
+
 DatasetSplits load_dataset(const DatasetOptions& options) {
   DatasetSplits splits = load_splits(options);
   if (options.validation < 0 || options.validation >= splits.train.size()) {

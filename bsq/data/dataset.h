@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace bsq {
 
@@ -43,6 +44,9 @@ struct DatasetOptions {
   uint64_t seed = 1234;             ///< draws the synthetic images and the images to hold out
   int64_t validation = 0;           ///< training images to hold out, 0 <= validation < training images
 };
+
+/// Names that DatasetOptions::dataset takes.
+std::vector<std::string> dataset_names();
 
 /// Loads the splits of a data set. With validation = N > 0, N training images, chosen by the seed, move from
 /// train to validation; both keep the order of the files. Throws bsq::Error for missing or damaged files, and

@@ -1,60 +1,72 @@
 #pragma once
 
-#include <boost/program_options.hpp>
-#include <optional>
+#include <deque>
 #include <string>
+#include <vector>
 
-#include "tools/cli/flags.h"
+#include "tools/cli/argument_reader.h"
+#include "tools/cli/option_family.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
 
-/// Thrown for --help; the text goes to stdout, exit status 0.
+/// Thrown for --help, --version and --list-options; the text goes to stdout, exit status 0.
 struct HelpRequest {
   std::string text;
 };
 
-/// The options of one tool: Boost's description of them and the values they fill.
+/// The command line of one program: its table of options, the families that add to it, and the words that
+/// belong to no option. Every program has --help, --version and --list-options.
 class CommandLine {
  public:
-  /// `usage` is the line and the sentences above the table of options.
-  explicit CommandLine(const std::string& usage);
+  /// `usage` is what stands above the options in the help: what the program does, and its usage line.
+  CommandLine(std::string program, std::string usage);
 
-  void add(const ModelFlags& defaults);
-  void add(const DataFlags& defaults);
-  void add(const RuntimeFlags& defaults);
-  void add(const TrainingFlags& defaults);
-  void add_output(const std::string& default_folder);
-  /// A tool's own options.
-  boost::program_options::options_description& own() { return own_; }
+  OptionTable& table() { return table_; }
+  const OptionTable& table() const { return table_; }
+  const std::string& program() const { return program_; }
+  const std::string& usage() const { return usage_; }
+  const std::vector<OptionFamily>& families() const { return families_; }
 
-  /// Parses arguments, then --config's file for what they leave open; with --resume the configuration that
-  /// checkpoint.h5 holds instead (tools/cli/resume_flags.h). Throws UsageError for anything unknown or
-  /// malformed, HelpRequest for --help, bsq::Error for files.
+  /// Adds --config, which reads options from an INI file or a preset.
+  void add_config();
+  /// The member's options are added when parse() knows its name.
+  void add_family(OptionFamily family) { families_.push_back(std::move(family)); }
+  /// Words that belong to no option go here; `name` stands for them in the help. Without it they are refused.
+  void add_operands(const std::string& name, std::vector<std::string>* target);
+  const std::string& operand_name() const { return operand_name_; }
+
+  /// Fills the variables of the table: first from the run that --resume takes up, then from --config's file,
+  /// then from the arguments. Throws OptionError for a wrong call, HelpRequest, and bsq::Error for files.
   void parse(int argc, const char* const* argv);
 
-  ModelFlags model() const;
-  DataFlags data() const;
-  RuntimeFlags runtime() const;
-  TrainingFlags training() const;
-  OutputFlags output() const;
-
-  const boost::program_options::variables_map& values() const { return values_; }
-  /// A number in [low, high]; UsageError otherwise.
-  int64_t integer(const std::string& name, int64_t low, int64_t high) const;
-  double real(const std::string& name, double low, double high) const;
+  /// After parse(): the options that are kept, as INI text that --config reads again.
+  std::string configuration() const;
 
  private:
-  void parse_arguments(int argc, const char* const* argv);
-  void parse_ini(const std::string& text, const std::string& from);
-  std::string configuration() const;
-  template <typename T>
-  std::optional<T> optional(const std::string& name) const;
+  struct Preset {
+    std::string path;
+    OptionTexts texts;
+  };
 
+  bool is_on(const OptionTexts& texts, const std::string& name) const;
+  Preset read_preset(const OptionTexts& call) const;
+  void add_members(const OptionTexts& call, const OptionTexts& file, const OptionTexts& stored);
+  void answer(const OptionTexts& call) const;
+  void refuse_unknown(const std::string& name) const;
+  void take_operands(const std::vector<std::string>& words) const;
+  void take(const Preset& preset);
+
+  std::string program_;
   std::string usage_;
-  boost::program_options::options_description all_;
-  boost::program_options::options_description own_;
-  boost::program_options::variables_map values_;
+  OptionTable table_;
+  std::vector<OptionFamily> families_;
+  bool wants_help_ = false;
+  bool wants_version_ = false;
+  bool wants_list_ = false;
+  std::string config_;
+  std::string operand_name_;
+  std::vector<std::string>* operands_ = nullptr;
 };
 
 }  // namespace bsq::cli

@@ -9,17 +9,6 @@
 namespace bsq::cli {
 namespace {
 
-// The entries between commas; an empty one is there too, but an empty text has none.
-std::vector<std::string> entries_of(const std::string& text) {
-  std::vector<std::string> entries;
-  for (size_t from = 0; !text.empty() && from <= text.size();) {
-    const auto comma = std::min(text.find(',', from), text.size());
-    entries.push_back(text.substr(from, comma - from));
-    from = comma + 1;
-  }
-  return entries;
-}
-
 LayerRule parse_rule(const std::string& entry) {
   const auto equals = entry.rfind('=');
   int64_t bits = 0;
@@ -38,26 +27,17 @@ LayerRule parse_rule(const std::string& entry) {
 
 }  // namespace
 
-std::vector<LayerRule> parse_layer_bits(const std::string& text) {
+std::vector<LayerRule> parse_layer_bits(const std::vector<std::string>& entries) {
   std::vector<LayerRule> rules;
-  for (const auto& entry : entries_of(text)) {
+  for (const auto& entry : entries) {
     rules.push_back(parse_rule(entry));
   }
   return rules;
 }
 
-std::vector<std::string> parse_keep_float(const std::string& text) {
-  auto patterns = entries_of(text);
-  for (const auto& pattern : patterns) {
-    if (pattern.empty()) {
-      throw UsageError("--keep-float '" + text + "': an empty pattern; expected PATTERN,...");
-    }
-  }
-  return patterns;
-}
-
 void convert_as_asked(Network& network, const ModelFlags& flags) {
-  const auto options = ToBitsOptions(flags.bits).layer_bits(flags.layer_bits).keep_float(flags.keep_float);
+  const auto options =
+      ToBitsOptions(flags.bit_width()).layer_bits(flags.layer_rules()).keep_float(flags.keep_float);
   try {
     layer_widths(network, options);
   } catch (const std::invalid_argument& error) {
@@ -70,6 +50,14 @@ void refuse_layer_flags(const ModelFlags& flags, const std::string& why) {
   if (flags.names_layers()) {
     throw UsageError(std::string(flags.layer_bits.empty() ? "--keep-float" : "--layer-bits") + ": " + why);
   }
+}
+
+void refuse_conversion_flags(const ModelFlags& flags, bool needs_bits) {
+  const auto why = flags.model + " holds bits; expected a float network";
+  if (flags.bits_by_call && !needs_bits) {
+    throw UsageError("--bits: " + why + " (or --bin, with which the file's own bit widths count)");
+  }
+  refuse_layer_flags(flags, why);
 }
 
 }  // namespace bsq::cli

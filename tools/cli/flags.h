@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "bsq/base/options.h"
 #include "bsq/nn/to_bits.h"
 
 namespace bsq::cli {
@@ -19,10 +21,15 @@ struct ModelFlags {
   std::optional<std::string> act_range;
   bool quantize_shortcut = false;
   std::string model;
-  int64_t bits = 4;
-  bool names_bits = false;  ///< whether --Nbits was given
-  std::vector<LayerRule> layer_bits;
+  std::optional<int64_t> bits;
+  bool bits_by_call = false;            ///< whether the command line itself gives --bits
+  std::vector<std::string> layer_bits;  ///< "PATTERN=BITS"
   std::vector<std::string> keep_float;
+
+  /// The bit width that a float file is converted at: --bits, else 4 as published.
+  int64_t bit_width() const { return bits.value_or(4); }
+  /// layer_bits as rules.
+  std::vector<LayerRule> layer_rules() const;
   /// Whether layers are told apart.
   bool names_layers() const { return !layer_bits.empty() || !keep_float.empty(); }
 };
@@ -58,11 +65,14 @@ struct TrainingFlags {
   bool needs_bits = false;
   bool evaluate = false;
   bool resume = false;
-  bool has_new_rate = false;  ///< --resume with another learning rate, which begins without rollbacks
+  std::vector<std::string> override_resume;
   bool overwrite = false;
   bool tensorboard = false;
   int64_t checkpoint_steps = 0;  ///< 0: save after epochs only
   std::string on_nan = "stop";   ///< or "rollback"
+
+  /// Whether a resumed run takes another learning rate, which begins without rollbacks.
+  bool has_new_rate() const;
 };
 
 /// The output folder, and all options as INI text that --config reads again.
@@ -79,5 +89,20 @@ struct SessionFlags {
   TrainingFlags training;
   OutputFlags output;
 };
+
+/// Each adds the options that fill these flags; the values that the flags have are the defaults. The flags
+/// have to outlive the table.
+void add_options(OptionTable& table, ModelFlags& flags);
+void add_options(OptionTable& table, DataFlags& flags);
+void add_options(OptionTable& table, RuntimeFlags& flags);
+void add_options(OptionTable& table, TrainingFlags& flags);
+void add_options(OptionTable& table, OutputFlags& flags);
+/// All of them, in the order of the help. What has no effect with --evaluate is refused beside it.
+void add_options(OptionTable& table, SessionFlags& flags);
+
+/// A reason for Option::needs(): training alone heeds the option.
+std::function<std::string()> needs_training(const TrainingFlags& flags);
+/// --export-pth of convert and finetune.
+void add_export_option(OptionTable& table, std::string& file);
 
 }  // namespace bsq::cli

@@ -13,9 +13,11 @@
 namespace bsq::cli {
 namespace {
 
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 int report(const char* name, const std::string& what, int status) {
   std::cout.flush();
-  std::cerr << name << ": " << what.substr(0, what.find('\n')) << std::endl;
+  std::cerr << name << ": " << first_line(what) << std::endl;
   return status;
 }
 
@@ -34,8 +36,8 @@ int guarded_main(const char* name, const std::function<int()>& tool) {
   } catch (const HelpRequest& help) {
     std::cout << help.text;
     return with_record(0);
-  } catch (const UsageError& error) {
-    return report(name, error.what(), 2);
+  } catch (const OptionError& error) {
+    return report(name, first_line(error.what()) + "; see " + name + " --help", 2);
   } catch (const c10::Error& error) {
     return report(name, error.what_without_backtrace(), 1);
   } catch (const std::bad_alloc&) {

@@ -1,122 +1,133 @@
 #include "tools/cli/resume_flags.h"
 
-#include <set>
-#include <sstream>
-#include <string>
+#include <algorithm>
+#include <vector>
 
 #include "bsq/base/error.h"
-#include "tools/cli/option_error.h"
-#include "tools/cli/option_text.h"
-#include "tools/cli/resumable.h"
+#include "tools/cli/ini.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
-namespace po = boost::program_options;
 namespace {
 
-using Names = std::set<std::string>;
-
-// What a resumed run may change: how much longer it goes on, how the machine is used, what is saved when.
-const Names kFree = {"epochs",      "resume",           "checkpoint",      "config",     "threads",
-                     "workers",     "device",           "gpu-id",          "data",       "on-nan",
-                     "tensorboard", "checkpoint-steps", "override-resume", "export-pth", "overwrite"};
-// What the tensors in the checkpoint decide.
-const Names kFixed = {"arch",       "depth",     "block-name", "act",   "act-range",   "quantize-shortcut",
-                      "model",      "bin",       "Nbits",      "float", "start-epoch", "evaluate",
-                      "layer-bits", "keep-float"};
+using Names = std::vector<std::string>;
 
 // What a run may have taken from its model file or from the defaults, where its configuration does not say.
-std::string ini_of(const Checkpoint& file) {
-  std::ostringstream text;
+OptionTexts texts_of(const Checkpoint& file) {
   const auto& network = file.description;
-  text << "arch = " << network.architecture << "\ndepth = " << network.depth
-       << "\nblock-name = " << network.block_name << "\nact = " << network.activation_bits
-       << "\nact-range = " << to_string(network.activation_range) << "\ndataset = " << file.dataset << "\n";
-  return text.str();
+  return {{"arch", network.architecture},
+          {"depth", std::to_string(network.depth)},
+          {"block-name", network.block_name},
+          {"act", std::to_string(network.activation_bits)},
+          {"act-range", to_string(network.activation_range)},
+          {"dataset", file.dataset}};
 }
 
-po::variables_map stored_values(const Resumable& found, const po::options_description& all) {
-  po::variables_map stored;
+OptionTexts stored_texts(const Resumable& found) {
+  const auto from = found.path + ": its configuration cannot be read";
+  OptionTexts texts;
   try {
-    for (const auto& text : {found.file.configuration, ini_of(found.file)}) {
-      std::istringstream in(text);
-      po::store(po::parse_config_file(in, all, /*allow_unregistered=*/true), stored);
-    }
-  } catch (po::error& error) {
-    throw Error(found.path + ": its configuration cannot be read: " + message_of(error));
+    texts = parse_ini(found.file.configuration, from);
+  } catch (const UsageError& error) {
+    throw Error(error.what());
   }
-  return stored;
+  for (const auto& [name, text] : texts_of(found.file)) {
+    const auto same = [&name = name](const auto& pair) { return pair.first == name; };
+    if (!text.empty() && std::none_of(texts.begin(), texts.end(), same)) {
+      texts.emplace_back(name, text);
+    }
+  }
+  return texts;
 }
 
-Names overridden(const po::variables_map& given) {
-  const auto names = names_of(given["override-resume"].as<std::string>());
-  for (const auto& name : names) {
-    if (kFixed.count(name) != 0) {
-      throw UsageError("--override-resume " + name +
-                       ": the checkpoint's tensors depend on it; expected another flag");
+// The options that --override-resume names, by their own names.
+Names overridden_options(OptionTable& table, const std::map<std::string, std::string>& stored) {
+  Names names;
+  for (const auto& written : list_entries(table.find("override-resume")->text())) {
+    const auto refused = "--override-resume " + written + ": ";
+    const auto* option = table.find(written);
+    if (option == nullptr) {
+      throw UsageError(refused + "expected the name of an option");
     }
-    if (given.count(name) == 0 || given[name].defaulted()) {
-      throw UsageError("--override-resume " + name + ": expected --" + name + " with its new value too");
+    if (option->resume_rule() == ResumeRule::kFixed) {
+      throw UsageError(refused + "the checkpoint's tensors depend on it; expected another option");
     }
+    const bool is_given =
+        option->source() == OptionSource::kCall || option->text() != stored.at(option->name());
+    if (!is_given) {
+      throw UsageError(refused + "expected --" + written + " with its new value too");
+    }
+    names.push_back(option->name());
   }
   return names;
-}
-
-// Fewer epochs than the run was to have.
-bool is_shorter(const std::string& name, const po::variable_value& given, const po::variable_value& stored) {
-  return name == "epochs" && given.as<int64_t>() < stored.as<int64_t>();
-}
-
-void refuse_fewer_than_trained(const po::variables_map& given, const Resumable& found) {
-  if (!found.file.training || given["epochs"].defaulted()) {
-    return;
-  }
-  const auto& state = *found.file.training;
-  const int64_t begun = state.next_epoch + (state.next_step > 0 ? 1 : 0);
-  const auto epochs = given["epochs"].as<int64_t>();
-  if (epochs < begun) {
-    throw UsageError("--epochs " + std::to_string(epochs) + ": " + found.path + " has " +
-                     std::to_string(begun) + " behind it; expected as many or more");
-  }
 }
 
 }  // namespace
 
-Names names_of(const std::string& list) {
-  Names names;
-  std::istringstream in(list);
-  for (std::string name; std::getline(in, name, ',');) {
-    names.insert(name);
+ResumedRun::ResumedRun(const std::string& folder)
+    : found_(read_resumable(folder)), texts_(stored_texts(found_)) {}
+
+void ResumedRun::fill(OptionTable& table) {
+  OptionTexts known;
+  for (const auto& [name, text] : texts_) {
+    const auto* option = table.find(name);
+    if (table.knows(name) && (option == nullptr || option->name() != "out")) {
+      known.emplace_back(name, text);
+    }
   }
-  return names;
+  try {
+    table.set_all(known, OptionSource::kFile);
+  } catch (const OptionError& error) {
+    throw Error(found_.path + ": its configuration cannot be read: " + error.what());
+  }
+  for (const auto& option : table.options()) {
+    stored_[option.name()] = option.text();
+  }
 }
 
-po::variables_map resumed_values(const po::variables_map& given, const po::options_description& all) {
-  const auto found = read_resumable(given["checkpoint"].as<std::string>());
-  const auto stored = stored_values(found, all);
-  const auto chosen = overridden(given);
-  refuse_fewer_than_trained(given, found);
-  po::variables_map values = stored;
+// A shorter run is another one, whatever the rule of --epochs.
+bool ResumedRun::may_differ(const Option& option, const std::string& stored, const Names& overridden) const {
+  if (std::find(overridden.begin(), overridden.end(), option.name()) != overridden.end()) {
+    return true;
+  }
+  if (option.name() == "epochs") {
+    return std::stoll(option.text()) >= std::stoll(stored);
+  }
+  return option.resume_rule() == ResumeRule::kFree || option.resume_rule() == ResumeRule::kCall;
+}
+
+void ResumedRun::refuse_fewer_than_trained(const Option& epochs) const {
+  if (!found_.file.training || epochs.source() != OptionSource::kCall) {
+    return;
+  }
+  const auto& state = *found_.file.training;
+  const int64_t begun = state.next_epoch + (state.next_step > 0 ? 1 : 0);
+  if (std::stoll(epochs.text()) < begun) {
+    throw UsageError("--epochs " + epochs.text() + ": " + found_.path + " has " + std::to_string(begun) +
+                     " behind it; expected as many or more");
+  }
+}
+
+void ResumedRun::check(OptionTable& table) const {
+  const auto overridden = overridden_options(table, stored_);
+  refuse_fewer_than_trained(*table.find("epochs"));
   std::string differences;
-  for (const auto& [name, value] : given) {
-    const bool is_stored = stored.count(name) != 0;
-    const bool may_differ = chosen.count(name) != 0 ||
-                            (kFree.count(name) != 0 && !(is_stored && is_shorter(name, value, stored[name])));
-    if (!is_stored || name == "checkpoint" || (!value.defaulted() && may_differ)) {
-      values.erase(name);
-      values.insert({name, value});
-    }
-    const bool same = is_stored && ini_of(name, stored[name]) == ini_of(name, value);
-    if (!value.defaulted() && !same && !may_differ) {
-      differences += (differences.empty() ? "" : "; ") + ini_line_of(name, value) + " contradicts " +
-                     (is_stored ? ini_line_of(name, stored[name]) : "the default");
+  for (const auto& option : table.options()) {
+    const auto& stored = stored_.at(option.name());
+    if (option.text() != stored && !may_differ(option, stored, overridden)) {
+      differences += (differences.empty() ? "" : "; ") + option.name() + " = " + option.text() +
+                     " contradicts " + (stored.empty() ? "the default" : option.name() + " = " + stored);
     }
   }
   if (!differences.empty()) {
-    throw UsageError("--resume: " + differences + " of " + found.path +
+    throw UsageError("--resume: " + differences + " of " + found_.path +
                      " (--override-resume NAME,... takes the new value)");
   }
-  return values;
+  std::string names;
+  for (const auto& name : overridden) {
+    names += (names.empty() ? "" : ",") + name;
+  }
+  table.find("override-resume")->set(names);
 }
 
 }  // namespace bsq::cli

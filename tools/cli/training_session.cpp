@@ -12,13 +12,15 @@
 namespace bsq::cli {
 namespace {
 
-void print_start(Model& model, Data& data) {
+Evaluation print_start(Model& model, Data& data) {
   if (network_representation(*model.network) != Representation::kFloat) {
     print_statistics(std::cout, *model.network);
   }
   calibrate_if_needed(*model.network, data, std::cout);
-  std::cout << "start: " << text_of(evaluate(*model.network, *data.test)) << "\n";
+  const auto evaluation = evaluate(*model.network, *data.test);
+  std::cout << "start: " << text_of(evaluation) << "\n";
   check_record();
+  return evaluation;
 }
 
 // The state to go on from, with a word where it is not that of checkpoint.h5.
@@ -35,7 +37,7 @@ std::optional<Resumable> find_interrupted(const SessionFlags& flags, TrainingMet
     throw Error(found.path + (is_finetuning ? ": a run of finetune; expected one of bsq_train"
                                             : ": a run of bsq_train; expected one of finetune"));
   }
-  if (flags.training.has_new_rate) {
+  if (flags.training.has_new_rate()) {
     found.file.training->rate_factor = 1;
   }
   return found;
@@ -45,7 +47,7 @@ void make_way(const SessionFlags& flags) {
   const auto& folder = flags.output.folder;
   refuse_own_input(folder, flags.model.model);
   if (!flags.training.overwrite) {
-    refuse_earlier_run(folder, "--resume, another folder as --checkpoint, or --overwrite");
+    refuse_earlier_run(folder, "--resume, another folder as --out, or --overwrite");
   }
 }
 
@@ -82,7 +84,10 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
     steps.prepare(*model.network);
   }
   if (training.evaluate) {
-    print_start(model, data);
+    const auto evaluation = print_start(model, data);
+    if (steps.evaluated) {
+      steps.evaluated(model, evaluation);
+    }
     return 0;
   }
   if (!folder) {

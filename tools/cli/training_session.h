@@ -12,7 +12,9 @@ struct SessionSteps {
   TrainerOptions trainer;
   /// Brings a loaded network, not a resumed one, into the representation that is trained.
   std::function<void(Network&)> prepare;
-  /// After the final evaluation.
+  /// After the evaluation that --evaluate asks for; may be empty.
+  std::function<void(Model&, const Evaluation&)> evaluated;
+  /// After the final evaluation of a training.
   std::function<void(TrainingRun&, Model&, Data&, RunFolder&)> conclude;
 };
 

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <stdexcept>
+#include "bsq/base/options.h"
 
 namespace bsq::cli {
 
 /// A command line that cannot be run: exit status 2.
-class UsageError : public std::runtime_error {
+class UsageError : public OptionError {
  public:
-  using std::runtime_error::runtime_error;
+  using OptionError::OptionError;
 };
 
 }  // namespace bsq::cli

@@ -37,9 +37,9 @@ void say(const Collection& all, std::set<std::string>& said) {
 }
 
 // False where a signal has come.
-bool wait(int seconds) {
+bool wait(int64_t seconds) {
   constexpr int kLooks = 10;  // a second
-  for (int i = 0; i < kLooks * seconds && stop_status() == 0; ++i) {
+  for (int64_t i = 0; i < kLooks * seconds && stop_status() == 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1000 / kLooks));
   }
   return stop_status() == 0;

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "tools/cli/command_line.h"
 
 namespace bsq::cli {
 
@@ -9,10 +12,15 @@ namespace bsq::cli {
 struct ReportOptions {
   std::vector<std::string> folders;
   std::string output = "report";
-  int watch_seconds = 0;  ///< 0: write the page once
+  int64_t watch_seconds = 0;  ///< 0: write the page once
 };
 
-/// Throws UsageError and HelpRequest.
+/// Adds report's options, which fill `options`; both have to live until the line is parsed.
+void add_options(CommandLine& line, ReportOptions& options);
+/// The line of report, without options.
+CommandLine report_command_line();
+
+/// Throws OptionError and HelpRequest.
 ReportOptions parse_report_options(int argc, const char* const* argv);
 
 }  // namespace bsq::cli

@@ -1,0 +1,248 @@
+#include "tools/cli/flags.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "bsq/data/dataset.h"
+#include "models/registry.h"
+#include "tools/cli/conversion.h"
+#include "tools/cli/usage_error.h"
+
+namespace bsq::cli {
+namespace {
+
+constexpr double kMany = 1099511627776.0;  // 2^40
+constexpr double kMostEpochs = 1e6;
+constexpr double kMostBatch = 1 << 20;
+
+bool is_rising(const std::vector<int64_t>& epochs) {
+  return std::adjacent_find(epochs.begin(), epochs.end(), std::greater_equal<>()) == epochs.end();
+}
+
+bool are_rules(const std::vector<std::string>& entries) {
+  try {
+    parse_layer_bits(entries);
+    return true;
+  } catch (const UsageError&) {
+    return false;
+  }
+}
+
+// What says how long and how fast it trains; the run may change it when it goes on only where it is asked to.
+void add_schedule(OptionTable& table, TrainingFlags& flags) {
+  constexpr auto kOverride = ResumeRule::kOverride;
+  table.add("epochs", &flags.epochs, "epochs in all").range(0, kMostEpochs).resume(ResumeRule::kFree);
+  table.add("start-epoch", &flags.start_epoch, "the epoch to begin with, counted from 0")
+      .range(0, kMostEpochs)
+      .resume(ResumeRule::kFixed);
+  table.add("lr", &flags.learning_rate, "learning rate")
+      .alias("learning-rate")
+      .range(0, 1e6)
+      .resume(kOverride);
+  table.add("momentum", &flags.momentum, "momentum").range(0, 1).resume(kOverride);
+  table.add("wd", &flags.weight_decay, "weight decay, on every parameter")
+      .alias("weight-decay")
+      .range(0, 1e6)
+      .resume(kOverride);
+  table.add("schedule", &flags.schedule, "epochs, rising, at which the learning rate drops")
+      .range(0, kMostEpochs)
+      .verify([&] { return is_rising(flags.schedule) ? "" : "rising epochs"; })
+      .resume(kOverride);
+  table.add("gamma", &flags.gamma, "the factor of the learning rate at each of these epochs")
+      .range(0, 1e6)
+      .resume(kOverride);
+}
+
+// What is written and when.
+void add_saving(OptionTable& table, TrainingFlags& flags) {
+  table
+      .add("tensorboard", &flags.tensorboard, "write TensorBoard event files beside log.txt, a step an epoch")
+      .resume(ResumeRule::kFree);
+  table
+      .add("checkpoint-steps", &flags.checkpoint_steps,
+           "save inside an epoch too, after every so many steps; 0: after epochs only")
+      .range(0, kMany)
+      .resume(ResumeRule::kFree);
+  table
+      .add("on-nan", &flags.on_nan,
+           "where the loss is not finite: stop, or rollback: go back to the last checkpoint with half the "
+           "learning rate, at most three times")
+      .one_of({"stop", "rollback"})
+      .resume(ResumeRule::kFree);
+}
+
+void add_resuming(OptionTable& table, TrainingFlags& flags) {
+  const auto needs_new_run = [&](const char* reason) {
+    return [&flags, reason] { return flags.resume ? reason : ""; };
+  };
+  table.add("evaluate", &flags.evaluate, "evaluate the model and end")
+      .letter('e')
+      .needs(needs_new_run("cannot go with --resume"))
+      .resume(ResumeRule::kCall);
+  table
+      .add("resume", &flags.resume, "go on from checkpoint.h5 in the folder of --out, with the run's options")
+      .resume(ResumeRule::kCall);
+  table
+      .add("override-resume", &flags.override_resume,
+           "with --resume: names of options whose new values replace the run's")
+      .value_name("NAME,...")
+      .needs([&] { return flags.resume ? "" : "expected --resume too"; })
+      .resume(ResumeRule::kCall);
+  table
+      .add("overwrite", &flags.overwrite,
+           "begin anew in a folder that holds a run; the old run is removed once the new one has been saved")
+      .needs(needs_new_run("begins a run anew; it cannot go with --resume"))
+      .resume(ResumeRule::kCall);
+}
+
+}  // namespace
+
+std::vector<LayerRule> ModelFlags::layer_rules() const { return parse_layer_bits(layer_bits); }
+
+bool TrainingFlags::has_new_rate() const {
+  return resume && std::find(override_resume.begin(), override_resume.end(), "lr") != override_resume.end();
+}
+
+std::function<std::string()> needs_training(const TrainingFlags& flags) {
+  return [&flags] { return flags.evaluate ? "no effect with --evaluate, which trains nothing" : ""; };
+}
+
+void add_options(OptionTable& table, ModelFlags& flags) {
+  table.section("Network");
+  table.add("arch", &flags.arch, "architecture")
+      .letter('a')
+      .one_of(architectures())
+      .default_text("from the file, else resnet")
+      .resume(ResumeRule::kFixed);
+  table.add("act", &flags.act, "bit width of activations: 0 float, 1 to 3 PACT, 4 to 32 ReLU6")
+      .range(0, 32)
+      .default_text("from the file, else 4")
+      .resume(ResumeRule::kFixed);
+  table
+      .add("act-range", &flags.act_range,
+           "range of activations at test time: running, which training tracked, or batch, the test batch's "
+           "own, "
+           "as published")
+      .one_of({"running", "batch"})
+      .default_text("from the file, else running")
+      .resume(ResumeRule::kFixed);
+  table.add("model", &flags.model, "model file: .h5, or PyTorch's .pth, .pth.tar, .th")
+      .value_name("MODEL")
+      .resume(ResumeRule::kFixed);
+  table
+      .add("bits", &flags.bits,
+           "bit width that a float file is converted at; beside --bin or --dict, as published commands have "
+           "it, the bit widths of the file count")
+      .alias("Nbits")
+      .range(1, 16)
+      .default_text("4")
+      .resume(ResumeRule::kFixed);
+  table
+      .add("layer-bits", &flags.layer_bits,
+           "other bit widths of single layers of a float file, 'conv1=8,layer1.*=6'; of those that match a "
+           "layer the last one counts")
+      .value_name("PATTERN=BITS,...")
+      .verify([&] { return are_rules(flags.layer_bits) ? "" : "PATTERN=BITS,... with 1 to 16 bits"; })
+      .resume(ResumeRule::kFixed);
+  table
+      .add("keep-float", &flags.keep_float,
+           "layers of a float file that get no bits: float in comp_stored, not in comp")
+      .value_name("PATTERN,...")
+      .resume(ResumeRule::kFixed);
+}
+
+void add_options(OptionTable& table, DataFlags& flags) {
+  constexpr auto kOverride = ResumeRule::kOverride;
+  table.section("Data");
+  table.add("dataset", &flags.dataset, "data set")
+      .letter('d')
+      .one_of(dataset_names())
+      .default_text("from the file, else cifar10")
+      .resume(kOverride);
+  table.add("data", &flags.folder, "folder of the data set")
+      .value_name("FOLDER")
+      .needs([&] {
+        return flags.dataset == "synthetic" ? "synthetic images are built in and need no folder" : "";
+      })
+      .resume(ResumeRule::kFree);
+  table.add("batch-size", &flags.train_batch, "images in a training batch")
+      .alias("train-batch")
+      .range(1, kMostBatch)
+      .resume(kOverride);
+  table.add("test-batch", &flags.test_batch, "images in a test batch").range(1, kMostBatch).resume(kOverride);
+  table.add("workers", &flags.workers, "threads that make batches")
+      .letter('j')
+      .range(0, 256)
+      .resume(ResumeRule::kFree);
+  table.add("seed", &flags.seed, "seed of everything random")
+      .alias("manualSeed")
+      .range(0, kMany)
+      .resume(kOverride);
+  table
+      .add("val-split", &flags.validation,
+           "training images to hold out and to pick the best model on; 0: pick on the test set, as published")
+      .range(0, kMany)
+      .resume(kOverride);
+}
+
+void add_options(OptionTable& table, RuntimeFlags& flags) {
+  table.section("Machine");
+  table.add("device", &flags.device, "where it computes").one_of({"cpu", "cuda"}).resume(ResumeRule::kFree);
+  table.add("gpu-id", &flags.gpu_id, "which GPU, with --device cuda")
+      .range(0, 127)
+      .needs([&] { return flags.device == "cuda" ? "" : "no effect without --device cuda"; })
+      .resume(ResumeRule::kFree);
+  table.add("threads", &flags.threads, "threads that compute; 0: all cores")
+      .range(0, 1024)
+      .resume(ResumeRule::kFree);
+  table
+      .add("precision", &flags.precision,
+           "fp32, or bf16: activations and convolutions in bfloat16; planes, scales, norms stay float32")
+      .one_of({"fp32", "bf16"})
+      .resume(ResumeRule::kOverride);
+}
+
+void add_options(OptionTable& table, TrainingFlags& flags) {
+  table.section("Training");
+  const size_t first = table.options().size();
+  add_schedule(table, flags);
+  add_saving(table, flags);
+  for (size_t i = first; i < table.options().size(); ++i) {
+    table.options()[i].needs(needs_training(flags));
+  }
+  table.add("bin", &flags.needs_bits, "the model file must hold bits").resume(ResumeRule::kFixed);
+  add_resuming(table, flags);
+  table.find("overwrite")->needs(needs_training(flags));
+}
+
+void add_options(OptionTable& table, OutputFlags& flags) {
+  table.section("Output");
+  table.add("out", &flags.folder, "folder that it writes to")
+      .alias("checkpoint")
+      .letter('c')
+      .value_name("FOLDER")
+      .resume(ResumeRule::kFree);
+}
+
+void add_options(OptionTable& table, SessionFlags& flags) {
+  add_options(table, flags.model);
+  add_options(table, flags.training);
+  add_options(table, flags.data);
+  add_options(table, flags.runtime);
+  add_options(table, flags.output);
+  table.find("out")->needs(
+      [&] { return flags.training.evaluate ? "no effect with --evaluate, which writes no folder" : ""; });
+  table.find("bin")->needs(
+      [&] { return flags.model.model.empty() && !flags.training.resume ? "needs --model FILE" : ""; });
+  table.find("evaluate")->needs([&] { return flags.model.model.empty() ? "needs --model FILE" : ""; });
+}
+
+void add_export_option(OptionTable& table, std::string& file) {
+  table
+      .add("export-pth", &file,
+           "write the model's weights as a PyTorch file too, with Nbit_dict where the model has bits")
+      .value_name("FILE.pth")
+      .resume(ResumeRule::kFree);
+}
+
+}  // namespace bsq::cli

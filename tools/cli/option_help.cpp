@@ -1,0 +1,136 @@
+#include "tools/cli/option_help.h"
+
+#include <algorithm>
+#include <sstream>
+
+namespace bsq::cli {
+namespace {
+
+constexpr size_t kColumn = 36;
+constexpr size_t kWidth = 110;
+
+constexpr const char* kRules =
+    "\nWith --resume: an option marked fixed keeps the value that the run has; one marked override takes a "
+    "new\n"
+    "value where --override-resume names it; one marked free takes a new value; one marked call is not "
+    "stored.\n";
+
+// "  -a, --arch NAME".
+std::string names_text(const Option& option) {
+  std::string text =
+      option.short_letter() == '\0' ? "      " : std::string("  -") + option.short_letter() + ", ";
+  text += "--" + option.name();
+  for (const auto& alias : option.aliases()) {
+    text += ", --" + alias;
+  }
+  const auto word = value_word(option);
+  return text + (word.empty() ? "" : " " + word);
+}
+
+// "(default 0.1; resume: override)".
+std::string notes(const Option& option, bool has_rules) {
+  std::string text = option.default_text().empty() ? "" : "default " + option.default_text();
+  if (has_rules) {
+    text += (text.empty() ? "" : "; ") + std::string("resume: ") + to_string(option.resume_rule().value());
+  }
+  return text.empty() ? "" : " (" + text + ")";
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) {
+    text += (text.empty() ? "" : " ") + word;
+  }
+  return text;
+}
+
+// Words in lines that begin at the column; the names stand before the first.
+std::string wrapped(const std::string& names, const std::string& words) {
+  std::string text;
+  std::string line = names;
+  bool is_empty = true;  // behind the column
+  if (line.size() + 2 > kColumn) {
+    text = line + "\n";
+    line.clear();
+  }
+  line.resize(kColumn, ' ');
+  std::istringstream in(words);
+  for (std::string word; in >> word;) {
+    if (!is_empty && line.size() + 1 + word.size() > kWidth) {
+      text += line + "\n";
+      line = std::string(kColumn, ' ');
+      is_empty = true;
+    }
+    line += (is_empty ? "" : " ") + word;
+    is_empty = false;
+  }
+  return text + line + "\n";
+}
+
+}  // namespace
+
+std::string value_word(const Option& option) {
+  if (option.is_switch()) {
+    return "";
+  }
+  if (!option.value_word().empty()) {
+    return option.value_word();
+  }
+  return option.choices().empty() ? option.is_list() ? "N,..." : "N" : "NAME";
+}
+
+std::string help_sentence(const Option& option) {
+  auto text = option.help();
+  if (!option.choices().empty()) {
+    text += ": " + joined(option.choices());
+  }
+  for (const auto& word : option.words()) {
+    text += "; --" + word.name + (word.yields ? " alone" : "") + " stands for --" + option.name() + " " +
+            word.text;
+  }
+  return text;
+}
+
+std::vector<std::string> sections_of(const OptionTable& table) {
+  std::vector<std::string> sections;
+  for (const auto& option : table.options()) {
+    if (std::find(sections.begin(), sections.end(), option.section()) == sections.end()) {
+      sections.push_back(option.section());
+    }
+  }
+  return sections;
+}
+
+std::string help_text(const CommandLine& line) {
+  const bool has_rules = line.table().find("resume") != nullptr;
+  std::string text = line.usage();
+  for (const auto& section : sections_of(line.table())) {
+    text += "\n" + section + ":\n";
+    for (const auto& option : line.table().options()) {
+      if (option.section() == section) {
+        text += wrapped(names_text(option), help_sentence(option) + notes(option, has_rules));
+      }
+    }
+  }
+  return text + (has_rules ? kRules : "");
+}
+
+std::string option_list(const CommandLine& line) {
+  std::string text;
+  for (const auto& option : line.table().options()) {
+    const auto value = "\t" + value_word(option) + "\t" + joined(option.choices()) + "\n";
+    text += "--" + option.name() + value;
+    for (const auto& alias : option.aliases()) {
+      text += "--" + alias + value;
+    }
+    if (option.short_letter() != '\0') {
+      text += std::string("-") + option.short_letter() + value;
+    }
+    for (const auto& word : option.words()) {
+      text += "--" + word.name + "\t\t\n";
+    }
+  }
+  return line.operand_name().empty() ? text : text + "\t" + line.operand_name() + "\t\n";
+}
+
+}  // namespace bsq::cli
