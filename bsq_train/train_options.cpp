@@ -1,5 +1,6 @@
 #include "bsq_train/train_options.h"
 
+#include "bsq/methods/methods.h"
 #include "tools/cli/architecture_options.h"
 #include "tools/cli/conversion.h"
 
@@ -13,34 +14,24 @@ constexpr const char* kTrainUsage =
     "usage: bsq_train [--model FILE] --out FOLDER [options]\n"
     "       bsq_train --method NAME --help   (the options of that method)\n";
 
-const std::vector<std::string>& methods() {
-  static const std::vector<std::string> names = {"bsq", "float"};
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : methods()) {
+    names.push_back(entry.name);
+  }
   return names;
 }
 
 // What only training heeds is refused beside --evaluate.
 void add_method_options(OptionTable& table, const std::string& method, TrainOptions& options) {
+  options.trained_by = make_method(method);
   const size_t first = table.options().size();
-  if (method == "bsq") {
-    add_options(table, options.bsq);
-  }
+  table.section("Method " + method);
+  options.trained_by->add_options(table);
   for (size_t i = first; i < table.options().size(); ++i) {
-    if (auto& option = table.options()[i]; option.name() != "max-bits") {
+    if (auto& option = table.options()[i]; option.concerns_training_only()) {
       option.needs(needs_training(options.training));
     }
-  }
-}
-
-void check_bit_widths(const TrainOptions& options) {
-  const auto refuse = [&](const std::string& named, int64_t bits) {
-    if (bits > options.bsq.max_bits) {
-      throw UsageError(named + std::to_string(bits) + ": expected at most --max-bits, " +
-                       std::to_string(options.bsq.max_bits));
-    }
-  };
-  refuse("--bits ", options.model.bit_width());
-  for (const auto& [pattern, bits] : options.model.layer_rules()) {
-    refuse("--layer-bits " + pattern + "=", bits);
   }
 }
 
@@ -58,7 +49,7 @@ void add_options(CommandLine& line, TrainOptions& options) {
   line.add_config();
   table.section("Method");
   table.add("method", &options.method, "how it trains")
-      .one_of(methods())
+      .one_of(method_names())
       .word("float", "float")
       .resume(ResumeRule::kFixed);
   add_options(table, static_cast<SessionFlags&>(options));
@@ -72,9 +63,9 @@ void add_options(CommandLine& line, TrainOptions& options) {
       .resume(ResumeRule::kOverride);
   for (const char* name : {"bits", "layer-bits", "keep-float", "bin"}) {
     table.find(name)->needs(
-        [&] { return options.is_float() ? "cannot go with --float, which trains full precision" : ""; });
+        [&] { return options.method == "float" ? "cannot go with --float, which trains full precision" : ""; });
   }
-  line.add_family({"method", options.method, methods, [&](OptionTable& target, const std::string& name) {
+  line.add_family({"method", options.method, method_names, [&](OptionTable& target, const std::string& name) {
                      add_method_options(target, name, options);
                    }});
   line.add_family(architecture_family(options.model));
@@ -87,8 +78,10 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   line.parse(argc, argv);
   options.output.configuration = line.configuration();
   options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;
-  if (!options.is_float()) {
-    check_bit_widths(options);
+  try {
+    options.trained_by->check_rules(layer_rules(options.model));
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
   }
   return options;
 }

@@ -1,8 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
-#include "bsq_train/bsq_flags.h"
+#include "bsq/methods/method.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/flags.h"
 
@@ -12,11 +13,9 @@ namespace bsq::cli {
 struct TrainOptions : SessionFlags {
   TrainOptions();
 
-  std::string method = "bsq";  ///< or "float"
+  std::string method = "bsq";
+  std::unique_ptr<Method> trained_by;  ///< the method of that name, with its options
   int64_t warmup = 0;
-  BsqFlags bsq;
-
-  bool is_float() const { return method == "float"; }
 };
 
 /// Adds bsq_train's options, which fill `options`; both have to live until the line is parsed.

@@ -1,7 +1,12 @@
 #include <iostream>
+#include <set>
+#include <stdexcept>
 
 #include "bsq/base/error.h"
-#include "bsq/nn/network_bits.h"
+#include "bsq/nn/fixed_bits.h"
+#include "bsq/nn/network_sizes.h"
+#include "bsq/nn/network_state.h"
+#include "bsq/quant/quantizer.h"
 #include "bsq/train/statistics.h"
 #include "convert/convert_options.h"
 #include "tools/cli/conversion.h"
@@ -14,18 +19,32 @@
 namespace bsq::cli {
 namespace {
 
+// A layer that neither has bits in the file nor is float there is missing.
+void require_all_layers(Network& network, const Checkpoint& file, const Scheme& scheme) {
+  std::set<std::string> names;
+  for (const auto& [name, stored] : file.network) {
+    names.insert(name);
+  }
+  for (const auto& [path, layer] : quant_layers(network)) {
+    if (scheme.count(path) == 0 && names.count(path + ".weight") == 0) {
+      throw std::invalid_argument("scheme: layer " + path + " of the network is missing");
+    }
+  }
+}
+
 void convert_network(Network& network, const ConvertOptions& options,
                      const std::optional<Checkpoint>& scheme_file) {
-  if (network_representation(network) != Representation::kFloat) {
-    make_float_network(network);
-  }
+  make_float(network);
   if (!scheme_file) {
-    convert_as_asked(network, options.model);
+    const auto rules = layer_rules(options.model);
+    check_layer_rules(network, rules);
+    to_fixed_bits(network, rules);
     return;
   }
   try {
-    keep_float_as_in(*scheme_file, network);
-    convert_to_scheme(network, scheme_in(*scheme_file));
+    const auto scheme = scheme_of(scheme_file->network);
+    require_all_layers(network, *scheme_file, scheme);
+    to_fixed_bits(network, scheme);
   } catch (const std::invalid_argument& error) {
     throw Error(options.scheme_file + ": " + error.what());
   }
@@ -33,15 +52,15 @@ void convert_network(Network& network, const ConvertOptions& options,
 
 Checkpoint converted(const Model& model, const Data& data, const Evaluation& evaluation) {
   Checkpoint checkpoint;
-  checkpoint.kind = CheckpointKind::kBits;
+  checkpoint.method = GridQuantizer::kKind;
   checkpoint.description = model.network->description();
   checkpoint.dataset = data.dataset;
   checkpoint.top1 = evaluation.top1();
   checkpoint.epoch = model.origin.epoch;
-  const auto compression = compression_of(*model.network);
-  checkpoint.comp = compression.comp;
-  checkpoint.comp_stored = compression.comp_stored;
-  checkpoint.network = save_network(*model.network);
+  const auto sizes = sizes_of(*model.network);
+  checkpoint.comp = sizes.comp();
+  checkpoint.comp_stored = sizes.comp_stored();
+  checkpoint.network = codes_of_network(*model.network);
   return checkpoint;
 }
 

@@ -1,7 +1,9 @@
 #include <iostream>
 
-#include "bsq/base/error.h"
-#include "bsq/nn/network_bits.h"
+#include "bsq/methods/methods.h"
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/network_state.h"
+#include "bsq/quant/quantizer.h"
 #include "finetune/finetune_options.h"
 #include "tools/cli/conversion.h"
 #include "tools/cli/export.h"
@@ -11,41 +13,16 @@
 namespace bsq::cli {
 namespace {
 
-// Freezes a loaded network at the values that it computes with: planes in mid-training are made binary
-// without growth. For training, planes that no weight needs are dropped too; evaluation takes the file as it
-// is, to the last bit.
-void freeze(Network& network, const FinetuneOptions& options) {
-  const auto found = network_representation(network);
-  if (found != Representation::kFloat) {
-    refuse_conversion_flags(options.model, options.training.needs_bits);
-  }
-  if (found == Representation::kFrozen) {
-    return;
-  }
-  if (found == Representation::kFloat) {
-    if (options.training.needs_bits) {
-      throw Error(options.model.model + ": a float network; expected one in bits, as --bin says");
-    }
-    convert_as_asked(network, options.model);
-  }
-  requantize_network(network, /*max_bits=*/kMinBits);
-  if (!options.training.evaluate) {
-    adjust_network(network, /*threshold_percent=*/0);
-  }
-  freeze_network(network);
-}
-
 // best_bin.h5 and best_float.h5: the best epoch's network, with its accuracy on the test set.
 void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
                 const FinetuneOptions& options) {
   run.load_best();
   const auto evaluation = evaluate(*model.network, *data.test);
   auto checkpoint = run.current_checkpoint(evaluation.top1());
-  checkpoint.network = binary_state(*model.network);
-  checkpoint.kind = CheckpointKind::kBits;
+  checkpoint.network = codes_of_network(*model.network);
   folder.write("best_bin.h5", checkpoint);
   checkpoint.network = float_state(*model.network);
-  checkpoint.kind = CheckpointKind::kFloat;
+  checkpoint.method = "float";
   checkpoint.comp = checkpoint.comp_stored = 1;
   folder.write("best_float.h5", checkpoint);
   if (!options.export_file.empty()) {
@@ -55,20 +32,22 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
 }
 
 // A float file is evaluated as it is, unless a bit width is asked for.
-void prepare(Network& network, const FinetuneOptions& options) {
+void prepare(Method& method, Network& network, const FinetuneOptions& options) {
   const bool stays_float = options.training.evaluate && !options.training.needs_bits && !options.model.bits &&
                            !options.model.names_layers() &&
-                           network_representation(network) == Representation::kFloat;
+                           is_float(network);
   if (!stays_float) {
-    freeze(network, options);
+    begin_method(method, network, options);
   }
 }
 
 int run(const FinetuneOptions& options) {
   check_export_path(options.export_file);
+  const auto method = make_method(GridQuantizer::kKind);
   SessionSteps steps;
-  steps.trainer = options_of(options.training, TrainingMethod::kFinetune);
-  steps.prepare = [&](Network& network) { prepare(network, options); };
+  steps.trainer = options_of(options.training);
+  steps.method = method.get();
+  steps.prepare = [&](Network& network) { prepare(*method, network, options); };
   steps.evaluated = [&](Model& model, const Evaluation& evaluation) {
     if (!options.export_file.empty()) {
       export_float_model(options.export_file, *model.network, evaluation.top1());

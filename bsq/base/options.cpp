@@ -285,6 +285,11 @@ Option& Option::needs(std::function<std::string()> why_not) {
   return *this;
 }
 
+Option& Option::only_training() {
+  only_training_ = true;
+  return *this;
+}
+
 Option& Option::resume(ResumeRule rule) {
   rule_ = rule;
   return *this;

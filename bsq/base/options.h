@@ -75,6 +75,8 @@ class Option {
   Option& verify(std::function<std::string()> expected);
   /// `why_not` gives "" where the option has an effect in the run at hand, else the reason why it has none.
   Option& needs(std::function<std::string()> why_not);
+  /// Says that training alone heeds the option, so that it cannot stand beside --evaluate.
+  Option& only_training();
   /// Every option has exactly one rule.
   Option& resume(ResumeRule rule);
   /// What stands for the value in the help: FILE, MODEL, FOLDER, N.
@@ -92,6 +94,7 @@ class Option {
   const std::vector<std::string>& choices() const { return choices_; }
   std::optional<ResumeRule> resume_rule() const { return rule_; }
   const std::string& value_word() const { return value_name_; }
+  bool concerns_training_only() const { return only_training_; }
   /// "": the default needs no word.
   const std::string& default_text() const { return default_text_; }
 
@@ -131,6 +134,7 @@ class Option {
   std::function<std::string()> verify_;
   std::vector<std::function<std::string()>> needs_;
   std::optional<ResumeRule> rule_;
+  bool only_training_ = false;
   std::string value_name_;
   std::string default_text_;
   std::string default_value_;

@@ -1,6 +1,7 @@
 #include "bsq/methods/method.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/master_weight.h"
@@ -28,8 +29,10 @@ void Method::begin(Network& network, const Start& start) {
     adopt(network);
     return;
   }
+  if (!is_float(network)) {
+    throw std::invalid_argument("holds bits of another method; expected a float network for " + name());
+  }
   torch::NoGradGuard no_grad;
-  make_float(network);
   for (const auto& place : layer_places(network, start.rules)) {
     for (const auto& ref : sources_of(network)) {
       if (ref.name == place.path + ".weight" || ref.name == place.path + ".bias") {

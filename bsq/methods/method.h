@@ -58,6 +58,9 @@ class Method {
   virtual std::string name() const = 0;
   /// Binds the method's own options to its members.
   virtual void add_options(OptionTable& /*table*/) {}
+  /// Throws std::invalid_argument for bit widths that the method, with its options, cannot train: "--bits 9:
+  /// expected ...".
+  virtual void check_rules(const LayerRules& /*rules*/) const {}
 
   /// Brings a float or a stored network into the method's form. By default every layer takes what parts()
   /// gives it, and every activation what activation() gives. Throws std::invalid_argument for a network that

@@ -74,4 +74,16 @@ Scheme scheme_of(torch::nn::Module& network) {
   return scheme;
 }
 
+Scheme scheme_of(const NetworkState& network) {
+  Scheme scheme;
+  for (const auto& [name, stored] : network) {
+    if (stored.encoding != Encoding::kFloat) {
+      const auto dot = name.rfind('.');
+      auto& bits = scheme[name.substr(0, dot)];
+      (name.substr(dot + 1) == "bias" ? bits.bias : bits.weight) = stored.bits;
+    }
+  }
+  return scheme;
+}
+
 }  // namespace bsq

@@ -52,5 +52,7 @@ struct LayerBits {
 using Scheme = std::map<std::string, LayerBits>;
 /// Bit widths of the codes: 0 where every value is 0.
 Scheme scheme_of(torch::nn::Module& network);
+/// The same of a stored network.
+Scheme scheme_of(const NetworkState& network);
 
 }  // namespace bsq

@@ -229,11 +229,13 @@ void Trainer::end_epoch(int64_t epoch) {
   observer_.on_epoch_end(report);
 }
 
-void Trainer::finish() {
-  if (method_.end(*network_)) {
-    make_optimizer();
-    observer_.on_adjusted(options_.epochs);
+bool Trainer::finish() {
+  if (!method_.end(*network_)) {
+    return false;
   }
+  make_optimizer();
+  observer_.on_adjusted(options_.epochs);
+  return true;
 }
 
 }  // namespace bsq

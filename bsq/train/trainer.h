@@ -69,8 +69,8 @@ class Trainer {
   /// Trains from the current epoch to the last one. False where the observer stopped it. Throws
   /// DivergenceError for a loss that is not finite, naming the step and the layer.
   bool run();
-  /// Brings the network into the method's final form.
-  void finish();
+  /// Brings the network into the method's final form. True where that has changed it.
+  bool finish();
 
   /// State from which resume() goes on; `network` in it is empty.
   TrainingState state() const;

@@ -4,16 +4,15 @@
 #include <fstream>
 #include <sstream>
 
-#include "bsq/nn/network_bits.h"
-#include "bsq/train/statistics.h"
+#include "bsq/nn/network_sizes.h"
 
 namespace bsq::cli {
 
 void AdjustmentRecord::add(int64_t epoch, Network& network) {
-  const auto compression = compression_of(network);
-  Adjustment adjustment{epoch, compression.comp, compression.comp_stored, {}};
-  for (const auto& [name, parameter] : bit_parameters(network)) {
-    adjustment.bits.emplace_back(name, parameter->bits());
+  const auto sizes = sizes_of(network);
+  Adjustment adjustment{epoch, sizes.comp(), sizes.comp_stored(), {}};
+  for (const auto& tensor : tensor_bits(network)) {
+    adjustment.bits.emplace_back(tensor.name, tensor.bits);
   }
   adjustments_.push_back(std::move(adjustment));
 }

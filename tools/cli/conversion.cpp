@@ -3,7 +3,8 @@
 #include <charconv>
 #include <stdexcept>
 
-#include "bsq/methods/bsq/bit_planes.h"
+#include "bsq/base/error.h"
+#include "bsq/nn/layers_of.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
@@ -35,15 +36,32 @@ std::vector<LayerRule> parse_layer_bits(const std::vector<std::string>& entries)
   return rules;
 }
 
-void convert_as_asked(Network& network, const ModelFlags& flags) {
-  const auto options =
-      ToBitsOptions(flags.bit_width()).layer_bits(flags.layer_rules()).keep_float(flags.keep_float);
+LayerRules layer_rules(const ModelFlags& flags) {
+  return LayerRules(flags.bit_width()).layer_bits(flags.layer_rules()).keep_float(flags.keep_float);
+}
+
+void check_layer_rules(Network& network, const LayerRules& rules) {
   try {
-    layer_widths(network, options);
+    bits_of_layers(network, rules);
   } catch (const std::invalid_argument& error) {
     throw UsageError(std::string("--") + error.what());
   }
-  to_bits(network, options);
+}
+
+void begin_method(Method& method, Network& network, const SessionFlags& flags) {
+  const auto rules = layer_rules(flags.model);
+  if (!is_float(network)) {
+    refuse_conversion_flags(flags.model, flags.training.needs_bits);
+  } else if (flags.training.needs_bits) {
+    throw Error(flags.model.model + ": a float network; expected one in bits, as --bin says");
+  } else {
+    check_layer_rules(network, rules);
+  }
+  try {
+    method.begin(network, {rules, /*is_training=*/!flags.training.evaluate});
+  } catch (const std::invalid_argument& error) {
+    throw Error((flags.model.model.empty() ? "a new network" : flags.model.model) + ": " + error.what());
+  }
 }
 
 void refuse_layer_flags(const ModelFlags& flags, const std::string& why) {

@@ -3,8 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "bsq/methods/method.h"
+#include "bsq/nn/layer_rules.h"
 #include "bsq/nn/network.h"
-#include "bsq/nn/to_bits.h"
 #include "tools/cli/flags.h"
 
 namespace bsq::cli {
@@ -13,9 +14,15 @@ namespace bsq::cli {
 /// bits.
 std::vector<LayerRule> parse_layer_bits(const std::vector<std::string>& entries);
 
-/// Converts a float network as --bits, --layer-bits and --keep-float say. Throws UsageError where they do
-/// not fit the network.
-void convert_as_asked(Network& network, const ModelFlags& flags);
+/// --bits, --layer-bits and --keep-float as rules.
+LayerRules layer_rules(const ModelFlags& flags);
+/// Throws UsageError where they do not fit the network.
+void check_layer_rules(Network& network, const LayerRules& rules);
+
+/// Lets a method begin with a loaded network, as --bits, --layer-bits, --keep-float and --bin say. Throws
+/// UsageError for flags that the network or the method refuses, bsq::Error for a network that it refuses.
+void begin_method(Method& method, Network& network, const SessionFlags& flags);
+
 /// Throws UsageError where --layer-bits or --keep-float is given, for a network that is converted already.
 void refuse_layer_flags(const ModelFlags& flags, const std::string& why);
 /// The same, and for --bits where the command line gives it. With `needs_bits` (--bin) --bits may stand

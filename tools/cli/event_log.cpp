@@ -1,25 +1,38 @@
 #include "tools/cli/event_log.h"
 
-#include "bsq/nn/network_bits.h"
-#include "bsq/train/statistics.h"
+#include <algorithm>
+#include <cctype>
+
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/network_sizes.h"
 
 namespace bsq::cli {
+namespace {
+
+// "Reg Loss" as "reg_loss".
+std::string tag_of(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char letter) {
+    return letter == ' ' ? '_' : static_cast<char>(std::tolower(letter));
+  });
+  return name;
+}
+
+}  // namespace
 
 void EventLog::add_network(int64_t step, Network& network) {
   torch::NoGradGuard no_grad;
-  const bool has_bits = network_representation(network) != Representation::kFloat;
-  for (const auto& [name, parameter] : bit_parameters(network)) {
-    file_.add_histogram("weights/" + name, step, parameter->value());
-    if (has_bits) {
-      file_.add_scalar("bits/" + name, step, static_cast<double>(parameter->bits()));
-    }
+  for (const auto& ref : sources_of(network)) {
+    file_.add_histogram("weights/" + ref.name, step, ref.source().value());
   }
-  const auto compression = compression_of(network);
-  file_.add_scalar("comp", step, compression.comp);
-  file_.add_scalar("comp_stored", step, compression.comp_stored);
+  for (const auto& tensor : tensor_bits(network)) {
+    file_.add_scalar("bits/" + tensor.name, step, static_cast<double>(tensor.bits));
+  }
+  const auto sizes = sizes_of(network);
+  file_.add_scalar("comp", step, sizes.comp());
+  file_.add_scalar("comp_stored", step, sizes.comp_stored());
 }
 
-void EventLog::add_epoch(const EpochReport& report, Network& network, TrainingMethod method) {
+void EventLog::add_epoch(const EpochReport& report, Network& network) {
   const auto step = report.epoch;
   file_.add_scalar("loss/train", step, report.train_loss);
   file_.add_scalar("loss/valid", step, report.validation.loss);
@@ -27,8 +40,8 @@ void EventLog::add_epoch(const EpochReport& report, Network& network, TrainingMe
   file_.add_scalar("top1/valid", step, report.validation.top1());
   file_.add_scalar("learning_rate", step, report.learning_rate);
   file_.add_scalar("seconds", step, report.seconds);
-  if (method == TrainingMethod::kBits) {
-    file_.add_scalar("penalty", step, report.penalty);
+  for (const auto& [name, value] : report.metrics) {
+    file_.add_scalar("method/" + tag_of(name), step, value);
   }
   add_network(step, network);
   file_.flush();

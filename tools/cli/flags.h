@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bsq/base/options.h"
-#include "bsq/nn/to_bits.h"
+#include "bsq/nn/layer_rules.h"
 
 namespace bsq::cli {
 

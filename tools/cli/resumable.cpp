@@ -11,17 +11,17 @@ bool holds_state(const std::string& folder) {
          std::filesystem::exists(folder + "/checkpoint.prev.h5");
 }
 
-Resumable read_resumable(const std::string& folder) {
+Resumable read_resumable(const std::string& folder, FileOrigin origin) {
   const auto path = folder + "/checkpoint.h5";
   try {
-    return {read_checkpoint(path), path, ""};
+    return {read_checkpoint(path, origin), path, ""};
   } catch (const Error& error) {
     const auto previous = folder + "/checkpoint.prev.h5";
     if (!std::filesystem::exists(previous)) {
       throw;
     }
     try {
-      return {read_checkpoint(previous), previous,
+      return {read_checkpoint(previous, origin), previous,
               std::string(error.what()) + "; going on from the one before, " + previous};
     } catch (const Error& second) {
       throw Error(error.what() + std::string("; nor the one before: ") + second.what());
@@ -30,7 +30,7 @@ Resumable read_resumable(const std::string& folder) {
 }
 
 Resumable read_interrupted(const std::string& folder) {
-  auto found = read_resumable(folder);
+  auto found = read_resumable(folder, FileOrigin::kOwnRun);
   if (!found.file.training) {
     throw Error(found.path + ": holds no training state; expected the checkpoint of a training run");
   }

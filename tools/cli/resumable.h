@@ -18,7 +18,7 @@ bool holds_state(const std::string& folder);
 
 /// Reads FOLDER/checkpoint.h5 or, where that is missing or damaged, FOLDER/checkpoint.prev.h5. Throws the
 /// bsq::Error of the former where neither can be read.
-Resumable read_resumable(const std::string& folder);
+Resumable read_resumable(const std::string& folder, FileOrigin origin = FileOrigin::kAnybody);
 
 /// The same for training: the network is that before the final adjustment where the run had ended. Throws
 /// bsq::Error where the file holds no training state.

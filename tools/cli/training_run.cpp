@@ -3,13 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
 
 #include "bsq/base/error.h"
-#include "bsq/nn/network_bits.h"
+#include "bsq/nn/network_sizes.h"
+#include "bsq/nn/network_state.h"
 #include "bsq/train/divergence.h"
 #include "bsq/train/run_log.h"
 #include "bsq/train/statistics.h"
@@ -21,15 +23,11 @@ namespace {
 
 constexpr double kLeastRateFactor = 0.125;  // of three rollbacks
 
-CheckpointKind kind_of(Network& network) {
-  switch (network_representation(network)) {
-    case Representation::kFloat:
-      return CheckpointKind::kFloat;
-    case Representation::kBits:
-      return CheckpointKind::kBits;
-    default:
-      return CheckpointKind::kFrozen;
-  }
+// "Reg Loss" as "reg loss".
+std::string lower(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  return name;
 }
 
 // What --on-nan rollback has left of the learning rate; "" for all of it.
@@ -39,9 +37,8 @@ std::string rate_text(double factor) {
 
 }  // namespace
 
-TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method) {
+TrainerOptions options_of(const TrainingFlags& flags) {
   TrainerOptions options;
-  options.method = method;
   options.epochs = flags.epochs;
   options.learning_rate = flags.learning_rate;
   options.momentum = flags.momentum;
@@ -51,15 +48,16 @@ TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method) {
   return options;
 }
 
-TrainingRun::TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options,
+TrainingRun::TrainingRun(Model& model, Method& method, Data& data, RunFolder& folder, const TrainerOptions& options,
                          const TrainingFlags& flags)
     : model_(model),
+      method_(method),
       data_(data),
       folder_(folder),
       options_(options),
       flags_(flags),
       progress_(std::cerr, isatty(STDERR_FILENO) != 0),
-      trainer_(model.network, *data.training, *data.validation, options, *this),
+      trainer_(model.network, method, *data.training, *data.validation, options, *this),
       wants_events_(flags.tensorboard),
       adjustments_(folder.file("adjustments.csv")) {
   trainer_.start_at(flags.start_epoch);
@@ -79,7 +77,7 @@ void TrainingRun::take_up(TrainingState state, const std::string& path) {
   best_is_pending_ = log_is_pending_ = false;
   if (state.best_epoch >= 0) {
     try {
-      best_ = read_checkpoint(folder_.file("model_best.h5"));
+      best_ = read_checkpoint(folder_.file("model_best.h5"), FileOrigin::kOwnRun);
     } catch (const Error& error) {
       std::cerr << error.what() << "; the best network is picked anew" << std::endl;
       state.best_epoch = -1;
@@ -170,6 +168,7 @@ void TrainingRun::roll_back(const std::string& why) {
     throw Error(why + ", after three rollbacks" + good);
   }
   load_network(*model_.network, found.file.network);
+  method_.adopt(*model_.network);
   take_up(state, found.path);
   std::cerr << why << good << "; going back to it" << std::endl;
   std::cout << "rolled back to " << place << rate_text(state.rate_factor) << "\n";
@@ -179,11 +178,10 @@ void TrainingRun::roll_back(const std::string& why) {
 
 Evaluation TrainingRun::finish() {
   auto state = trainer_.state();
-  const bool changes = options_.method == TrainingMethod::kBits;
-  if (changes) {
-    state.network = save_network(*model_.network);
+  auto before = save_network(*model_.network);
+  if (trainer_.finish()) {
+    state.network = std::move(before);
   }
-  trainer_.finish();
   const auto evaluation = evaluate(*model_.network, *data_.test);
   auto checkpoint = current_checkpoint(evaluation.top1());
   checkpoint.training = std::move(state);
@@ -203,6 +201,7 @@ bool TrainingRun::is_complete() const {
 void TrainingRun::load_best() {
   if (best_) {
     load_network(*model_.network, best_->network);
+    method_.adopt(*model_.network);
   }
 }
 
@@ -238,8 +237,8 @@ void TrainingRun::print_epoch(const EpochReport& report) const {
             << report.train_loss << "  train top-1 " << std::setprecision(2) << report.train_top1
             << "  valid loss " << std::setprecision(4) << report.validation.loss << "  valid top-1 "
             << std::setprecision(2) << report.validation.top1();
-  if (options_.method == TrainingMethod::kBits) {
-    std::cout << "  penalty " << report.penalty << "  comp " << report.comp;
+  for (const auto& [name, value] : report.metrics) {
+    std::cout << "  " << lower(name) << " " << value;
   }
   std::cout << "  " << std::setprecision(1) << report.seconds << " s" << (report.is_best ? "  best" : "")
             << "\n";
@@ -257,7 +256,7 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
   log_is_pending_ = true;
   save(report.validation.top1());
   if (events_) {
-    attempt([&] { events_->add_epoch(report, *model_.network, options_.method); },
+    attempt([&] { events_->add_epoch(report, *model_.network); },
             "; tried again after the next epoch");
   }
   print_epoch(report);
@@ -265,14 +264,14 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
 
 Checkpoint TrainingRun::current_checkpoint(double top1) const {
   Checkpoint checkpoint;
-  checkpoint.kind = kind_of(*model_.network);
+  checkpoint.method = method_.name();
   checkpoint.description = model_.network->description();
   checkpoint.dataset = data_.dataset;
   checkpoint.top1 = top1;
   checkpoint.epoch = trainer_.state().next_epoch - 1;
-  const auto compression = compression_of(*model_.network);
-  checkpoint.comp = compression.comp;
-  checkpoint.comp_stored = compression.comp_stored;
+  const auto sizes = sizes_of(*model_.network);
+  checkpoint.comp = sizes.comp();
+  checkpoint.comp_stored = sizes.comp_stored();
   checkpoint.network = save_network(*model_.network);
   return checkpoint;
 }

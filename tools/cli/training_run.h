@@ -19,7 +19,7 @@
 namespace bsq::cli {
 
 /// The trainer's options that bsq_train and finetune share.
-TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method);
+TrainerOptions options_of(const TrainingFlags& flags);
 
 /// One training run of bsq_train or finetune: prints the record on stdout and progress on stderr, and keeps
 /// the run folder: before the first epoch, after every epoch and every --checkpoint-steps steps checkpoint.h5
@@ -29,7 +29,7 @@ TrainerOptions options_of(const TrainingFlags& flags, TrainingMethod method);
 /// to the last checkpoint with --on-nan rollback.
 class TrainingRun : public TrainerObserver {
  public:
-  TrainingRun(Model& model, Data& data, RunFolder& folder, const TrainerOptions& options,
+  TrainingRun(Model& model, Method& method, Data& data, RunFolder& folder, const TrainerOptions& options,
               const TrainingFlags& flags);
   ~TrainingRun() override = default;
 
@@ -75,6 +75,7 @@ class TrainingRun : public TrainerObserver {
   void roll_back(const std::string& why);
 
   Model& model_;
+  Method& method_;
   Data& data_;
   RunFolder& folder_;
   TrainerOptions options_;

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "bsq/base/error.h"
-#include "bsq/nn/network_bits.h"
+#include "bsq/nn/layers_of.h"
 #include "bsq/train/statistics.h"
 #include "tools/cli/earlier_run.h"
 #include "tools/cli/record.h"
@@ -13,7 +13,7 @@ namespace bsq::cli {
 namespace {
 
 Evaluation print_start(Model& model, Data& data) {
-  if (network_representation(*model.network) != Representation::kFloat) {
+  if (!is_float(*model.network)) {
     print_statistics(std::cout, *model.network);
   }
   calibrate_if_needed(*model.network, data, std::cout);
@@ -24,7 +24,7 @@ Evaluation print_start(Model& model, Data& data) {
 }
 
 // The state to go on from, with a word where it is not that of checkpoint.h5.
-std::optional<Resumable> find_interrupted(const SessionFlags& flags, TrainingMethod method) {
+std::optional<Resumable> find_interrupted(const SessionFlags& flags, const std::string& method) {
   if (!flags.training.resume) {
     return std::nullopt;
   }
@@ -32,10 +32,8 @@ std::optional<Resumable> find_interrupted(const SessionFlags& flags, TrainingMet
   if (!found.note.empty()) {
     std::cerr << found.note << std::endl;
   }
-  const bool is_finetuning = found.file.kind == CheckpointKind::kFrozen;
-  if (is_finetuning != (method == TrainingMethod::kFinetune)) {
-    throw Error(found.path + (is_finetuning ? ": a run of finetune; expected one of bsq_train"
-                                            : ": a run of bsq_train; expected one of finetune"));
+  if (found.file.method != method) {
+    throw Error(found.path + ": a run of the method " + found.file.method + "; expected one of " + method);
   }
   if (flags.training.has_new_rate()) {
     found.file.training->rate_factor = 1;
@@ -73,14 +71,16 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   if (training.resume) {
     folder.emplace(flags.output);
   }
-  const auto found = find_interrupted(flags, steps.trainer.method);
+  const auto found = find_interrupted(flags, steps.method->name());
   if (found) {
     flags.model.model = found->path;
   }
   const auto file = found ? std::optional<Checkpoint>(found->file) : read_named_model(flags.model);
   auto data = load_data(flags.data, flags.runtime, file);
   auto model = make_model(flags.model, file, data.classes, device);
-  if (!found) {
+  if (found) {
+    steps.method->adopt(*model.network);
+  } else {
     steps.prepare(*model.network);
   }
   if (training.evaluate) {
@@ -95,7 +95,7 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
     make_way(flags);
     print_start(model, data);
   }
-  TrainingRun run(model, data, *folder, steps.trainer, training);
+  TrainingRun run(model, *steps.method, data, *folder, steps.trainer, training);
   if (found) {
     run.resume(*found);
   }

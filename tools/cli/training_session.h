@@ -10,7 +10,8 @@ namespace bsq::cli {
 /// What bsq_train and finetune do differently.
 struct SessionSteps {
   TrainerOptions trainer;
-  /// Brings a loaded network, not a resumed one, into the representation that is trained.
+  Method* method;
+  /// Brings a loaded network, not a resumed one, into the method's form.
   std::function<void(Network&)> prepare;
   /// After the evaluation that --evaluate asks for; may be empty.
   std::function<void(Model&, const Evaluation&)> evaluated;

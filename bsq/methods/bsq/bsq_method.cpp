@@ -1,5 +1,8 @@
 #include "bsq/methods/bsq/bsq_method.h"
 
+#include <stdexcept>
+
+#include "bsq/base/options.h"
 #include "bsq/methods/bsq/network_planes.h"
 #include "bsq/methods/registry.h"
 #include "bsq/nn/layers_of.h"
@@ -10,6 +13,46 @@ namespace {
 constexpr const char* kPenaltySum = "penalty";
 
 }  // namespace
+
+void BsqMethod::add_options(OptionTable& table) {
+  constexpr auto kOverride = ResumeRule::kOverride;
+  table
+      .add("alpha", &options_.alpha,
+           "strength of the penalty on bit planes, the sum of their group norms; 0: none")
+      .alias("decay")
+      .yielding_word("L1", "0.01")
+      .range(0, 1e9)
+      .only_training()
+      .resume(kOverride);
+  table.add("adjust-every", &options_.adjust_every, "epochs between precision adjustments")
+      .alias("Prun_Int")
+      .range(1, 1e6)
+      .only_training()
+      .resume(kOverride);
+  table
+      .add("drop-threshold", &options_.drop_threshold,
+           "an adjustment drops a plane in which at most this percentage of the weights has a non-zero digit")
+      .alias("thre")
+      .range(0, 99.999)
+      .only_training()
+      .resume(kOverride);
+  table.add("max-bits", &options_.max_bits, "bit width that re-quantization may grow to")
+      .range(kMinBits, kMaxBits)
+      .resume(kOverride);
+}
+
+void BsqMethod::check_rules(const LayerRules& rules) const {
+  const auto refuse = [&](const std::string& named, int64_t bits) {
+    if (bits > options_.max_bits) {
+      throw std::invalid_argument(named + std::to_string(bits) + ": expected at most --max-bits, " +
+                                  std::to_string(options_.max_bits));
+    }
+  };
+  refuse("--bits ", rules.bits());
+  for (const auto& [pattern, bits] : rules.layer_bits()) {
+    refuse("--layer-bits " + pattern + "=", bits);
+  }
+}
 
 void BsqMethod::begin(Network& network, const Start& start) {
   if (is_float(network)) {

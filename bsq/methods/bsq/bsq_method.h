@@ -24,6 +24,9 @@ class BsqMethod : public Method {
   explicit BsqMethod(const BsqOptions& options = {}) : options_(options) {}
 
   std::string name() const override { return "bsq"; }
+  void add_options(OptionTable& table) override;
+  /// No layer may have more than `max_bits` bits.
+  void check_rules(const LayerRules& rules) const override;
   /// Converts a float network; then planes are made binary and as few as needed.
   void begin(Network& network, const Start& start) override;
   void adopt(Network& network) override;

@@ -1,4 +1,5 @@
 #include "bsq/methods/registry.h"
+#include "bsq/nn/fixed_bits.h"
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/master_weight.h"
 #include "bsq/quant/sign_magnitude.h"
@@ -14,22 +15,6 @@ class FrozenMethod : public Method {
   void begin(Network& network, const Start& start) override;
 };
 
-void convert(torch::nn::Module& network, const LayerRules& rules) {
-  const auto bits = bits_of_layers(network, rules);
-  for (const auto& ref : sources_of(network)) {
-    const auto own = bits.find(ref.name.substr(0, ref.name.rfind('.')));
-    if (own != bits.end() && own->second > 0) {
-      ref.set([&] {
-        try {
-          return make_frozen(to_codes(ref.source().value(), own->second));
-        } catch (const std::invalid_argument& error) {
-          throw std::invalid_argument(ref.name + ": " + error.what());
-        }
-      }());
-    }
-  }
-}
-
 // A q between the grid's points is one in training: it stays as it is.
 bool is_between_points(const WeightSource& source, const Codes& codes) {
   const auto* weight = dynamic_cast<const MasterWeight*>(&source);
@@ -41,7 +26,7 @@ bool is_between_points(const WeightSource& source, const Codes& codes) {
 void FrozenMethod::begin(Network& network, const Start& start) {
   torch::NoGradGuard no_grad;
   if (is_float(network)) {
-    convert(network, start.rules);
+    to_fixed_bits(network, start.rules);
   }
   for (const auto& ref : coded_sources(network)) {
     const auto codes = *ref.source().codes();
