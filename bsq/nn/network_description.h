@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace bsq {
@@ -12,12 +13,13 @@ enum class ActivationRange { kRunning, kBatch };
 /// What has to be known to build a network again; stored with every checkpoint.
 struct NetworkDescription {
   std::string architecture = "resnet";
-  int64_t depth = 20;                     ///< layers, as the architecture counts them
-  std::string block_name = "BasicBlock";  ///< BasicBlock or Bottleneck
+  /// The architecture's own options, text by name: {"depth", "20"}. What is missing has its default.
+  std::map<std::string, std::string> options;
   int64_t classes = 10;
-  int64_t activation_bits = 4;  ///< 0: float activations; 1 to 3: PACT; 4 and more: ReLU6
+  /// The kind of quantized activation (bsq/nn/activation_factory.h).
+  std::string activation = "uniform";
+  int64_t activation_bits = 4;  ///< 0: float activations. uniform: 1 to 3 PACT, 4 and more ReLU6
   ActivationRange activation_range = ActivationRange::kRunning;
-  bool quantize_shortcut = false;  ///< whether the 1x1 convolutions of the shortcuts can hold bits
 };
 
 /// "running" or "batch".

@@ -29,9 +29,11 @@ const Names kFixed = {"arch",       "depth",     "block-name", "act",   "act-ran
 std::string ini_of(const Checkpoint& file) {
   std::ostringstream text;
   const auto& network = file.description;
-  text << "arch = " << network.architecture << "\ndepth = " << network.depth
-       << "\nblock-name = " << network.block_name << "\nact = " << network.activation_bits
+  text << "arch = " << network.architecture << "\nact = " << network.activation_bits
        << "\nact-range = " << to_string(network.activation_range) << "\ndataset = " << file.dataset << "\n";
+  for (const auto& [name, value] : network.options) {
+    text << name << " = " << value << "\n";
+  }
   return text.str();
 }
 

@@ -1,8 +1,10 @@
 #include "bsq/io/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <stdexcept>
 
 #include "bsq/base/error.h"
@@ -40,14 +42,66 @@ std::string stranger(CheckpointKind kind, const NetworkState& network) {
   return "";
 }
 
+using NetworkOptions = std::map<std::string, std::string>;
+
+// Version 1 knows three options of networks, those of its ResNet, and holds them for every architecture.
+const NetworkOptions& version_1_options() {
+  static const NetworkOptions defaults = {
+      {"depth", "20"}, {"block-name", "BasicBlock"}, {"quantize-shortcut", "false"}};
+  return defaults;
+}
+
+int64_t depth_of(const std::string& text) {
+  int64_t depth = 0;
+  const auto* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, depth);
+  if (result.ec != std::errc() || result.ptr != end) {
+    throw std::invalid_argument("depth '" + text + "'; expected a whole number");
+  }
+  return depth;
+}
+
+NetworkOptions options_to_store(const NetworkDescription& description) {
+  auto options = version_1_options();
+  for (const auto& [name, text] : description.options) {
+    if (options.count(name) == 0) {
+      throw std::invalid_argument("option " + name + " of " + description.architecture +
+                                  "; expected one that file version 1 can hold");
+    }
+    options[name] = text;
+  }
+  if (description.activation != NetworkDescription().activation) {
+    throw std::invalid_argument("activation '" + description.activation +
+                                "'; expected one that file version 1 can hold");
+  }
+  return options;
+}
+
+// What an architecture of another kind never heard of is left out.
+NetworkOptions stored_options(const Hdf5Handle& file, const std::string& architecture) {
+  NetworkOptions options = {
+      {"depth", std::to_string(read_integer(file, kDepth))},
+      {"block-name", read_text(file, "block_name")},
+      {"quantize-shortcut", read_integer(file, kQuantizeShortcut) != 0 ? "true" : "false"}};
+  if (architecture != "resnet") {
+    for (const auto& [name, text] : version_1_options()) {
+      if (options[name] == text) {
+        options.erase(name);
+      }
+    }
+  }
+  return options;
+}
+
 void write_description(const Hdf5Handle& file, const NetworkDescription& description) {
+  const auto options = options_to_store(description);
   write_text(file, "architecture", description.architecture);
-  write_integer(file, kDepth, description.depth);
-  write_text(file, "block_name", description.block_name);
+  write_integer(file, kDepth, depth_of(options.at("depth")));
+  write_text(file, "block_name", options.at("block-name"));
   write_integer(file, kClasses, description.classes);
   write_integer(file, kActivationBits, description.activation_bits);
   write_text(file, "activation_range", kRanges[static_cast<int>(description.activation_range)]);
-  write_integer(file, kQuantizeShortcut, description.quantize_shortcut ? 1 : 0);
+  write_integer(file, kQuantizeShortcut, options.at("quantize-shortcut") == "true" ? 1 : 0);
 }
 
 void write_root(const Hdf5Handle& file, const Checkpoint& checkpoint) {
@@ -91,12 +145,10 @@ void check_format(const Hdf5Handle& file) {
 NetworkDescription read_description(const Hdf5Handle& file) {
   NetworkDescription description;
   description.architecture = read_text(file, "architecture");
-  description.depth = read_integer(file, kDepth);
-  description.block_name = read_text(file, "block_name");
+  description.options = stored_options(file, description.architecture);
   description.classes = read_integer(file, kClasses);
   description.activation_bits = read_integer(file, kActivationBits);
   description.activation_range = static_cast<ActivationRange>(read_choice(file, "activation_range", kRanges));
-  description.quantize_shortcut = read_integer(file, kQuantizeShortcut) != 0;
   return description;
 }
 
