@@ -7,15 +7,13 @@
 namespace bsq {
 namespace {
 
-constexpr int64_t kMaxDepth = 2000;
-constexpr int64_t kBottleneckExpansion = 4;
-
 /// The CIFAR ResNet (He et al., 2015, section 4.2) with the module names of the published BSQ code, so that
 /// its state dicts load. conv1's ReLU is not quantized; in each block every activation is.
 class ResNet : public Architecture {
  public:
   void add_options(OptionTable& table) override {
     table.add("depth", &depth_, "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck")
+        .range(8, 2000)
         .resume(ResumeRule::kFixed);
     table.add("block-name", &block_name_, "residual block")
         .one_of({"BasicBlock", "Bottleneck"})
@@ -30,7 +28,8 @@ class ResNet : public Architecture {
     for (int64_t layer = 1; layer <= 3; ++layer) {
       for (int64_t block = 0; block < blocks; ++block) {
         const auto scope = b.scope("layer" + std::to_string(layer) + "." + std::to_string(block));
-        const int64_t planes = int64_t{8} << layer, stride = layer > 1 && block == 0 ? 2 : 1;
+        const int64_t planes = int64_t{8} << layer;
+        const int64_t stride = layer > 1 && block == 0 ? 2 : 1;
         x = is_basic() ? basic_block(b, x, planes, stride) : bottleneck(b, x, planes, stride);
       }
     }
@@ -44,10 +43,9 @@ class ResNet : public Architecture {
 
   int64_t blocks_per_layer() const {
     const int64_t layers = is_basic() ? 6 : 9;
-    if (depth_ <= 2 || depth_ > kMaxDepth || (depth_ - 2) % layers != 0) {
+    if ((depth_ - 2) % layers != 0) {
       throw std::invalid_argument("depth " + std::to_string(depth_) + " of a ResNet of " + block_name_ +
-                                  "s; expected " + std::to_string(layers) + "n+2, at most " +
-                                  std::to_string(kMaxDepth));
+                                  "s; expected " + std::to_string(layers) + "n+2");
     }
     return (depth_ - 2) / layers;
   }
@@ -59,7 +57,7 @@ class ResNet : public Architecture {
   }
 
   Value bottleneck(Builder& b, Value x, int64_t planes, int64_t stride) const {
-    const int64_t out = planes * kBottleneckExpansion;
+    const int64_t out = 4 * planes;
     auto y = b.activation("relu1", b.norm("bn1", b.conv("conv1", x, planes, /*kernel=*/1)));
     y = b.activation("relu2", b.norm("bn2", b.conv("conv2", y, planes, /*kernel=*/3, stride)));
     y = b.norm("bn3", b.conv("conv3", y, out, /*kernel=*/1));

@@ -59,7 +59,7 @@ void refuse_others(const Program& program, const WeightBits& weight_bits) {
   const auto layers = program.layers();
   for (const auto& [path, bits] : weight_bits) {
     const bool is_known = std::any_of(layers.begin(), layers.end(),
-                                      [&name = path](const auto& place) { return place.path == name; });
+                                      [&name = path](const LayerSite& site) { return site.path == name; });
     if (!is_known) {
       throw std::invalid_argument("cost: layer " + path + " is not in the network");
     }

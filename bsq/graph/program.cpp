@@ -10,16 +10,16 @@ std::string text_of(const ValueShape& shape) {
   return text + ")";
 }
 
-std::vector<LayerPlace> Program::layers() const {
-  std::vector<LayerPlace> places;
+std::vector<LayerSite> Program::layers() const {
+  std::vector<LayerSite> sites;
   for (const auto& node : nodes_) {
     if (const auto* conv = std::get_if<op::Conv>(&node.operation)) {
-      places.push_back({node.path, conv->role});
+      sites.push_back({node.path, conv->role});
     } else if (const auto* linear = std::get_if<op::Linear>(&node.operation)) {
-      places.push_back({node.path, linear->role});
+      sites.push_back({node.path, linear->role});
     }
   }
-  return places;
+  return sites;
 }
 
 }  // namespace bsq

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "bsq/nn/layer_place.h"
+#include "bsq/nn/layer_role.h"
 #include "bsq/quant/activation_quantizer.h"
 
 namespace bsq {
@@ -101,6 +101,12 @@ struct Node {
   ValueShape shape;             ///< of its value, for one image
 };
 
+/// Where a layer of weights stands in its network.
+struct LayerSite {
+  std::string path;
+  LayerRole role = LayerRole::kInner;
+};
+
 /// The flow of a network: what its builder recorded. Executor, cost, export and engine walk the same nodes.
 class Program {
  public:
@@ -112,7 +118,7 @@ class Program {
   int64_t output() const { return output_; }
 
   /// Every layer of weights, in the program's order.
-  std::vector<LayerPlace> layers() const;
+  std::vector<LayerSite> layers() const;
 
  private:
   std::vector<Node> nodes_;

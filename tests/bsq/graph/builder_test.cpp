@@ -99,7 +99,7 @@ TEST(Builder, WindowsCountAsLibtorchCounts) {
   }
 }
 
-TEST(Builder, LayersKnowTheirPlaces) {
+TEST(Builder, LayersKnowTheirRoles) {
   const auto layers = record({}, small_flow(), /*root=*/nullptr).layers();
   const std::vector<std::pair<std::string, LayerRole>> expected = {
       {"conv1", LayerRole::kFirst},
