@@ -73,6 +73,16 @@ function(bsq_library name)
   bsq_target(${name} ${ARG_DEPENDS})
 endfunction()
 
+# bsq_registered(NAME FILE... INTO LIBRARY): files that register something before main() and that nobody calls. Every
+# program that links LIBRARY gets their objects whole; from a static library the linker would leave them out.
+function(bsq_registered name)
+  cmake_parse_arguments(ARG "" "INTO" "" ${ARGN})
+  add_library(${name} OBJECT ${ARG_UNPARSED_ARGUMENTS})
+  get_target_property(dependencies ${ARG_INTO} LINK_LIBRARIES)
+  bsq_target(${name} ${dependencies})
+  target_link_libraries(${ARG_INTO} INTERFACE $<TARGET_OBJECTS:$<TARGET_NAME:${name}>>)
+endfunction()
+
 # bsq_program(NAME FILE... [DEPENDS TARGET...]): one executable in build/bin.
 function(bsq_program name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})

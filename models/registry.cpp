@@ -4,22 +4,27 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/resnet.h"
+#include "bsq/graph/graph_network.h"
 
 namespace bsq {
 namespace {
 
-using Factories = std::multimap<std::string, NetworkFactory>;
-
-template <typename Impl>
-std::shared_ptr<Network> make(const NetworkDescription& description) {
-  return std::make_shared<Impl>(description);
-}
+/// One of the two makes the network.
+struct Entry {
+  ArchitectureInfo info;
+  std::function<std::unique_ptr<Architecture>()> architecture;
+  NetworkFactory network;
+};
 
 // Made at its first use: other files register before main().
-Factories& factories() {
-  static Factories all = {{"resnet", make<ResNetImpl>}};
+std::multimap<std::string, Entry>& entries() {
+  static std::multimap<std::string, Entry> all;
   return all;
+}
+
+void add(Entry entry) {
+  auto name = entry.info.name;
+  entries().emplace(std::move(name), std::move(entry));
 }
 
 std::string expected_names() {
@@ -30,23 +35,72 @@ std::string expected_names() {
   return text;
 }
 
-}  // namespace
-
-std::shared_ptr<Network> make_network(const NetworkDescription& description) {
-  const auto& name = description.architecture;
-  const auto [first, last] = factories().equal_range(name);
+const Entry& entry_of(const std::string& name) {
+  const auto [first, last] = entries().equal_range(name);
   if (first == last) {
     throw std::invalid_argument("architecture '" + name + "'; expected " + expected_names());
   }
   if (std::next(first) != last) {
     throw std::logic_error("architecture '" + name + "' is registered twice");
   }
-  return first->second(description);
+  return first->second;
+}
+
+/// An architecture with the options of a description, and the description with all of its options.
+struct Configured {
+  std::unique_ptr<Architecture> architecture;
+  NetworkDescription description;
+
+  Flow flow() const {
+    return [this](Builder& builder, Value image) { return architecture->build(builder, image); };
+  }
+};
+
+Configured configure(const Entry& entry, const NetworkDescription& description) {
+  Configured result{entry.architecture(), description};
+  OptionTable table;
+  result.architecture->add_options(table);
+  for (const auto& [name, text] : description.options) {
+    table.set(name, text);
+  }
+  result.description.options = table.values();
+  return result;
+}
+
+}  // namespace
+
+std::shared_ptr<Network> make_network(const NetworkDescription& description) {
+  const auto& entry = entry_of(description.architecture);
+  if (entry.network) {
+    return entry.network(description);
+  }
+  const auto configured = configure(entry, description);
+  auto network = std::make_shared<GraphNetwork>(configured.description, configured.flow());
+  configured.architecture->initialize(*network->program());
+  return network;
+}
+
+std::optional<Program> program_of(const NetworkDescription& description) {
+  const auto& entry = entry_of(description.architecture);
+  if (entry.network) {
+    return std::nullopt;
+  }
+  const auto configured = configure(entry, description);
+  return record(configured.description, configured.flow(), /*root=*/nullptr);
+}
+
+std::optional<NetworkCost> cost_of(const NetworkDescription& description, const WeightBits& weight_bits) {
+  try {
+    const auto program = program_of(description);
+    return program ? std::optional(cost_of(*program, weight_bits)) : std::nullopt;
+  } catch (const std::invalid_argument&) {
+    return std::nullopt;
+  }
 }
 
 std::vector<std::string> architectures() {
   std::vector<std::string> names;
-  for (const auto& [name, factory] : factories()) {
+  for (const auto& [name, entry] : entries()) {
     if (names.empty() || names.back() != name) {
       names.push_back(name);
     }
@@ -54,8 +108,20 @@ std::vector<std::string> architectures() {
   return names;
 }
 
+ArchitectureInfo architecture_info(const std::string& name) { return entry_of(name).info; }
+
+std::unique_ptr<Architecture> make_architecture(const std::string& name) {
+  const auto& entry = entry_of(name);
+  return entry.architecture ? entry.architecture() : nullptr;
+}
+
+void register_architecture(const ArchitectureInfo& info,
+                           std::function<std::unique_ptr<Architecture>()> factory) {
+  add({info, std::move(factory), nullptr});
+}
+
 void register_network(const std::string& name, NetworkFactory factory) {
-  factories().emplace(name, std::move(factory));
+  add({{name, "A network whose forward pass is written by hand.", ""}, nullptr, std::move(factory)});
 }
 
 }  // namespace bsq

@@ -2,32 +2,69 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "bsq/graph/cost.h"
 #include "bsq/nn/network.h"
+#include "models/architecture.h"
 
 namespace bsq {
 
-/// Builds the network of a description, float, on the CPU. May throw std::invalid_argument for a description
-/// that it refuses.
-using NetworkFactory = std::function<std::shared_ptr<Network>(const NetworkDescription&)>;
-
-/// The network of a description, float, on the CPU. Throws std::invalid_argument for an architecture that is
-/// not among architectures() and for whatever the architecture refuses, std::logic_error for a name that two
-/// networks registered.
+/// The network of a description, float, on the CPU; its own description has every option of the architecture.
+/// Throws std::invalid_argument for an architecture that is not among architectures(), for an option that it
+/// does not know and for whatever it refuses; std::logic_error for a name that is registered twice.
 std::shared_ptr<Network> make_network(const NetworkDescription& description);
+
+/// The program of a description, recorded without modules, so that nothing is drawn or allocated. Nothing for
+/// an architecture whose forward() is written by hand. Throws what make_network() throws.
+std::optional<Program> program_of(const NetworkDescription& description);
+
+/// The cost of a description's network (bsq/graph/cost.h). Nothing where no program is known: for an unknown
+/// architecture, one whose forward() is written by hand, and where options or layers do not fit it.
+std::optional<NetworkCost> cost_of(const NetworkDescription& description, const WeightBits& weight_bits);
 
 /// Names that `-a` takes, sorted.
 std::vector<std::string> architectures();
 
-/// Adds a network under the name that `-a` takes and that files store as their architecture.
+/// What is known of an architecture.
+struct ArchitectureInfo {
+  std::string name;
+  std::string sentence;  ///< what it is
+  std::string source;    ///< the paper
+};
+/// Throws std::invalid_argument for a name that is not among architectures(), as does make_architecture().
+ArchitectureInfo architecture_info(const std::string& name);
+/// A fresh one, with its defaults: for its options. Null where forward() is written by hand.
+std::unique_ptr<Architecture> make_architecture(const std::string& name);
+
+/// Adds an architecture under the name that `-a` takes and that files store.
+void register_architecture(const ArchitectureInfo& info,
+                           std::function<std::unique_ptr<Architecture>()> factory);
+
+/// Registers an architecture before main() begins, from the file that defines it:
+///     const bsq::ArchitectureRegistration<SmallNet> kSmallNet("small_net", "Four convolutions.", "an
+///     example");
+/// The file's object has to be part of the program: in a static library the linker leaves it out
+/// (docs/add-a-network.md).
+template <typename Kind>
+struct ArchitectureRegistration {
+  ArchitectureRegistration(const char* name, const char* sentence, const char* source) {
+    register_architecture({name, sentence, source}, [] { return std::make_unique<Kind>(); });
+  }
+};
+
+/// Builds a network whose forward() is written by hand, float, on the CPU. May throw std::invalid_argument.
+using NetworkFactory = std::function<std::shared_ptr<Network>(const NetworkDescription&)>;
+
+/// The same as register_architecture() for a network whose forward() is written by hand. It gets the
+/// description's options as they were given.
 void register_network(const std::string& name, NetworkFactory factory);
 
-/// Registers a network class before main() begins, from the file that defines it:
-///     const bsq::NetworkRegistration<SmallNetImpl> kRegistration("small_net");
-/// The class derives from Network and is built from a NetworkDescription. The file's object has to be part of
-/// the program: in a static library the linker leaves it out (models/README.md).
+/// Registers a network class whose forward() is written by hand:
+///     const bsq::NetworkRegistration<OddNetImpl> kOddNet("odd_net");
+/// The class derives from Network and is built from a NetworkDescription.
 template <typename Impl>
 struct NetworkRegistration {
   explicit NetworkRegistration(const std::string& name) {

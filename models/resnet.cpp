@@ -1,86 +1,86 @@
-#include "models/resnet.h"
-
-#include <cmath>
 #include <stdexcept>
 #include <string>
 
-#include "bsq/graph/norm_activation.h"
-#include "models/resnet_blocks.h"
+#include "bsq/graph/initialization.h"
+#include "models/registry.h"
 
 namespace bsq {
 namespace {
 
-constexpr int64_t kMaxDepth = 2000;
-constexpr int64_t kMaxClasses = 100000;
+/// The CIFAR ResNet (He et al., 2015, section 4.2) with the module names of the published BSQ code, so that
+/// its state dicts load. conv1's ReLU is not quantized; in each block every activation is.
+class ResNet : public Architecture {
+ public:
+  void add_options(OptionTable& table) override {
+    table.add("depth", &depth_, "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck")
+        .range(8, 2000)
+        .resume(ResumeRule::kFixed);
+    table.add("block-name", &block_name_, "residual block")
+        .one_of({"BasicBlock", "Bottleneck"})
+        .resume(ResumeRule::kFixed);
+    table.add("quantize-shortcut", &quantize_shortcut_, "give the 1x1 convolutions of shortcuts bits too")
+        .resume(ResumeRule::kFixed);
+  }
 
-int64_t blocks_per_layer(const NetworkDescription& description) {
-  const bool is_basic = description.block_name == "BasicBlock";
-  if (!is_basic && description.block_name != "Bottleneck") {
-    throw std::invalid_argument("block '" + description.block_name + "'; expected BasicBlock or Bottleneck");
+  Value build(Builder& b, Value image) const override {
+    const int64_t blocks = blocks_per_layer();
+    auto x = b.relu(b.norm("bn1", b.conv("conv1", image, /*planes=*/16, /*kernel=*/3)));
+    for (int64_t layer = 1; layer <= 3; ++layer) {
+      for (int64_t block = 0; block < blocks; ++block) {
+        const auto scope = b.scope("layer" + std::to_string(layer) + "." + std::to_string(block));
+        const int64_t planes = int64_t{8} << layer;
+        const int64_t stride = layer > 1 && block == 0 ? 2 : 1;
+        x = is_basic() ? basic_block(b, x, planes, stride) : bottleneck(b, x, planes, stride);
+      }
+    }
+    return b.linear("fc", b.global_average_pool(x), b.description().classes);
   }
-  const int64_t layers = is_basic ? 6 : 9;
-  if (description.depth <= 2 || description.depth > kMaxDepth || (description.depth - 2) % layers != 0) {
-    throw std::invalid_argument("depth " + std::to_string(description.depth) + " of a ResNet of " +
-                                description.block_name + "s; expected " + std::to_string(layers) +
-                                "n+2, at most " + std::to_string(kMaxDepth));
+
+  void initialize(const Program& program) const override { draw_fan_out_normal(program); }
+
+ private:
+  bool is_basic() const { return block_name_ == "BasicBlock"; }
+
+  int64_t blocks_per_layer() const {
+    const int64_t layers = is_basic() ? 6 : 9;
+    if ((depth_ - 2) % layers != 0) {
+      throw std::invalid_argument("depth " + std::to_string(depth_) + " of a ResNet of " + block_name_ +
+                                  "s; expected " + std::to_string(layers) + "n+2");
+    }
+    return (depth_ - 2) / layers;
   }
-  return (description.depth - 2) / layers;
-}
+
+  Value basic_block(Builder& b, Value x, int64_t planes, int64_t stride) const {
+    auto y = b.activation("relu1", b.norm("bn1", b.conv("conv1", x, planes, /*kernel=*/3, stride)));
+    y = b.norm("bn2", b.conv("conv2", y, planes, /*kernel=*/3));
+    return b.activation("relu2", b.add(y, shortcut(b, x, planes, stride)));
+  }
+
+  Value bottleneck(Builder& b, Value x, int64_t planes, int64_t stride) const {
+    const int64_t out = 4 * planes;
+    auto y = b.activation("relu1", b.norm("bn1", b.conv("conv1", x, planes, /*kernel=*/1)));
+    y = b.activation("relu2", b.norm("bn2", b.conv("conv2", y, planes, /*kernel=*/3, stride)));
+    y = b.norm("bn3", b.conv("conv3", y, out, /*kernel=*/1));
+    return b.activation("relu3", b.add(y, shortcut(b, x, out, stride)));
+  }
+
+  Value shortcut(Builder& b, Value x, int64_t planes, int64_t stride) const {
+    if (stride == 1 && b.shape(x)[0] == planes) {
+      return x;
+    }
+    const auto role = quantize_shortcut_ ? LayerRole::kInner : LayerRole::kShortcut;
+    const auto options = ConvOptions(planes, /*kernel=*/1).stride(stride).role(role);
+    return b.norm("downsample.1", b.conv("downsample.0", x, options));
+  }
+
+  int64_t depth_ = 20;
+  std::string block_name_ = "BasicBlock";
+  bool quantize_shortcut_ = false;
+};
+
+const ArchitectureRegistration<ResNet> kResNet(
+    "resnet", "Residual network for small images, 16, 32 and 64 channels wide.",
+    "He et al., Deep residual learning for image recognition, CVPR 2016, section 4.2");
 
 }  // namespace
-
-ResNetImpl::ResNetImpl(const NetworkDescription& description) : Network(description) {
-  const int64_t blocks = blocks_per_layer(description);
-  if (description.classes < 2 || description.classes > kMaxClasses) {
-    throw std::invalid_argument("ResNet: " + std::to_string(description.classes) +
-                                " classes; expected 2 or more");
-  }
-  conv1_ = register_module("conv1", bit_conv(/*in_planes=*/3, /*planes=*/16, /*kernel=*/3, /*stride=*/1));
-  bn1_ = register_module("bn1", torch::nn::BatchNorm2d(16));
-  layer1_ = register_module("layer1", make_layer(/*planes=*/16, blocks, /*stride=*/1));
-  layer2_ = register_module("layer2", make_layer(/*planes=*/32, blocks, /*stride=*/2));
-  layer3_ = register_module("layer3", make_layer(/*planes=*/64, blocks, /*stride=*/2));
-  fc_ = register_module("fc", BitLinear(in_planes_, description.classes));
-  initialize();
-}
-
-torch::nn::ModuleList ResNetImpl::make_layer(int64_t planes, int64_t blocks, int64_t stride) {
-  torch::nn::ModuleList layer;
-  for (int64_t block = 0; block < blocks; ++block) {
-    const BlockOptions options{in_planes_, planes, block == 0 ? stride : 1, description()};
-    if (description().block_name == "BasicBlock") {
-      layer->push_back(BasicBlock(options));
-      in_planes_ = planes * BasicBlockImpl::kExpansion;
-    } else {
-      layer->push_back(Bottleneck(options));
-      in_planes_ = planes * BottleneckImpl::kExpansion;
-    }
-  }
-  return layer;
-}
-
-// As published: bit-capable convolutions N(0, sqrt(2 / (k k out))); shortcuts and fc as libtorch does.
-void ResNetImpl::initialize() {
-  torch::NoGradGuard no_grad;
-  for (const auto& module : modules(/*include_self=*/false)) {
-    if (auto* conv = dynamic_cast<BitConv2dImpl*>(module.get())) {
-      const auto kernel = conv->options.kernel_size();
-      const auto fan_out = static_cast<double>(kernel->at(0) * kernel->at(1) * conv->options.out_channels());
-      conv->weight_bits().weight().normal_(/*mean=*/0, std::sqrt(2.0 / fan_out));
-    }
-  }
-}
-
-torch::Tensor ResNetImpl::forward(const torch::Tensor& images) {
-  auto x = normalize_relu_fork(bn1_, conv1_(images));
-  for (const auto& layer : {layer1_, layer2_, layer3_}) {
-    for (const auto& block : *layer) {
-      x = block->as<ResidualBlock>()->forward(x);
-    }
-  }
-  // The average pool of 8 x 8 pixels, which are all there are.
-  const auto type = images.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
-  return fc_(x.trunk.mean({2, 3}, /*keepdim=*/false, type));
-}
-
 }  // namespace bsq

@@ -103,10 +103,9 @@ FileDescription describe_file(const std::string& path) {
   description.kind = name_of(checkpoint.kind);
   description.has_description = file.has_description;
   description.architecture = network.architecture;
-  description.block_name = network.block_name;
+  description.options = network.options;
   description.activation_range = to_string(network.activation_range);
   description.dataset = checkpoint.dataset;
-  description.depth = network.depth;
   description.classes = network.classes;
   description.activation_bits = network.activation_bits;
   description.epoch = checkpoint.epoch;
@@ -125,9 +124,12 @@ std::string text_of(const FileDescription& description) {
   text << description.path << ": " << description.bytes << " bytes\n";
   text << "kind: " << description.kind << "\n";
   if (description.has_description) {
-    text << "network: " << description.architecture << "-" << description.depth << ", "
-         << description.block_name << ", " << description.classes << " classes, activations of "
-         << description.activation_bits << " bits, range " << description.activation_range << "\n";
+    text << "network: " << description.architecture;
+    for (const auto& [name, value] : description.options) {
+      text << ", " << name << " " << value;
+    }
+    text << ", " << description.classes << " classes, activations of " << description.activation_bits
+         << " bits, range " << description.activation_range << "\n";
   } else {
     text << "network: not said in a PyTorch file\n";
   }
@@ -169,10 +171,11 @@ nlohmann::json json_of(const FileDescription& description) {
                          {"configuration", description.configuration},
                          {"tensors", nlohmann::json::array()}};
   if (description.has_description) {
-    json["network"] = {
-        {"architecture", description.architecture},       {"depth", description.depth},
-        {"block_name", description.block_name},           {"classes", description.classes},
-        {"activation_bits", description.activation_bits}, {"activation_range", description.activation_range}};
+    json["network"] = {{"architecture", description.architecture},
+                       {"options", description.options},
+                       {"classes", description.classes},
+                       {"activation_bits", description.activation_bits},
+                       {"activation_range", description.activation_range}};
   }
   for (const auto& line : description.bit_tensors) {
     json["tensors"].push_back({{"name", line.name},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -22,8 +23,9 @@ struct FileDescription {
   uint64_t bytes = 0;
   std::string kind;  ///< float, bits or frozen
   bool has_description = false;
-  std::string architecture, block_name, activation_range, dataset;
-  int64_t depth = 0, classes = 0, activation_bits = 0, epoch = -1;
+  std::string architecture, activation_range, dataset;
+  std::map<std::string, std::string> options;  ///< the architecture's own
+  int64_t classes = 0, activation_bits = 0, epoch = -1;
   double top1, comp, comp_stored;  ///< NaN: not known
   bool is_resumable = false;
   int64_t next_epoch = -1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "bsq/nn/activation_factory.h"
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/master_weight.h"
 
@@ -19,6 +20,14 @@ bool is_own(torch::nn::Module& network, const std::string& name) {
 void install(const SourceRef& ref, std::unique_ptr<Quantizer> quantizer) {
   if (quantizer) {
     ref.set(std::make_unique<MasterWeight>(ref.source().value(), std::move(quantizer)));
+  }
+}
+
+// Activations of another kind in place of the network's own.
+void put_activations(Network& network, const std::string& kind) {
+  network.set_activation_kind(kind);
+  for (auto* quantizer : activation_quantizers(network)) {
+    quantizer->set_activation(activation_of(network.description()));
   }
 }
 
@@ -41,10 +50,8 @@ void Method::begin(Network& network, const Start& start) {
       }
     }
   }
-  for (auto* quantizer : activation_quantizers(network)) {
-    if (auto own = activation(quantizer->activation().bits())) {
-      quantizer->set_activation(std::move(own));
-    }
+  if (!activation_kind().empty() && network.description().activation_bits > 0) {
+    put_activations(network, activation_kind());
   }
 }
 
@@ -57,11 +64,14 @@ std::vector<LayerPlace> layer_places(torch::nn::Module& network, const LayerRule
   std::vector<LayerPlace> places;
   for (const auto& [path, layer] : quant_layers(network)) {
     const auto own = bits.find(path);
-    places.push_back({path, layer->role(), /*is_first=*/places.empty(), /*is_last=*/false,
-                      own == bits.end() ? rules.bits() : own->second});
+    places.push_back({path, layer->role(), own == bits.end() ? rules.bits() : own->second});
   }
-  if (!places.empty()) {
-    places.back().is_last = true;
+  const auto has_role = [](const LayerPlace& place) {
+    return place.role == LayerRole::kFirst || place.role == LayerRole::kLast;
+  };
+  if (!places.empty() && std::none_of(places.begin(), places.end(), has_role)) {
+    places.back().role = LayerRole::kLast;
+    places.front().role = LayerRole::kFirst;
   }
   return places;
 }

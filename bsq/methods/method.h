@@ -24,10 +24,10 @@ class OptionTable;
 /// A layer as a method sees it.
 struct LayerPlace {
   std::string path;  ///< "layer1.0.conv1"
+  /// Of a network whose forward() is written by hand the layers that stand first and last among its modules are
+  /// kFirst and kLast.
   LayerRole role = LayerRole::kInner;
-  bool is_first = false;  ///< the network's first quantizable layer, in the order of its modules
-  bool is_last = false;   ///< its last one
-  int64_t bits = 0;       ///< what --bits and --layer-bits give it; 0: the user keeps it float
+  int64_t bits = 0;  ///< what --bits and --layer-bits give it; 0: the user keeps it float
 };
 
 /// What a method puts into a layer. Null: the tensor stays float.
@@ -93,8 +93,9 @@ class Method {
  protected:
   /// What a layer gets when a float network begins. Only methods without a begin() of their own need it.
   virtual Parts parts(const LayerPlace& /*place*/, const WeightSource& /*weight*/) const { return {}; }
-  /// Null: the network's activations stay as they are.
-  virtual std::unique_ptr<Activation> activation(int64_t /*bits*/) const { return nullptr; }
+  /// The kind of activation that the method puts into a network (bsq/nn/activation_factory.h); "": those that the
+  /// network has stay.
+  virtual std::string activation_kind() const { return ""; }
 };
 
 /// The places of a network's layers, with the rules' bit widths.

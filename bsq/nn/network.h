@@ -2,10 +2,14 @@
 
 #include <torch/torch.h>
 
+#include <string>
+#include <utility>
+
 #include "bsq/nn/network_description.h"
-#include "bsq/quant/activation_quantizer.h"
 
 namespace bsq {
+
+class Program;
 
 /// What the trainer and the tools need of a network.
 class Network : public torch::nn::Module {
@@ -15,13 +19,16 @@ class Network : public torch::nn::Module {
   /// Images (B, 3, H, W), normalized, to logits (B, classes).
   virtual torch::Tensor forward(const torch::Tensor& images) = 0;
 
+  /// The flow that forward() runs (bsq/graph/program.h). Null for a network whose forward() is written by
+  /// hand: it trains like any other, but it has no cost and cannot be exported.
+  virtual const Program* program() const { return nullptr; }
+
   const NetworkDescription& description() const { return description_; }
+  /// For who puts activations of another kind into the network's modules.
+  void set_activation_kind(const std::string& kind) { description_.activation = kind; }
 
  private:
   NetworkDescription description_;
 };
-
-/// The activation, quantized and with its range, that a description asks for: what --act and --act-range say.
-ActivationQuantizer make_activation(const NetworkDescription& description);
 
 }  // namespace bsq

@@ -8,15 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "bsq/nn/layer_role.h"
 #include "bsq/nn/weight_source.h"
 
 namespace bsq {
-
-/// What part a layer has in its network. Methods decide by it what they quantize.
-enum class LayerRole {
-  kInner,    ///< any layer
-  kShortcut  ///< the projection of a residual block; BSQ leaves it float
-};
 
 /// What every layer with a quantizable weight, and maybe bias, offers. A layer begins as a float layer.
 ///

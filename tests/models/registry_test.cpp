@@ -2,8 +2,8 @@
 
 #include <stdexcept>
 
-#include "models/resnet.h"
 #include "tests/bsq/methods/bsq/support.h"
+#include "tests/support.h"
 
 namespace bsq::test {
 namespace {
@@ -18,7 +18,83 @@ TEST(Registry, MakesEveryArchitectureThatItNames) {
   }
 }
 
-TEST(Registry, MakesAResNet) { EXPECT_NE(std::dynamic_pointer_cast<ResNetImpl>(make_network({})), nullptr); }
+TEST(Registry, TheDescriptionGetsEveryOption) {
+  NetworkDescription description;
+  description.options["depth"] = "8";
+  const std::map<std::string, std::string> expected = {
+      {"block-name", "BasicBlock"}, {"depth", "8"}, {"quantize-shortcut", "false"}};
+  EXPECT_EQ(make_network(description)->description().options, expected);
+}
+
+TEST(Registry, RefusesAnOptionThatTheArchitectureLacks) {
+  NetworkDescription description;
+  description.options["width"] = "2";
+  EXPECT_TRUE(contains(message_of<std::invalid_argument>([&] { make_network(description); }), "width"));
+  EXPECT_THROW(program_of(description), std::invalid_argument);
+  description.options = {{"depth", "deep"}};
+  EXPECT_TRUE(contains(message_of<std::invalid_argument>([&] { make_network(description); }), "deep"));
+}
+
+TEST(Registry, KnowsWhatAnArchitectureIs) {
+  EXPECT_TRUE(contains(architecture_info("resnet").source, "He et al."));
+  EXPECT_FALSE(architecture_info("resnet").sentence.empty());
+  OptionTable table;
+  const auto resnet = make_architecture("resnet");
+  resnet->add_options(table);
+  EXPECT_NE(table.find("depth"), nullptr);
+  for (const auto& option : table.options()) {
+    EXPECT_TRUE(option.resume_rule().has_value()) << option.name();
+  }
+  EXPECT_EQ(make_architecture("own"), nullptr) << "its forward pass is written by hand";
+}
+
+TEST(Registry, AProgramIsRecordedWithoutModules) {
+  const auto program = program_of({});
+  ASSERT_TRUE(program.has_value());
+  const auto network = make_network({});
+  ASSERT_EQ(program->nodes().size(), network->program()->nodes().size());
+  EXPECT_EQ(std::get<op::Conv>(program->nodes()[1].operation).layer.module, nullptr);
+}
+
+TEST(Registry, CostIsKnownWhereAProgramIs) {
+  NetworkDescription description;
+  EXPECT_TRUE(cost_of(description, {{"conv1", 8}}).has_value());
+  EXPECT_FALSE(cost_of(description, {{"conv9", 8}}).has_value()) << "no such layer";
+  description.options["depth"] = "21";
+  EXPECT_FALSE(cost_of(description, {}).has_value()) << "no such network";
+  description = {};
+  description.architecture = "own";
+  EXPECT_FALSE(cost_of(description, {}).has_value()) << "written by hand";
+  EXPECT_FALSE(program_of(description).has_value());
+  description.architecture = "unknown";
+  EXPECT_FALSE(cost_of(description, {}).has_value());
+}
+
+class OwnArchitecture : public Architecture {
+ public:
+  void add_options(OptionTable& table) override {
+    table.add("planes", &planes_, "channels").range(1, 64).resume(ResumeRule::kFixed);
+  }
+  Value build(Builder& b, Value image) const override {
+    const auto x = b.relu(b.norm("norm", b.conv("conv", image, planes_, /*kernel=*/3)));
+    return b.linear("fc", b.global_average_pool(x), b.description().classes);
+  }
+
+ private:
+  int64_t planes_ = 4;
+};
+
+const ArchitectureRegistration<OwnArchitecture> kOwnArchitecture("built", "One convolution.", "this test");
+
+TEST(Registry, AFileRegistersItsArchitecture) {
+  NetworkDescription description;
+  description.architecture = "built";
+  EXPECT_EQ(make_network(description)->named_parameters()["conv.weight"].size(0), 4);
+  description.options["planes"] = "6";
+  EXPECT_EQ(make_network(description)->named_parameters()["conv.weight"].size(0), 6);
+  description.options["planes"] = "65";
+  EXPECT_THROW(make_network(description), std::invalid_argument);
+}
 
 class OwnNetworkImpl : public Network {
  public:
@@ -31,7 +107,7 @@ class OwnNetworkImpl : public Network {
 const NetworkRegistration<OwnNetworkImpl> kOwn("own");
 
 TEST(Registry, AFileRegistersItsNetwork) {
-  EXPECT_EQ(architectures(), (std::vector<std::string>{"own", "resnet"}));
+  EXPECT_EQ(architectures(), (std::vector<std::string>{"built", "own", "resnet"}));
   NetworkDescription description;
   description.architecture = "own";
   EXPECT_NE(std::dynamic_pointer_cast<OwnNetworkImpl>(make_network(description)), nullptr);
@@ -54,7 +130,7 @@ TEST(Registry, RefusesAnotherArchitecture) {
   NetworkDescription description;
   description.architecture = "vgg";
   EXPECT_TRUE(contains(message_of<std::invalid_argument>([&] { make_network(description); }),
-                       "architecture 'vgg'; expected own, resnet"));
+                       "architecture 'vgg'; expected built, own, resnet"));
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
-#include "models/resnet.h"
-
 #include <cmath>
 #include <set>
 #include <stdexcept>
 
 #include "bsq/nn/network_bits.h"
+#include "models/registry.h"
 #include "tests/bsq/methods/bsq/support.h"
 
 namespace bsq::test {
@@ -14,8 +13,7 @@ using Names = std::set<std::string>;
 
 NetworkDescription describe(int64_t depth, const std::string& block = "BasicBlock") {
   NetworkDescription description;
-  description.depth = depth;
-  description.block_name = block;
+  description.options = {{"depth", std::to_string(depth)}, {"block-name", block}};
   return description;
 }
 
@@ -32,7 +30,7 @@ Names norm(const std::string& name) { return {name + ".weight", name + ".bias"};
 TEST(ResNet, ParametersHaveThePublishedNames) {
   auto description = describe(8);
   description.activation_bits = 3;
-  ResNet network(description);
+  const auto network = make_network(description);
   Names expected = {"conv1.weight", "fc.weight", "fc.bias"};
   expected.merge(norm("bn1"));
   for (const std::string layer : {"layer1.0.", "layer2.0.", "layer3.0."}) {
@@ -51,7 +49,7 @@ TEST(ResNet, ParametersHaveThePublishedNames) {
 }
 
 TEST(ResNet, BottlenecksHaveThreeConvolutions) {
-  ResNet network(describe(11, "Bottleneck"));
+  const auto network = make_network(describe(11, "Bottleneck"));
   const auto parameters = network->named_parameters();
   for (const char* name : {"layer1.0.conv3.weight", "layer1.0.bn3.bias", "layer1.0.downsample.0.weight"}) {
     EXPECT_NE(parameters.find(name), nullptr) << name;
@@ -65,7 +63,7 @@ TEST(ResNet, PactIsForThreeBitsAndFewer) {
   for (const int64_t bits : {0, 2, 3, 4, 32}) {
     auto description = describe(8);
     description.activation_bits = bits;
-    ResNet network(description);
+    const auto network = make_network(description);
     EXPECT_EQ(network->named_parameters().find("layer1.0.relu1.alpha") != nullptr, bits == 2 || bits == 3);
     EXPECT_EQ(network->named_buffers().find("layer1.0.relu1.range") != nullptr, bits > 0);
   }
@@ -75,7 +73,7 @@ TEST(ResNet, ActivationRangeReachesEveryQuantizer) {
   for (const auto range : {ActivationRange::kRunning, ActivationRange::kBatch}) {
     auto description = describe(8);
     description.activation_range = range;
-    ResNet network(description);
+    const auto network = make_network(description);
     const auto quantizers = activation_quantizers(*network);
     EXPECT_EQ(quantizers.size(), 6U);
     for (const auto* quantizer : quantizers) {
@@ -85,7 +83,7 @@ TEST(ResNet, ActivationRangeReachesEveryQuantizer) {
 }
 
 TEST(ResNet, Depth20HasThePublishedCounts) {
-  ResNet network(describe(20));
+  const auto network = make_network(describe(20));
   EXPECT_EQ(count_bit_weights(*network), 268346);
   EXPECT_EQ(bit_layers(*network).size(), 20U);
   convert_to_bits(*network, /*bits=*/8);
@@ -96,8 +94,8 @@ TEST(ResNet, Depth20HasThePublishedCounts) {
 
 TEST(ResNet, QuantizeShortcutGivesTheShortcutsBits) {
   auto description = describe(20);
-  description.quantize_shortcut = true;
-  ResNet network(description);
+  description.options["quantize-shortcut"] = "true";
+  const auto network = make_network(description);
   EXPECT_EQ(count_bit_weights(*network), 268346 + 16 * 32 + 32 * 64);
   EXPECT_EQ(bit_layers(*network).size(), 22U);
   EXPECT_NE(network->named_parameters().find("layer2.0.downsample.0.weight"), nullptr) << "the same name";
@@ -106,46 +104,49 @@ TEST(ResNet, QuantizeShortcutGivesTheShortcutsBits) {
 
 TEST(ResNet, DepthsFitTheirBlocks) {
   const auto message = [](int64_t depth, const std::string& block) {
-    return message_of<std::invalid_argument>([&] { ResNet network(describe(depth, block)); });
+    return message_of<std::invalid_argument>([&] { make_network(describe(depth, block)); });
   };
   for (const int64_t depth : {8, 14, 20, 32, 110}) {
-    EXPECT_NO_THROW(ResNet(describe(depth, "BasicBlock"))) << depth;
+    EXPECT_NO_THROW(make_network(describe(depth, "BasicBlock"))) << depth;
   }
   for (const int64_t depth : {11, 20, 29, 110}) {
-    EXPECT_NO_THROW(ResNet(describe(depth, "Bottleneck"))) << depth;
+    EXPECT_NO_THROW(make_network(describe(depth, "Bottleneck"))) << depth;
   }
-  for (const int64_t depth : {-4, 0, 1, 2, 7, 21, 22, 2006}) {
+  for (const int64_t depth : {9, 21, 22, 1999}) {
     EXPECT_TRUE(contains(message(depth, "BasicBlock"), "depth " + std::to_string(depth))) << depth;
     EXPECT_TRUE(contains(message(depth, "BasicBlock"), "6n+2"));
   }
-  for (const int64_t depth : {2, 8, 21, 2009}) {
+  for (const int64_t depth : {8, 21, 1999}) {
     EXPECT_TRUE(contains(message(depth, "Bottleneck"), "9n+2")) << depth;
+  }
+  for (const int64_t depth : {-4, 0, 2, 7, 2006}) {
+    EXPECT_TRUE(contains(message(depth, "BasicBlock"), "8 to 2000")) << depth;
   }
   EXPECT_TRUE(contains(message(20, "basicblock"), "basicblock"));
 }
 
 TEST(ResNet, BlocksOfDepth20And110) {
-  EXPECT_EQ(bit_layers(*ResNet(describe(20, "Bottleneck"))).size(), 20U);
-  EXPECT_EQ(bit_layers(*ResNet(describe(110))).size(), 110U);
-  EXPECT_EQ(bit_layers(*ResNet(describe(110, "Bottleneck"))).size(), 110U);
+  EXPECT_EQ(bit_layers(*make_network(describe(20, "Bottleneck"))).size(), 20U);
+  EXPECT_EQ(bit_layers(*make_network(describe(110))).size(), 110U);
+  EXPECT_EQ(bit_layers(*make_network(describe(110, "Bottleneck"))).size(), 110U);
 }
 
 TEST(ResNet, ClassCountsHaveLimits) {
   auto description = describe(8);
   for (const int64_t classes : {2, 10, 100}) {
     description.classes = classes;
-    ResNet network(description);
+    const auto network = make_network(description);
     EXPECT_EQ(network->forward(torch::zeros({3, 3, 32, 32})).sizes(), at::IntArrayRef({3, classes}));
   }
   for (const int64_t classes : {-1, 0, 1, 100001}) {
     description.classes = classes;
-    EXPECT_THROW(ResNet{description}, std::invalid_argument) << classes;
+    EXPECT_THROW(make_network(description), std::invalid_argument) << classes;
   }
 }
 
 TEST(ResNet, InitializationIsAsPublished) {
   torch::manual_seed(1);
-  ResNet network(describe(20));
+  const auto network = make_network(describe(20));
   for (const auto& [name, layer] : bit_layers(*network)) {
     const auto weight = layer->weight_bits().weight().detach();
     if (weight.dim() != 4) {
@@ -168,7 +169,7 @@ TEST(ResNet, RunsInEveryTypeAndRepresentation) {
   for (const int64_t bits : {3, 4}) {
     auto description = describe(8);
     description.activation_bits = bits;
-    ResNet network(description);
+    const auto network = make_network(description);
     network->to(torch::kFloat64);
     const auto x = torch::randn({2, 3, 32, 32}, torch::kFloat64);
     const auto check = [&](const char* what) {
@@ -188,7 +189,7 @@ TEST(ResNet, RunsInEveryTypeAndRepresentation) {
 
 TEST(ResNet, FirstReluIsNotQuantized) {
   torch::manual_seed(3);
-  ResNet network(describe(8));
+  const auto network = make_network(describe(8));
   network->eval();
   const auto modules = network->named_children();
   EXPECT_EQ(modules.keys(), (std::vector<std::string>{"conv1", "bn1", "layer1", "layer2", "layer3", "fc"}));
@@ -197,7 +198,7 @@ TEST(ResNet, FirstReluIsNotQuantized) {
 TEST(ResNet, EveryParameterGetsAGradient) {
   torch::manual_seed(4);
   for (const std::string block : {"BasicBlock", "Bottleneck"}) {
-    ResNet network(describe(20, block));
+    const auto network = make_network(describe(20, block));
     convert_to_bits(*network, /*bits=*/4);
     network->forward(torch::randn({4, 3, 32, 32})).square().sum().backward();
     for (const auto& item : network->named_parameters()) {
@@ -205,6 +206,25 @@ TEST(ResNet, EveryParameterGetsAGradient) {
       EXPECT_GT(item.value().grad().abs().sum().item<double>(), 0.0) << item.key();
     }
   }
+}
+
+TEST(ResNet, CountsMultiplyAccumulatesAndBitOperations) {
+  constexpr int64_t kShortcuts = 2 * 16 * 32 * 16 * 16;
+  const auto description = describe(20);
+  const auto cost = cost_of(description, {});
+  ASSERT_TRUE(cost.has_value());
+  EXPECT_EQ(cost->layers.size(), 22U);
+  EXPECT_EQ(cost->macs(), 40551040 + kShortcuts)
+      << "40.55 million, and the 1x1 convolutions of two shortcuts";
+  EXPECT_EQ(cost->layers[0].activation_bits, 8);
+  EXPECT_EQ(cost->layers[1].activation_bits, 32) << "conv1's ReLU is not quantized";
+  EXPECT_EQ(cost->layers[2].activation_bits, 4);
+  EXPECT_EQ(cost->layers.back().activation_bits, 4);
+  const auto four = cost_of(description, {{"layer1.0.conv2", 4}});
+  EXPECT_EQ(cost->bit_operations() - four->bit_operations(), (32 - 4) * 4 * 16 * 16 * 9 * 32 * 32);
+  const auto of_network = cost_of(*make_network(description), {{"layer1.0.conv2", 4}});
+  ASSERT_TRUE(of_network.has_value());
+  EXPECT_EQ(of_network->bit_operations(), four->bit_operations());
 }
 
 }  // namespace

@@ -54,9 +54,10 @@ torch::Tensor quantized(const torch::Tensor& x, int64_t bits) {
 }  // namespace
 
 NaiveResNet::NaiveResNet(const Network& network)
-    : blocks_((network.description().depth - 2) / 6),
+    : blocks_((std::stoll(network.description().options.at("depth")) - 2) / 6),
       activation_bits_(network.description().activation_bits) {
-  if (network.description().block_name != "BasicBlock" || network.description().quantize_shortcut) {
+  const auto& options = network.description().options;
+  if (options.at("block-name") != "BasicBlock" || options.at("quantize-shortcut") == "true") {
     throw std::invalid_argument("naive ResNet: expected basic blocks with float shortcuts");
   }
   for (const auto& item : network.named_parameters()) {

@@ -27,7 +27,7 @@ TEST(Describe, TellsTheKindsApart) {
 TEST(Describe, JsonHoldsTheNetworkAndItsTensors) {
   const auto json = described(tiny_runs().bsq.file("model_best.h5"));
   EXPECT_EQ(json["network"]["architecture"], "resnet");
-  EXPECT_EQ(json["network"]["depth"], 8);
+  EXPECT_EQ(json["network"]["options"]["depth"], "8");
   EXPECT_EQ(json["network"]["classes"], 10);
   EXPECT_EQ(json["network"]["activation_range"], "running");
   EXPECT_EQ(json["dataset"], "cifar10");
@@ -51,7 +51,9 @@ TEST(Describe, JsonAgreesWithTheRun) {
 TEST(Describe, TextNamesWhatMatters) {
   const auto text = text_of(tiny_runs().bsq.file("checkpoint.h5"));
   EXPECT_TRUE(holds(text, "kind: bits\n")) << text;
-  EXPECT_TRUE(holds(text, "network: resnet-8, BasicBlock, 10 classes")) << text;
+  EXPECT_TRUE(
+      holds(text, "network: resnet, block-name BasicBlock, depth 8, quantize-shortcut false, 10 classes"))
+      << text;
   EXPECT_TRUE(holds(text, "data set: cifar10\n")) << text;
   EXPECT_TRUE(holds(text, "resumable: at epoch 3\n")) << text;
   EXPECT_TRUE(holds(text, "layer3.0.conv2.weight")) << text;

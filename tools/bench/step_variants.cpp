@@ -5,7 +5,7 @@
 
 #include "bsq/nn/network_bits.h"
 #include "bsq/train/optimizer.h"
-#include "models/resnet.h"
+#include "models/registry.h"
 #include "tests/naive/naive_resnet.h"
 #include "tools/bench/convolutions.h"
 
@@ -18,14 +18,14 @@ constexpr double kRate = 1e-3, kMomentum = 0.9, kWeightDecay = 1e-4, kPenalty = 
 
 torch::Device device_of(const StepSetting& setting) { return torch::Device(setting.device); }
 
-std::shared_ptr<Network> make_network(const StepSetting& setting, bool in_bits) {
+std::shared_ptr<Network> make_resnet(const StepSetting& setting, bool in_bits) {
   NetworkDescription description;
   description.architecture = "resnet";
-  description.depth = setting.depth;
+  description.options["depth"] = std::to_string(setting.depth);
   description.classes = kClasses;
   description.activation_bits = setting.activation_bits;
   description.activation_range = ActivationRange::kBatch;
-  std::shared_ptr<Network> network = std::make_shared<ResNetImpl>(description);
+  auto network = bsq::make_network(description);
   network->to(device_of(setting));
   if (in_bits) {
     convert_to_bits(*network, setting.bits);
@@ -43,7 +43,7 @@ torch::Tensor labels(const StepSetting& setting) {
 
 // As Trainer::train_batch() does, in whichever representation the network is.
 std::function<void()> training_step(const StepSetting& setting, torch::ScalarType type, bool in_bits) {
-  auto network = make_network(setting, in_bits);
+  auto network = make_resnet(setting, in_bits);
   auto optimizer = std::make_shared<BsqOptimizer>(*network, BsqOptimizerOptions()
                                                                 .learning_rate(kRate)
                                                                 .momentum(kMomentum)
@@ -60,7 +60,7 @@ std::function<void()> training_step(const StepSetting& setting, torch::ScalarTyp
 }
 
 std::function<void()> naive_step(const StepSetting& setting, torch::ScalarType type) {
-  const auto network = make_network(setting, /*in_bits=*/true);
+  const auto network = make_resnet(setting, /*in_bits=*/true);
   auto step = std::make_shared<naive::NaiveStep>(
       *network, naive::StepOptions{kRate, kMomentum, kWeightDecay, kPenalty});
   const auto x = images(setting, type, torch::MemoryFormat::Contiguous);
@@ -68,7 +68,7 @@ std::function<void()> naive_step(const StepSetting& setting, torch::ScalarType t
 }
 
 std::function<void()> naive_evaluation(const StepSetting& setting, torch::ScalarType type) {
-  auto network = std::make_shared<naive::NaiveResNet>(*make_network(setting, /*in_bits=*/true));
+  auto network = std::make_shared<naive::NaiveResNet>(*make_resnet(setting, /*in_bits=*/true));
   const auto x = images(setting, type, torch::MemoryFormat::Contiguous);
   return [network, x] {
     torch::NoGradGuard no_grad;
@@ -77,7 +77,7 @@ std::function<void()> naive_evaluation(const StepSetting& setting, torch::Scalar
 }
 
 std::function<void()> evaluation(const StepSetting& setting, torch::ScalarType type) {
-  auto network = make_network(setting, /*in_bits=*/true);
+  auto network = make_resnet(setting, /*in_bits=*/true);
   set_gradient_mode(*network, GradientMode::kWeight);
   network->eval();
   const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);

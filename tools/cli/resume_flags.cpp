@@ -15,12 +15,12 @@ using Names = std::vector<std::string>;
 // What a run may have taken from its model file or from the defaults, where its configuration does not say.
 OptionTexts texts_of(const Checkpoint& file) {
   const auto& network = file.description;
-  return {{"arch", network.architecture},
-          {"depth", std::to_string(network.depth)},
-          {"block-name", network.block_name},
-          {"act", std::to_string(network.activation_bits)},
-          {"act-range", to_string(network.activation_range)},
-          {"dataset", file.dataset}};
+  OptionTexts texts = {{"arch", network.architecture},
+                       {"act", std::to_string(network.activation_bits)},
+                       {"act-range", to_string(network.activation_range)},
+                       {"dataset", file.dataset}};
+  texts.insert(texts.end(), network.options.begin(), network.options.end());
+  return texts;
 }
 
 OptionTexts stored_texts(const Resumable& found) {

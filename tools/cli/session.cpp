@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iomanip>
+#include <map>
 #include <ostream>
 #include <sstream>
 #include <thread>
@@ -43,6 +44,33 @@ T resolve(const char* flag, const std::optional<T>& given, const T& stored, bool
   return given ? *given : stored;
 }
 
+// The architecture's options that the flags give.
+std::map<std::string, std::string> given_options(const ModelFlags& flags) {
+  std::map<std::string, std::string> options;
+  if (flags.depth) {
+    options["depth"] = std::to_string(*flags.depth);
+  }
+  if (flags.block_name) {
+    options["block-name"] = *flags.block_name;
+  }
+  if (flags.quantize_shortcut) {
+    options["quantize-shortcut"] = "true";
+  }
+  return options;
+}
+
+// The stored ones and those that are given, which may not contradict them.
+std::map<std::string, std::string> resolve_options(const ModelFlags& flags, const NetworkDescription& stored,
+                                                   bool has_file) {
+  auto options = stored.options;
+  for (const auto& [name, text] : given_options(flags)) {
+    const auto found = options.find(name);
+    const auto known = found == options.end() ? text : found->second;
+    options[name] = resolve(name.c_str(), std::optional(text), known, has_file);
+  }
+  return options;
+}
+
 // PyTorch files say nothing of their network: flags or defaults do.
 NetworkDescription description_of(const ModelFlags& flags, const std::optional<Checkpoint>& file,
                                   int64_t classes) {
@@ -50,16 +78,11 @@ NetworkDescription description_of(const ModelFlags& flags, const std::optional<C
   const auto stored = has_description ? file->description : NetworkDescription();
   NetworkDescription result;
   result.architecture = resolve("arch", flags.arch, stored.architecture, has_description);
-  result.depth = resolve("depth", flags.depth, stored.depth, has_description);
-  result.block_name = resolve("block-name", flags.block_name, stored.block_name, has_description);
+  result.options = resolve_options(flags, stored, has_description);
   result.activation_bits = resolve("act", flags.act, stored.activation_bits, has_description);
   const std::string range = to_string(stored.activation_range);
   result.activation_range =
       activation_range_of(resolve("act-range", flags.act_range, range, has_description));
-  if (flags.quantize_shortcut && has_description && !stored.quantize_shortcut) {
-    throw UsageError("--quantize-shortcut contradicts the model file, whose shortcuts are float");
-  }
-  result.quantize_shortcut = flags.quantize_shortcut || stored.quantize_shortcut;
   result.classes = classes;
   if (has_description && stored.classes != classes) {
     throw Error(flags.model + ": a network of " + std::to_string(stored.classes) + " classes; expected " +
@@ -158,7 +181,7 @@ Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file,
     model.origin = *file;
     model.origin.network.clear();
   }
-  model.origin.description = description;
+  model.origin.description = model.network->description();
   model.network->to(device);
   return model;
 }

@@ -120,7 +120,10 @@ TEST(Checkpoint, RefusesACallersMistake) {
   refused([](Checkpoint& c) { c.network[5].second.value = torch::zeros({2}, torch::kFloat16); });
   refused([](Checkpoint& c) { c.training->history[0].pop_back(); });
   refused([](Checkpoint& c) { c.training->columns[0] = "\xff"; });
-  refused([](Checkpoint& c) { c.description.depth = -1; });
+  refused([](Checkpoint& c) { c.description.options["depth"] = "-1"; });
+  refused([](Checkpoint& c) { c.description.options["depth"] = "deep"; });
+  refused([](Checkpoint& c) { c.description.options["width"] = "2"; });
+  refused([](Checkpoint& c) { c.description.activation = "other"; });
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "bsq/nn/network_description.h"
+#include "bsq/quant/activation_quantizer.h"
+
+namespace bsq {
+
+/// Makes one quantized activation of a network.
+using ActivationFactory = std::function<std::unique_ptr<Activation>(const NetworkDescription&)>;
+
+/// Adds a kind of activation under the name that descriptions call it by. Throws std::logic_error for a name
+/// that is taken. "uniform" is there from the start: ReLU6 or PACT with uniform quantization.
+void register_activation(const std::string& name, ActivationFactory factory);
+
+/// A quantized activation of the description's kind, bits and range. Throws std::invalid_argument for a kind
+/// that nobody registered.
+std::unique_ptr<Activation> activation_of(const NetworkDescription& description);
+/// The same as a module.
+ActivationQuantizer make_activation(const NetworkDescription& description);
+
+}  // namespace bsq

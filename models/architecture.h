@@ -1,0 +1,23 @@
+#pragma once
+
+#include "bsq/base/options.h"
+#include "bsq/graph/builder.h"
+
+namespace bsq {
+
+/// A family of networks that `-a NAME` builds: its options are members, and build() writes its flow. The last
+/// line of its file registers it (models/registry.h).
+class Architecture {
+ public:
+  virtual ~Architecture() = default;
+
+  /// The architecture's own options, which fill its members. Files store their values.
+  virtual void add_options(OptionTable&) {}
+  /// Writes the network of these options, from the image to the logits of `b.description().classes` classes.
+  /// Throws std::invalid_argument for options that do not go together.
+  virtual Value build(Builder& b, Value image) const = 0;
+  /// Draws the weights of a new network; by default they are as libtorch initializes each layer.
+  virtual void initialize(const Program&) const {}
+};
+
+}  // namespace bsq
