@@ -187,9 +187,9 @@ Scheme scheme_of(torch::nn::Module& network) {
 }
 
 Sizes network_sizes(torch::nn::Module& network) {
-  std::vector<BitCount> tensors;
+  std::vector<TensorBits> tensors;
   for (const auto& [name, parameter] : bit_parameters(network)) {
-    tensors.push_back({parameter->numel(), parameter->bits()});
+    tensors.push_back({name, {}, parameter->numel(), parameter->bits(), true, 1});
   }
   int64_t float_elements = 0;
   for (const auto& [name, tensor] : float_parameters(network)) {
