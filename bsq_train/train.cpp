@@ -57,6 +57,9 @@ void print_best(const TrainingRun& run) {
 
 int run(const TrainOptions& options) {
   SessionSteps steps;
+  steps.program = "bsq_train";
+  steps.method = options.is_float ? "float" : "bsq";
+  steps.keeps_best = options.is_float;
   steps.trainer = trainer_options(options);
   steps.prepare = [&](Network& network) { prepare(network, options); };
   steps.conclude = [](TrainingRun& run, Model&, Data&, RunFolder&) { print_best(run); };

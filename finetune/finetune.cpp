@@ -44,6 +44,7 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
   checkpoint.network = binary_state(*model.network);
   checkpoint.kind = CheckpointKind::kBits;
   folder.write("best_bin.h5", checkpoint);
+  run.keep("best_bin.h5", checkpoint, evaluation);
   checkpoint.network = float_state(*model.network);
   checkpoint.kind = CheckpointKind::kFloat;
   checkpoint.comp = checkpoint.comp_stored = 1;
@@ -67,6 +68,8 @@ void prepare(Network& network, const FinetuneOptions& options) {
 int run(const FinetuneOptions& options) {
   check_export_path(options.export_file);
   SessionSteps steps;
+  steps.program = "finetune";
+  steps.method = "frozen";
   steps.trainer = options_of(options.training, TrainingMethod::kFinetune);
   steps.prepare = [&](Network& network) { prepare(network, options); };
   steps.conclude = [&](TrainingRun& run, Model& model, Data& data, RunFolder& folder) {

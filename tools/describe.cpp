@@ -1,9 +1,11 @@
 #include <boost/program_options.hpp>
+#include <filesystem>
 #include <iostream>
 
 #include "tools/cli/command_line.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/option_error.h"
+#include "tools/cli/run_reader.h"
 #include "tools/description.h"
 
 namespace bsq::cli {
@@ -19,7 +21,8 @@ struct DescribeOptions {
 DescribeOptions parse_describe_options(int argc, const char* const* argv) {
   DescribeOptions options;
   po::options_description all(
-      "describe: what is in a model file, ours or PyTorch's.\nusage: describe [--json | --brief] FILE...");
+      "describe: shows what is in a model file, ours or PyTorch's, or in the folder of a run.\n"
+      "usage: describe [--json | --brief] FILE|FOLDER...");
   all.add_options()("help,h", "print this text")("json", po::bool_switch(&options.is_json), "as JSON")(
       "brief", po::bool_switch(&options.is_brief), "one line a file");
   po::options_description with_files;
@@ -41,20 +44,33 @@ DescribeOptions parse_describe_options(int argc, const char* const* argv) {
     throw HelpRequest{text.str()};
   }
   if (options.files.empty()) {
-    throw UsageError("no file named; expected describe FILE...");
+    throw UsageError("no file named; expected describe FILE|FOLDER...");
   }
   return options;
+}
+
+// The text of a file or folder; with --json "", and its JSON goes into `list`.
+std::string shown(const DescribeOptions& options, const std::string& path, nlohmann::json& list) {
+  if (std::filesystem::is_directory(path)) {
+    const auto run = summary_of_run(path);
+    if (options.is_json) {
+      list.push_back(nlohmann::json::parse(summary_text(run)));
+      return "";
+    }
+    return options.is_brief ? brief_of(path, run) + "\n" : text_of(path, run);
+  }
+  const auto description = describe_file(path);
+  if (options.is_json) {
+    list.push_back(json_of(description));
+    return "";
+  }
+  return options.is_brief ? brief_of(description) + "\n" : text_of(description);
 }
 
 int run(const DescribeOptions& options) {
   auto list = nlohmann::json::array();
   for (const auto& file : options.files) {
-    const auto description = describe_file(file);
-    if (options.is_json) {
-      list.push_back(json_of(description));
-    } else {
-      std::cout << (options.is_brief ? brief_of(description) + "\n" : text_of(description));
-    }
+    std::cout << shown(options, file, list);
   }
   if (options.is_json) {
     std::cout << (list.size() == 1 ? list[0] : list).dump(2) << "\n";

@@ -5,15 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "bsq/io/run_summary.h"
+
 namespace bsq::cli {
 
-/// One tensor that can hold bits, as a file has it.
+/// One tensor that holds bits, as a file has it.
 struct TensorLine {
-  std::string name;
-  std::vector<int64_t> shape;
-  std::string encoding;  ///< float, binary, planes or frozen
-  int64_t bits;          ///< 0 for float ones and where no bit is left
-  double scale;          ///< NaN for float ones
+  TensorBits tensor;
+  std::string encoding;       ///< binary, planes or frozen
+  std::vector<double> scale;  ///< one number, or one a channel
 };
 
 /// What is in a model file.
@@ -24,11 +24,11 @@ struct FileDescription {
   bool has_description = false;
   std::string architecture, block_name, activation_range, dataset;
   int64_t depth = 0, classes = 0, activation_bits = 0, epoch = -1;
-  double top1, comp, comp_stored;  ///< NaN: not known
+  double top1;  ///< NaN: not known
   bool is_resumable = false;
   int64_t next_epoch = -1;
-  int64_t float_elements = 0;
-  std::vector<TensorLine> bit_tensors;
+  Sizes sizes;
+  std::vector<TensorLine> tensors;
   std::string configuration;
 };
 
@@ -40,5 +40,9 @@ std::string text_of(const FileDescription& description);
 std::string brief_of(const FileDescription& description);
 /// Numbers that are not known are null.
 nlohmann::json json_of(const FileDescription& description);
+
+/// The same of a run's folder, from its summary.
+std::string text_of(const std::string& folder, const RunSummary& run);
+std::string brief_of(const std::string& folder, const RunSummary& run);
 
 }  // namespace bsq::cli

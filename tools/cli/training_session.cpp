@@ -12,13 +12,15 @@
 namespace bsq::cli {
 namespace {
 
-void print_start(Model& model, Data& data) {
+Evaluation print_start(Model& model, Data& data) {
   if (network_representation(*model.network) != Representation::kFloat) {
     print_statistics(std::cout, *model.network);
   }
   calibrate_if_needed(*model.network, data, std::cout);
-  std::cout << "start: " << text_of(evaluate(*model.network, *data.test)) << "\n";
+  const auto evaluation = evaluate(*model.network, *data.test);
+  std::cout << "start: " << text_of(evaluation) << "\n";
   check_record();
+  return evaluation;
 }
 
 // The state to go on from, with a word where it is not that of checkpoint.h5.
@@ -57,6 +59,7 @@ int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const S
   std::cout << "final: " << text_of(evaluation) << "\n";
   check_record();
   steps.conclude(run, model, data, folder);
+  run.conclude();
   return run.is_complete() ? 0 : 1;
 }
 
@@ -66,6 +69,8 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   watch_signals();
   const auto device = set_up_runtime(flags.runtime, flags.data.seed);
   const auto& training = flags.training;
+  auto at_start = summary_at_start(steps.program, steps.method, flags.model.model, flags.runtime);
+  at_start.epochs = training.epochs;
   // A folder that is resumed is locked before it is read, a new one once all input is found good.
   std::optional<RunFolder> folder;
   if (training.resume) {
@@ -88,10 +93,15 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   if (!folder) {
     folder.emplace(flags.output);
     make_way(flags);
-    print_start(model, data);
   }
-  TrainingRun run(model, data, *folder, steps.trainer, training);
+  SummaryWriter summary(*folder, std::move(at_start), steps.keeps_best);
+  summary.set_validation_split(flags.data.validation > 0 ? "validation" : "test");
+  if (!found) {
+    summary.take_start(print_start(model, data));
+  }
+  TrainingRun run(model, data, *folder, steps.trainer, training, summary);
   if (found) {
+    summary.take_up();
     run.resume(*found);
   }
   stop_by_request();

@@ -9,6 +9,8 @@ namespace bsq::cli {
 
 /// What bsq_train and finetune do differently.
 struct SessionSteps {
+  std::string program, method;  ///< for the summary
+  bool keeps_best = false;      ///< whether the best epoch's model is the one to use, not the last one
   TrainerOptions trainer;
   /// Brings a loaded network, not a resumed one, into the representation that is trained.
   std::function<void(Network&)> prepare;

@@ -11,7 +11,7 @@ namespace po = boost::program_options;
 namespace {
 
 constexpr const char* kUsage =
-    "report: one HTML page, and plots as SVG and PNG, of runs: sweeps' folders, run folders, folders of "
+    "report: one HTML page of runs, which needs nothing else: sweeps' folders, run folders, folders of "
     "runs.\n"
     "usage: report [--out FOLDER] [--watch SECONDS] RUN...\n";
 constexpr int kLongestWatch = 86400;
@@ -22,7 +22,7 @@ ReportOptions parse_report_options(int argc, const char* const* argv) {
   ReportOptions options;
   po::options_description all("Options", 110);
   all.add_options()("help,h", "print this text")(
-      "out,o", po::value(&options.output)->default_value(options.output), "folder for index.html and plots")(
+      "out,o", po::value(&options.output)->default_value(options.output), "folder for index.html")(
       "watch", po::value(&options.watch_seconds)->default_value(0),
       "write the page again every so many seconds until the runs are done; 0: once");
   po::options_description with_folders;
