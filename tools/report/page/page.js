@@ -22,6 +22,7 @@
   function redraw(element) {
     const figure = figures.get(element);
     const style = getComputedStyle(element);
+    element.hidden = false;
     figure.width = element.clientWidth;
     const drawing = figure.draw(figure.width - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight));
     const old = element.querySelector('svg');
@@ -189,10 +190,11 @@
     const steps = run.adjustments;
     const epochs = Math.max(run.history.length, steps[steps.length - 1].epoch);
     const end = epochs + Math.max(0.6, epochs / 12);
+    const every = Math.ceil(steps.length / 16);
     const until = (i) => (i + 1 < steps.length ? steps[i + 1].epoch : steps[i].epoch >= epochs ? end : epochs);
     return {
       rows: run.adjusted.map(layerOf), low: 0, high: end, label: 'epoch; dashed: precision adjustments',
-      ticks: steps.map((step) => [step.epoch, String(step.epoch)]), marks: steps.map((step) => step.epoch),
+      ticks: steps.filter((_, i) => i % every === 0).map((step) => [step.epoch, String(step.epoch)]), marks: steps.map((step) => step.epoch),
       cells: steps.flatMap((step, i) => step.bits.map((bits, row) => ({
         row, from: step.epoch, to: until(i), level: bits, text: bits,
         tip: [run.adjusted[row], `${bits} bits from epoch ${step.epoch}`, `comp ${fixed(step.comp, 2)}`],
