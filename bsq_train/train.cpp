@@ -17,6 +17,7 @@ void print_best(const TrainingRun& run) {
 
 int run(const TrainOptions& options) {
   SessionSteps steps;
+  steps.program = "bsq_train";
   steps.trainer = options_of(options.training);
   steps.trainer.warmup = options.warmup;
   steps.method = options.trained_by.get();

@@ -15,6 +15,7 @@
 #include "tools/cli/main_guard.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/session.h"
+#include "tools/cli/summary_writer.h"
 
 namespace bsq::cli {
 namespace {
@@ -80,11 +81,19 @@ int run(const ConvertOptions& options) {
   refuse_own_input(folder.folder(), options.model.model);
   refuse_earlier_run(folder.folder(), "another folder as --checkpoint");
   calibrate_if_needed(*model.network, data, std::cout);
-  std::cout << "before: " << text_of(evaluate(*model.network, *data.test)) << std::endl;
+  SummaryWriter summary(folder,
+                        summary_at_start("convert", "converted", options.model.model, options.runtime),
+                        /*keeps_best=*/true);
+  const auto before = evaluate(*model.network, *data.test);
+  summary.take_start(before);
+  std::cout << "before: " << text_of(before) << std::endl;
   convert_network(*model.network, options, scheme_file);
   const auto evaluation = evaluate(*model.network, *data.test);
   print_statistics(std::cout, *model.network);
-  folder.write("model_best.h5", converted(model, data, evaluation));
+  const auto checkpoint = converted(model, data, evaluation);
+  folder.write("model_best.h5", checkpoint);
+  summary.keep("model_best.h5", checkpoint, evaluation);
+  summary.write(RunStatus::kDone);
   folder.write_configuration();
   if (!options.export_file.empty()) {
     export_float_model(options.export_file, *model.network, evaluation.top1());

@@ -21,6 +21,7 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
   auto checkpoint = run.current_checkpoint(evaluation.top1());
   checkpoint.network = codes_of_network(*model.network);
   folder.write("best_bin.h5", checkpoint);
+  run.keep("best_bin.h5", checkpoint, evaluation);
   checkpoint.network = float_state(*model.network);
   checkpoint.method = "float";
   checkpoint.comp = checkpoint.comp_stored = 1;
@@ -45,6 +46,7 @@ int run(const FinetuneOptions& options) {
   check_export_path(options.export_file);
   const auto method = make_method(GridQuantizer::kKind);
   SessionSteps steps;
+  steps.program = "finetune";
   steps.trainer = options_of(options.training);
   steps.method = method.get();
   steps.prepare = [&](Network& network) { prepare(*method, network, options); };

@@ -1,21 +1,36 @@
+#include <filesystem>
 #include <iostream>
 
 #include "tools/cli/main_guard.h"
+#include "tools/cli/run_reader.h"
 #include "tools/describe_options.h"
 #include "tools/description.h"
 
 namespace bsq::cli {
 namespace {
 
+// The text of a file or folder; with --json "", and its JSON goes into `list`.
+std::string shown(const DescribeOptions& options, const std::string& path, nlohmann::json& list) {
+  if (std::filesystem::is_directory(path)) {
+    const auto run = summary_of_run(path);
+    if (options.is_json) {
+      list.push_back(nlohmann::json::parse(summary_text(run)));
+      return "";
+    }
+    return options.is_brief ? brief_of(path, run) + "\n" : text_of(path, run);
+  }
+  const auto description = describe_file(path);
+  if (options.is_json) {
+    list.push_back(json_of(description));
+    return "";
+  }
+  return options.is_brief ? brief_of(description) + "\n" : text_of(description);
+}
+
 int run(const DescribeOptions& options) {
   auto list = nlohmann::json::array();
   for (const auto& file : options.files) {
-    const auto description = describe_file(file);
-    if (options.is_json) {
-      list.push_back(json_of(description));
-    } else {
-      std::cout << (options.is_brief ? brief_of(description) + "\n" : text_of(description));
-    }
+    std::cout << shown(options, file, list);
   }
   if (options.is_json) {
     std::cout << (list.size() == 1 ? list[0] : list).dump(2) << "\n";

@@ -6,57 +6,41 @@
 #include <sstream>
 
 #include "bsq/io/model_file.h"
-#include "bsq/quant/accounting.h"
+#include "bsq/nn/network_sizes.h"
 
 namespace bsq::cli {
 namespace {
-
-const char* name_of(CheckpointKind kind) {
-  switch (kind) {
-    case CheckpointKind::kFloat:
-      return "float";
-    case CheckpointKind::kBits:
-      return "bits";
-    default:
-      return "frozen";
-  }
-}
 
 const char* name_of(Encoding encoding) {
   switch (encoding) {
     case Encoding::kFloat:
       return "float";
-    case Encoding::kBinary:
-      return "binary";
+    case Encoding::kCodes:
+      return "codes";
     case Encoding::kPlanes:
       return "planes";
-    default:
-      return "frozen";
+    case Encoding::kLatent:
+      return "latent";
   }
+  return "";
 }
 
-TensorLine line_of(const std::string& name, const StoredTensor& stored) {
-  const auto shape = stored.encoding == Encoding::kPlanes ? stored.positive.sizes().slice(1).vec()
-                                                          : stored.value.sizes().vec();
-  return {name, shape, name_of(stored.encoding), stored.bits, stored.scale.item<double>()};
+std::vector<double> scale_of(const StoredTensor& stored) {
+  if (!stored.scale.defined()) {
+    return {};
+  }
+  const auto scale = stored.scale.flatten().to(torch::kFloat64).contiguous();
+  return {scale.data_ptr<double>(), scale.data_ptr<double>() + scale.numel()};
 }
-
-int64_t weights_of(const TensorLine& line) { return c10::multiply_integers(line.shape); }
 
 void take_tensors(FileDescription& description, const NetworkState& network) {
-  std::vector<BitCount> counts;
+  description.sizes = sizes_of(network);
+  const auto tensors = tensor_bits(network);
+  size_t next = 0;
   for (const auto& [name, stored] : network) {
-    if (stored.encoding == Encoding::kFloat) {
-      description.float_elements += stored.value.is_floating_point() ? stored.value.numel() : 0;
-      continue;
+    if (stored.encoding != Encoding::kFloat) {
+      description.tensors.push_back({tensors[next++], name_of(stored.encoding), scale_of(stored)});
     }
-    description.bit_tensors.push_back(line_of(name, stored));
-    counts.push_back({weights_of(description.bit_tensors.back()), stored.bits});
-  }
-  if (!counts.empty()) {
-    const auto sizes = count_sizes(counts, description.float_elements);
-    description.comp = sizes.comp();
-    description.comp_stored = sizes.comp_stored();
   }
 }
 
@@ -73,6 +57,15 @@ nlohmann::json json_number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
 }
 
+// One number for a tensor, or a list for its channels.
+nlohmann::json json_scale(const std::vector<double>& scale) {
+  auto list = nlohmann::json::array();
+  for (const double value : scale) {
+    list.push_back(json_number(value));
+  }
+  return list.size() == 1 ? list[0] : list;
+}
+
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::ostringstream text;
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -81,14 +74,33 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text.str();
 }
 
-void append_tensors(std::ostringstream& text, const FileDescription& description) {
+void append_head(std::ostringstream& text) {
   text << std::left << std::setw(28) << "tensor" << std::setw(14) << "shape" << std::right << std::setw(9)
-       << "weights" << std::setw(6) << "bits"
-       << "  encoding\n";
-  for (const auto& line : description.bit_tensors) {
-    text << std::left << std::setw(28) << line.name << std::setw(14) << shape_text(line.shape) << std::right
-         << std::setw(9) << weights_of(line) << std::setw(6) << line.bits << "  " << line.encoding << "\n";
+       << "weights" << std::setw(6) << "bits";
+}
+
+void append_tensor(std::ostringstream& text, const TensorBits& tensor) {
+  text << std::left << std::setw(28) << tensor.name << std::setw(14) << shape_text(tensor.shape) << std::right
+       << std::setw(9) << tensor.weights << std::setw(6) << tensor.bits;
+}
+
+std::string sizes_text(const Sizes& sizes) {
+  return "comp: " + number(sizes.comp()) + ", comp_stored: " + number(sizes.comp_stored()) +
+         "\nfloat elements: " + std::to_string(sizes.float_elements) + "\n";
+}
+
+// "" where the model was not evaluated.
+std::string result_text(const char* name, const ModelResult& result) {
+  if (!std::isfinite(result.top1)) {
+    return "";
   }
+  auto text = std::string(name) + ": top-1 " + number(result.top1) + ", loss " + number(result.loss, 4);
+  text += result.epoch < 0 ? "" : ", epoch " + std::to_string(result.epoch);
+  return text + (result.file.empty() ? "" : ", " + result.file) + "\n";
+}
+
+std::string count_text(const char* name, const std::optional<int64_t>& count) {
+  return count ? std::string(name) + ": " + std::to_string(*count) + "\n" : "";
 }
 
 }  // namespace
@@ -100,7 +112,7 @@ FileDescription describe_file(const std::string& path) {
   FileDescription description;
   description.path = path;
   description.bytes = std::filesystem::file_size(path);
-  description.kind = name_of(checkpoint.kind);
+  description.method = checkpoint.method;
   description.has_description = file.has_description;
   description.architecture = network.architecture;
   description.options = network.options;
@@ -110,8 +122,6 @@ FileDescription describe_file(const std::string& path) {
   description.activation_bits = network.activation_bits;
   description.epoch = checkpoint.epoch;
   description.top1 = checkpoint.top1;
-  description.comp = checkpoint.comp;
-  description.comp_stored = checkpoint.comp_stored;
   description.is_resumable = checkpoint.training.has_value();
   description.next_epoch = checkpoint.training ? checkpoint.training->next_epoch : -1;
   description.configuration = checkpoint.configuration;
@@ -122,7 +132,7 @@ FileDescription describe_file(const std::string& path) {
 std::string text_of(const FileDescription& description) {
   std::ostringstream text;
   text << description.path << ": " << description.bytes << " bytes\n";
-  text << "kind: " << description.kind << "\n";
+  text << "method: " << description.method << "\n";
   if (description.has_description) {
     text << "network: " << description.architecture;
     for (const auto& [name, value] : description.options) {
@@ -136,23 +146,26 @@ std::string text_of(const FileDescription& description) {
   text << "data set: " << (description.dataset.empty() ? "unknown" : description.dataset) << "\n";
   text << "last epoch: " << (description.epoch < 0 ? "none" : std::to_string(description.epoch)) << "\n";
   text << "top-1: " << number(description.top1) << "\n";
-  text << "comp: " << number(description.comp) << ", comp_stored: " << number(description.comp_stored)
-       << "\n";
-  text << "float elements: " << description.float_elements << "\n";
+  text << sizes_text(description.sizes);
   if (description.is_resumable) {
     text << "resumable: at epoch " << description.next_epoch << "\n";
   }
-  if (!description.bit_tensors.empty()) {
-    append_tensors(text, description);
+  if (!description.tensors.empty()) {
+    append_head(text);
+    text << "  encoding\n";
+  }
+  for (const auto& line : description.tensors) {
+    append_tensor(text, line.tensor);
+    text << "  " << line.encoding << "\n";
   }
   return text.str();
 }
 
 std::string brief_of(const FileDescription& description) {
   std::ostringstream text;
-  text << std::left << std::setw(7) << description.kind << std::right << "top-1 " << std::setw(6)
-       << number(description.top1) << "  comp " << std::setw(6) << number(description.comp)
-       << "  comp_stored " << std::setw(6) << number(description.comp_stored) << "  " << std::setw(9)
+  text << std::left << std::setw(7) << description.method << std::right << "top-1 " << std::setw(6)
+       << number(description.top1) << "  comp " << std::setw(6) << number(description.sizes.comp())
+       << "  comp_stored " << std::setw(6) << number(description.sizes.comp_stored()) << "  " << std::setw(9)
        << description.bytes << " bytes  " << description.path;
   return text.str();
 }
@@ -160,13 +173,13 @@ std::string brief_of(const FileDescription& description) {
 nlohmann::json json_of(const FileDescription& description) {
   nlohmann::json json = {{"path", description.path},
                          {"bytes", description.bytes},
-                         {"kind", description.kind},
+                         {"method", description.method},
                          {"dataset", description.dataset},
                          {"epoch", description.epoch},
                          {"top1", json_number(description.top1)},
-                         {"comp", json_number(description.comp)},
-                         {"comp_stored", json_number(description.comp_stored)},
-                         {"float_elements", description.float_elements},
+                         {"comp", json_number(description.sizes.comp())},
+                         {"comp_stored", json_number(description.sizes.comp_stored())},
+                         {"float_elements", description.sizes.float_elements},
                          {"resumable", description.is_resumable},
                          {"configuration", description.configuration},
                          {"tensors", nlohmann::json::array()}};
@@ -177,14 +190,50 @@ nlohmann::json json_of(const FileDescription& description) {
                        {"activation_bits", description.activation_bits},
                        {"activation_range", description.activation_range}};
   }
-  for (const auto& line : description.bit_tensors) {
-    json["tensors"].push_back({{"name", line.name},
-                               {"shape", line.shape},
+  for (const auto& line : description.tensors) {
+    json["tensors"].push_back({{"name", line.tensor.name},
+                               {"shape", line.tensor.shape},
                                {"encoding", line.encoding},
-                               {"bits", line.bits},
-                               {"scale", json_number(line.scale)}});
+                               {"bits", line.tensor.bits},
+                               {"scale", json_scale(line.scale)}});
   }
   return json;
+}
+
+const char* name_of(RunStatus status) {
+  return status == RunStatus::kDone ? "done" : status == RunStatus::kRunning ? "running" : "stopped";
+}
+
+std::string text_of(const std::string& folder, const RunSummary& run) {
+  std::ostringstream text;
+  text << folder << ": a run of " << run.program << ", " << name_of(run.status) << "\n";
+  text << "method: " << run.method << "\n";
+  text << "network: " << (run.architecture.empty() ? "unknown" : run.architecture) << ", activations of "
+       << run.activation_bits << " bits\n";
+  text << "data set: " << (run.dataset.empty() ? "unknown" : run.dataset) << "\n";
+  text << "epochs: " << run.epochs_done << " of " << run.epochs << ", " << number(run.seconds, 1)
+       << " s of training\n";
+  text << result_text("start", run.start) << result_text("best", run.best) << result_text("final", run.final)
+       << result_text("to use", run.kept) << sizes_text(run.sizes()) << count_text("MACs", run.macs)
+       << count_text("bit operations", run.bit_operations);
+  if (!run.tensors.empty()) {
+    append_head(text);
+    text << "\n";
+  }
+  for (const auto& tensor : run.tensors) {
+    append_tensor(text, tensor);
+    text << "\n";
+  }
+  return text.str();
+}
+
+std::string brief_of(const std::string& folder, const RunSummary& run) {
+  const auto sizes = run.sizes();
+  std::ostringstream text;
+  text << std::left << std::setw(7) << run.method << std::right << "top-1 " << std::setw(6)
+       << number(run.kept.top1) << "  comp " << std::setw(6) << number(sizes.comp()) << "  comp_stored "
+       << std::setw(6) << number(sizes.comp_stored()) << "  " << name_of(run.status) << "  " << folder;
+  return text.str();
 }
 
 }  // namespace bsq::cli

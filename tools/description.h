@@ -6,31 +6,31 @@
 #include <string>
 #include <vector>
 
+#include "bsq/io/run_summary.h"
+
 namespace bsq::cli {
 
-/// One tensor that can hold bits, as a file has it.
+/// One tensor that holds bits, as a file has it.
 struct TensorLine {
-  std::string name;
-  std::vector<int64_t> shape;
-  std::string encoding;  ///< float, binary, planes or frozen
-  int64_t bits;          ///< 0 for float ones and where no bit is left
-  double scale;          ///< NaN for float ones
+  TensorBits tensor;
+  std::string encoding;       ///< binary, planes or frozen
+  std::vector<double> scale;  ///< one number, or one a channel
 };
 
 /// What is in a model file.
 struct FileDescription {
   std::string path;
   uint64_t bytes = 0;
-  std::string kind;  ///< float, bits or frozen
+  std::string method;  ///< the method that gave the model its form; "float": no bits
   bool has_description = false;
   std::string architecture, activation_range, dataset;
   std::map<std::string, std::string> options;  ///< the architecture's own
   int64_t classes = 0, activation_bits = 0, epoch = -1;
-  double top1, comp, comp_stored;  ///< NaN: not known
+  double top1;  ///< NaN: not known
   bool is_resumable = false;
   int64_t next_epoch = -1;
-  int64_t float_elements = 0;
-  std::vector<TensorLine> bit_tensors;
+  Sizes sizes;
+  std::vector<TensorLine> tensors;
   std::string configuration;
 };
 
@@ -42,5 +42,9 @@ std::string text_of(const FileDescription& description);
 std::string brief_of(const FileDescription& description);
 /// Numbers that are not known are null.
 nlohmann::json json_of(const FileDescription& description);
+
+/// The same of a run's folder, from its summary.
+std::string text_of(const std::string& folder, const RunSummary& run);
+std::string brief_of(const std::string& folder, const RunSummary& run);
 
 }  // namespace bsq::cli

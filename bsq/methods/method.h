@@ -85,6 +85,9 @@ class Method {
                                       const Sizes& /*sizes*/) const {
     return {};
   }
+  /// Whether the best epoch's model is the one to use, not the last one: false where the bit widths shrink on
+  /// the way.
+  virtual bool keeps_best() const { return true; }
   /// The network's final form, after the last epoch. True: it has changed.
   virtual bool end(Network& /*network*/) { return false; }
   /// Tensors of the method's own that a run needs to go on.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -7,8 +8,21 @@
 
 namespace bsq {
 
-/// The text of a run's log.txt: a line of column names, then one of numbers for each epoch, separated by
-/// tabs.
-std::string run_log_text(const std::vector<std::string>& columns, const std::vector<EpochRecord>& history);
+/// The history of a run as log.txt holds it.
+struct RunLog {
+  std::vector<std::string> columns;  ///< without the epoch's
+  int64_t first_epoch = 0;           ///< of the first line of numbers
+  std::vector<EpochRecord> history;  ///< a line for each epoch
+};
+
+/// The text of log.txt: a line of column names, then one of numbers for each epoch, separated by tabs. The
+/// columns that the published code writes come first, then `Epoch`, then ours.
+std::string run_log_text(const RunLog& log);
+/// Reads it back; logs of older versions have no `Epoch` (taken for 0 and up) and a tab at the end of each
+/// line. Throws bsq::Error that names `from` for any other text.
+RunLog parse_run_log(const std::string& text, const std::string& from);
+
+/// The log of a run at this state.
+RunLog run_log_of(const TrainingState& state);
 
 }  // namespace bsq

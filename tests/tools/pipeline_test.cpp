@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <set>
 
-#include "bsq/quant/accounting.h"
+#include "bsq/nn/network_sizes.h"
 #include "tests/tools/tool_runs.h"
 
 namespace bsq::test {
@@ -39,9 +39,9 @@ void expect_log(const ToolRun& run, const std::vector<std::string>& columns, siz
 
 TEST(Pipeline, FullPrecisionWritesItsFolder) {
   const auto& run = tiny_runs().full;
-  EXPECT_EQ(names_in(run.folder),
-            (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt", "config.cfg"}));
-  expect_log(run, with_more(kFirstColumns, {"Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
+  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt",
+                                         "config.cfg", "summary.json"}));
+  expect_log(run, with_more(kFirstColumns, {"Epoch", "Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
   EXPECT_NE(run.out.find("\nepoch 1  lr 0.05"), std::string::npos) << run.out;
   EXPECT_NE(correct_count(run.out, "final:"), "");
 }
@@ -53,7 +53,7 @@ TEST(Pipeline, FullPrecisionLearns) {
 
 TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
   const auto& run = tiny_runs().eight_bits;
-  EXPECT_EQ(names_in(run.folder), (Names{"model_best.h5", "config.cfg"}));
+  EXPECT_EQ(names_in(run.folder), (Names{"model_best.h5", "config.cfg", "summary.json"}));
   EXPECT_EQ(correct_count(run.out, "before:"), evaluated_count(tiny_runs().full.file("model_best.h5")));
   EXPECT_EQ(correct_count(run.out, "after:"), evaluated_count(run.file("model_best.h5")));
   const auto json = described(run.file("model_best.h5"));
@@ -67,8 +67,8 @@ TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
 TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
   const auto& run = tiny_runs().bsq;
   EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt",
-                                         "config.cfg", "adjustments.csv"}));
-  expect_log(run, with_more(kFirstColumns, {"Reg Loss", "Comp", "Comp Stored", "Seconds", "Wait %"}),
+                                         "config.cfg", "adjustments.csv", "summary.json"}));
+  expect_log(run, with_more(kFirstColumns, {"Reg Loss", "Comp", "Epoch", "Comp Stored", "Seconds", "Wait %"}),
              /*epochs=*/3);
   EXPECT_NE(run.out.find("precision adjustment at epoch 1\n"), std::string::npos) << run.out;
   EXPECT_NE(run.out.find(", comp 4.00, comp_stored "), std::string::npos) << run.out;
@@ -85,8 +85,8 @@ TEST(Pipeline, TheFinalAdjustmentIsPrintedBeforeTheFinalLine) {
 TEST(Pipeline, FinetuningWritesItsFolderAndKeepsTheScheme) {
   const auto& run = tiny_runs().finetuned;
   EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt",
-                                         "config.cfg", "best_bin.h5", "best_float.h5"}));
-  expect_log(run, with_more(kFirstColumns, {"Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
+                                         "config.cfg", "best_bin.h5", "best_float.h5", "summary.json"}));
+  expect_log(run, with_more(kFirstColumns, {"Epoch", "Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
   const auto before = described(tiny_runs().bsq.file("checkpoint.h5"))["tensors"];
   const auto after = described(run.file("best_bin.h5"))["tensors"];
   ASSERT_EQ(before.size(), after.size());
@@ -107,20 +107,6 @@ TEST(Pipeline, EvaluationAgreesWithTheRunThatWroteTheFile) {
   EXPECT_EQ(evaluated_count(runs.finetuned.file("best_float.h5")), best);
   const auto out = run_tiny("bsq_train", "--evaluate --model " + runs.bsq.file("checkpoint.h5"));
   EXPECT_EQ(correct_count(out, "start:"), correct_count(runs.bsq.out, "final:"));
-}
-
-// What a stored network needs, recounted from the file's tensors.
-Sizes sizes_of(const NetworkState& network) {
-  std::vector<BitCount> bits;
-  int64_t float_elements = 0;
-  for (const auto& [name, stored] : network) {
-    if (stored.encoding == Encoding::kFloat) {
-      float_elements += stored.value.is_floating_point() ? stored.value.numel() : 0;
-    } else {
-      bits.push_back({stored.value.numel(), stored.bits});
-    }
-  }
-  return count_sizes(bits, float_elements);
 }
 
 TEST(Pipeline, TheBinaryFileIsAsSmallAsCompStoredSays) {

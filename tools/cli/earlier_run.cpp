@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "bsq/base/error.h"
+#include "bsq/io/run_summary.h"
 #include "tools/cli/resumable.h"
 
 namespace bsq::cli {
@@ -12,9 +13,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kState = "checkpoint.h5";
-constexpr std::array<const char*, 7> kProducts = {kState,           "checkpoint.prev.h5", "model_best.h5",
-                                                  "best_bin.h5",    "best_float.h5",      "log.txt",
-                                                  "adjustments.csv"};
+constexpr std::array<const char*, 8> kProducts = {
+    kState,    "checkpoint.prev.h5", "model_best.h5", "best_bin.h5", "best_float.h5",
+    "log.txt", "adjustments.csv",    kSummaryFile};
 constexpr const char* kEventFile = "events.out.tfevents.";
 
 // " at epoch 3, step 0"; nothing where no step has been trained.

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <iostream>
+#include <thread>
 
 #include "bsq/base/error.h"
 
@@ -28,6 +30,22 @@ std::string owner_in(int descriptor) {
 [[noreturn]] void refuse_to_write(const std::string& folder, int error) {
   throw Error(folder + ": cannot be written to (" + std::strerror(error) +
               "); expected a folder with write permission");
+}
+
+// is_locked() of another process holds a lock for a moment too.
+bool lock_exclusively(int descriptor) {
+  constexpr int kTries = 5;
+  for (int i = 0; i < kTries; ++i) {
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+      return true;
+    }
+    if (errno != EWOULDBLOCK) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(i + 1 < kTries ? 10 : 0));
+  }
+  errno = EWOULDBLOCK;
+  return false;
 }
 
 bool lacks_locks(int error) { return error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP; }
@@ -53,7 +71,7 @@ bool FolderLock::try_take(const std::string& folder) {
   if (descriptor_ < 0) {
     refuse_to_write(folder, errno);
   }
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_exclusively(descriptor_)) {
     if (lacks_locks(errno)) {
       std::cerr << path_ << ": no locks on this file system; do not start a second run in this folder"
                 << std::endl;
@@ -83,6 +101,17 @@ FolderLock::~FolderLock() {
     ::unlink(path_.c_str());
   }
   ::close(descriptor_);
+}
+
+bool is_locked(const std::string& folder) {
+  const auto path = folder + "/run.lock";
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) {
+    return false;
+  }
+  const bool is_free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
+  ::close(descriptor);
+  return !is_free;
 }
 
 }  // namespace bsq::cli

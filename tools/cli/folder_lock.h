@@ -27,4 +27,7 @@ class FolderLock {
   int descriptor_ = -1;
 };
 
+/// Whether a process holds the folder; where the file system knows no locks, whether there is a lock file.
+bool is_locked(const std::string& folder);
+
 }  // namespace bsq::cli

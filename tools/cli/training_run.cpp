@@ -21,6 +21,7 @@
 namespace bsq::cli {
 namespace {
 
+constexpr const char* kAgain = "; the run goes on and tries again at the next save";
 constexpr double kLeastRateFactor = 0.125;  // of three rollbacks
 
 // "Reg Loss" as "reg loss".
@@ -49,13 +50,14 @@ TrainerOptions options_of(const TrainingFlags& flags) {
 }
 
 TrainingRun::TrainingRun(Model& model, Method& method, Data& data, RunFolder& folder, const TrainerOptions& options,
-                         const TrainingFlags& flags)
+                         const TrainingFlags& flags, SummaryWriter& summary)
     : model_(model),
       method_(method),
       data_(data),
       folder_(folder),
       options_(options),
       flags_(flags),
+      summary_(summary),
       progress_(std::cerr, isatty(STDERR_FILENO) != 0),
       trainer_(model.network, method, *data.training, *data.validation, options, *this),
       wants_events_(flags.tensorboard),
@@ -104,6 +106,8 @@ bool TrainingRun::train() {
     }
   }
   folder_.write_configuration();
+  summary_.take_state(trainer_.state(), current_checkpoint(std::nan("")), best_ ? &*best_ : nullptr);
+  write_summary(RunStatus::kRunning);
   if (wants_events_) {
     events_ = std::make_unique<EventLog>(folder_.folder(), trainer_.state().next_epoch);
   }
@@ -123,6 +127,7 @@ bool TrainingRun::train() {
     require_finite();
     save(std::nan(""));
   }
+  write_summary(RunStatus::kStopped);
   if (is_saved_) {
     std::cerr << "stopped by a signal; state saved in " << folder_.file("checkpoint.h5") << std::endl;
   }
@@ -186,6 +191,7 @@ Evaluation TrainingRun::finish() {
   auto checkpoint = current_checkpoint(evaluation.top1());
   checkpoint.training = std::move(state);
   write_pending();
+  summary_.take_final(checkpoint, evaluation);
   folder_.write_resumable(std::move(checkpoint));
   is_saved_ = true;
   if (events_) {
@@ -195,7 +201,8 @@ Evaluation TrainingRun::finish() {
 }
 
 bool TrainingRun::is_complete() const {
-  return !log_is_pending_ && !adjustments_are_pending_ && (!events_ || events_->is_flushed());
+  return !log_is_pending_ && !adjustments_are_pending_ && !summary_is_pending_ &&
+         (!events_ || events_->is_flushed());
 }
 
 void TrainingRun::load_best() {
@@ -303,15 +310,13 @@ void TrainingRun::restore_folder() {
 
 // These come before the checkpoint, which counts on model_best.h5 and can do without the texts.
 void TrainingRun::write_pending() {
-  constexpr const char* kAgain = "; the run goes on and tries again at the next save";
   restore_folder();
   if (best_is_pending_) {
     folder_.write("model_best.h5", *best_);
     best_is_pending_ = false;
   }
   if (log_is_pending_) {
-    const auto state = trainer_.state();
-    const auto text = run_log_text(state.columns, state.history);
+    const auto text = run_log_text(run_log_of(trainer_.state()));
     log_is_pending_ = !attempt([&] { folder_.write_text("log.txt", text); }, kAgain);
   }
   if (adjustments_are_pending_) {
@@ -320,9 +325,14 @@ void TrainingRun::write_pending() {
   }
 }
 
+void TrainingRun::write_summary(RunStatus status) {
+  summary_is_pending_ = !attempt([&] { summary_.write(status); }, kAgain);
+}
+
 void TrainingRun::write_resumable(double top1) {
   auto checkpoint = current_checkpoint(top1);
   checkpoint.training = trainer_.state();
+  summary_.take_state(*checkpoint.training, checkpoint, best_ ? &*best_ : nullptr);
   folder_.write_resumable(std::move(checkpoint));
   saved_position_ = position();
   is_saved_ = true;
@@ -335,6 +345,7 @@ void TrainingRun::save(double top1) {
         write_resumable(top1);
       },
       "; nothing saved at this point, the run goes on and tries again at the next");
+  write_summary(RunStatus::kRunning);
 }
 
 }  // namespace bsq::cli

@@ -15,6 +15,7 @@
 #include "tools/cli/run_folder.h"
 #include "tools/cli/session.h"
 #include "tools/cli/signals.h"
+#include "tools/cli/summary_writer.h"
 
 namespace bsq::cli {
 
@@ -30,7 +31,7 @@ TrainerOptions options_of(const TrainingFlags& flags);
 class TrainingRun : public TrainerObserver {
  public:
   TrainingRun(Model& model, Method& method, Data& data, RunFolder& folder, const TrainerOptions& options,
-              const TrainingFlags& flags);
+              const TrainingFlags& flags, SummaryWriter& summary);
   ~TrainingRun() override = default;
 
   /// Takes up the training state of a file whose network is loaded, and model_best.h5. Throws bsq::Error.
@@ -40,11 +41,18 @@ class TrainingRun : public TrainerObserver {
   bool train();
   /// Whether the last save went well.
   bool is_saved() const { return is_saved_; }
-  /// Whether what belongs beside the checkpoint is written too: log.txt, adjustments.csv, event files.
+  /// Whether what belongs beside the checkpoint is written too: log.txt, adjustments.csv, summary.json, event
+  /// files.
   bool is_complete() const;
   /// After train(): the final adjustment and evaluation; writes checkpoint.h5 with the final network and,
   /// beside it, the state before. Gives the final evaluation.
   Evaluation finish();
+  /// A file that was written after finish() is the model to use.
+  void keep(const std::string& file, const Checkpoint& model, const Evaluation& evaluation) {
+    summary_.keep(file, model, evaluation);
+  }
+  /// Last of all: the summary of a run that is done.
+  void conclude() { write_summary(RunStatus::kDone); }
 
   /// Loads model_best.h5 into the network, where this run or the one it resumed wrote one.
   void load_best();
@@ -70,6 +78,7 @@ class TrainingRun : public TrainerObserver {
   void restore_folder();
   void write_pending();
   void write_resumable(double top1);
+  void write_summary(RunStatus status);
   void save(double top1);
   Resumable last_good(const std::string& why) const;
   void roll_back(const std::string& why);
@@ -80,6 +89,7 @@ class TrainingRun : public TrainerObserver {
   RunFolder& folder_;
   TrainerOptions options_;
   TrainingFlags flags_;
+  SummaryWriter& summary_;
   Progress progress_;
   Trainer trainer_;
   bool wants_events_;
@@ -90,6 +100,7 @@ class TrainingRun : public TrainerObserver {
   bool best_is_pending_ = false;
   bool log_is_pending_ = false;
   bool adjustments_are_pending_ = false;
+  bool summary_is_pending_ = false;
   bool is_saved_ = false;
   Position saved_position_ = {-1, -1};
 };

@@ -57,6 +57,7 @@ int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const S
   std::cout << "final: " << text_of(evaluation) << "\n";
   check_record();
   steps.conclude(run, model, data, folder);
+  run.conclude();
   return run.is_complete() ? 0 : 1;
 }
 
@@ -66,6 +67,8 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   watch_signals();
   const auto device = set_up_runtime(flags.runtime, flags.data.seed);
   const auto& training = flags.training;
+  auto at_start = summary_at_start(steps.program, steps.method->name(), flags.model.model, flags.runtime);
+  at_start.epochs = training.epochs;
   // A folder that is resumed is locked before it is read, a new one once all input is found good.
   std::optional<RunFolder> folder;
   if (training.resume) {
@@ -93,10 +96,15 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   if (!folder) {
     folder.emplace(flags.output);
     make_way(flags);
-    print_start(model, data);
   }
-  TrainingRun run(model, *steps.method, data, *folder, steps.trainer, training);
+  SummaryWriter summary(*folder, std::move(at_start), steps.method->keeps_best());
+  summary.set_validation_split(flags.data.validation > 0 ? "validation" : "test");
+  if (!found) {
+    summary.take_start(print_start(model, data));
+  }
+  TrainingRun run(model, *steps.method, data, *folder, steps.trainer, training, summary);
   if (found) {
+    summary.take_up();
     run.resume(*found);
   }
   stop_by_request();

@@ -9,6 +9,7 @@ namespace bsq::cli {
 
 /// What bsq_train and finetune do differently.
 struct SessionSteps {
+  std::string program;  ///< for the summary
   TrainerOptions trainer;
   Method* method;
   /// Brings a loaded network, not a resumed one, into the method's form.

@@ -4,12 +4,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 
 #include "bsq/base/error.h"
-#include "tools/sweep/settings.h"
+#include "tools/cli/ini.h"
+#include "tools/cli/run_reader.h"
+#include "tools/cli/shell_text.h"
 
 namespace bsq::cli {
 namespace fs = std::filesystem;
@@ -17,63 +19,64 @@ namespace {
 
 using nlohmann::json;
 
-std::string name_of(const std::string& folder) {
-  auto path = fs::path(folder).lexically_normal();
-  path = path.filename().empty() ? path.parent_path() : path;
-  return path.filename().string();
+// The last name of a path, also of one that ends with a slash.
+fs::path plain(const std::string& folder) {
+  const auto path = fs::path(folder).lexically_normal();
+  return path.filename().empty() ? path.parent_path() : path;
 }
 
-// The width that every tensor of a fixed-bit model has at most, or 0 for a mixed one.
-int64_t fixed_width(const RunRecord& run) {
-  int64_t most = 0, weights = 0, at_most = 0;
+std::string name_of(const std::string& folder) { return plain(folder).filename().string(); }
+
+// The bit width that nine of ten weights have, or 0 where there is none.
+int64_t uniform_bits(const RunSummary& run) {
+  std::map<int64_t, int64_t> weights;
+  int64_t all = 0;
   for (const auto& tensor : run.tensors) {
-    most = std::max(most, tensor.bits);
+    weights[tensor.bits] += tensor.weights;
+    all += tensor.weights;
   }
-  for (const auto& tensor : run.tensors) {
-    weights += tensor.weights;
-    at_most += tensor.bits == most ? tensor.weights : 0;
+  for (const auto& [bits, count] : weights) {
+    if (count * 10 > all * 9) {
+      return bits;
+    }
   }
-  return at_most * 10 > weights * 9 ? most : 0;
+  return 0;
+}
+
+// What a point is called on plots where no flag of a sweep tells it from others.
+std::string label_of(const ReportPoint& point) {
+  if (point.model() == nullptr) {
+    return point.name;
+  }
+  const auto& run = point.model()->summary;
+  const auto bits = uniform_bits(run);
+  return run.tensors.empty() ? run.method : bits > 0 ? std::to_string(bits) + " bit" : point.name;
 }
 
 // A folder beside the run's, which stays as it is.
 std::string folder_again(const std::string& folder) {
-  auto path = fs::path(folder).lexically_normal();
-  path = path.filename().empty() ? path.parent_path() : path;
+  const auto path = plain(folder);
   const bool is_named = path != "." && path.filename() != "..";
   return (is_named ? path : fs::canonical(path)).string() + "-again";
 }
 
 std::string rerun(const RunRecord& run) {
-  const char* program = run.flag("epochs").empty()       ? "convert"
-                        : run.kind == RunKind::kFinetune ? "finetune"
-                                                         : "bsq_train";
+  const auto configuration = run.folder + "/config.cfg";
   const auto again = folder_again(run.folder);
-  std::vector<std::string> words = {program, "--config", run.folder + "/config.cfg", "--checkpoint", again};
-  if (const auto exported = run.flag("export-pth"); !exported.empty()) {
-    words.insert(words.end(), {"--export-pth", again + fs::path(exported).extension().string()});
+  std::vector<std::string> words = {run.summary.program, "--config", configuration, "--checkpoint", again};
+  if (fs::exists(configuration)) {
+    const auto text = read_ini_file(configuration, "a run's configuration");
+    for (const auto& [name, value] : parse_ini(text, configuration)) {
+      if (name == "export-pth" && !value.empty()) {
+        words.insert(words.end(), {"--export-pth", again + fs::path(value).extension().string()});
+      }
+    }
   }
   return shell_text(words);
 }
 
-ReportPoint point_of(RunRecord run) {
-  ReportPoint point;
-  point.name = name_of(run.folder);
-  point.label = point.name;
-  point.status = run.is_over ? "done" : "running";
-  point.commands = {rerun(run)};
-  if (run.kind == RunKind::kFloat) {
-    point.kind = PointKind::kFloat;
-    point.label = "float";
-  } else if (run.kind == RunKind::kBits) {
-    point.alpha = run.flag("L1") == "true" ? run.flag("decay") : "";
-    point.label = point.alpha.empty() ? point.name : point.alpha;
-  } else if (const auto bits = fixed_width(run); bits > 0) {
-    point.kind = PointKind::kFixed;
-    point.label = std::to_string(bits) + " bit";
-  }
-  (run.kind == RunKind::kFinetune ? point.finetuned : point.trained) = std::move(run);
-  return point;
+const char* text_of(RunStatus status) {
+  return status == RunStatus::kDone ? "done" : status == RunStatus::kRunning ? "running" : "stopped";
 }
 
 std::string not_results(const std::string& path) {
@@ -96,34 +99,28 @@ void take_damage(Collection& all, ReportPoint& point, const std::string& what) {
 }
 
 // Whatever a file's content leads to must not keep the others off the page.
-std::optional<RunRecord> try_read(Collection& all, ReportPoint& point, const std::string& folder) {
+void try_add_run(Collection& all, ReportPoint& point, const std::string& folder) {
   try {
     auto run = read_run(folder);
     if (!run.note.empty()) {
       all.fallbacks.push_back(run.note);
     }
-    return run;
+    if (point.commands.empty()) {
+      point.commands = {rerun(run)};
+    }
+    point.runs.push_back(std::move(run));
   } catch (const std::exception& error) {
     take_damage(all, point, error.what());
-    return std::nullopt;
   }
 }
 
-std::optional<RunRecord> read_if_there(Collection& all, ReportPoint& point, const std::string& folder) {
-  return is_run_folder(folder) ? try_read(all, point, folder) : std::nullopt;
-}
-
-ReportPoint unknown_point(const std::string& folder) {
+ReportPoint run_point(Collection& all, const std::string& folder) {
   ReportPoint point;
   point.name = point.label = name_of(folder);
-  point.kind = PointKind::kUnknown;
-  return point;
-}
-
-ReportPoint run_point(Collection& all, const std::string& folder) {
-  auto point = unknown_point(folder);
-  if (auto run = try_read(all, point, folder)) {
-    point = point_of(std::move(*run));
+  try_add_run(all, point, folder);
+  if (point.model() != nullptr) {
+    point.status = text_of(point.model()->summary.status);
+    point.label = label_of(point);
   }
   return point;
 }
@@ -134,34 +131,34 @@ void collect_run(Collection& all, const std::string& folder) {
   all.points.push_back(std::move(point));
 }
 
+// The runs of a point in their order; sweeps of older versions do not name them.
+std::vector<std::string> runs_of(const json& found) {
+  const auto below = found.value("folder", "");
+  return found.value("runs", std::vector<std::string>{below + "/bsq", below + "/fixed", below + "/finetune"});
+}
+
 ReportPoint sweep_point(Collection& all, const std::string& folder, const json& found) {
   ReportPoint point;
   point.name = found.value("name", "");
   point.status = found.value("status", "");
   point.error = found.value("error", "");
   point.commands = found.value("commands", std::vector<std::string>());
-  const auto flags = found.value("flags", std::map<std::string, std::string>());
-  point.alpha = flags.count("alpha") != 0 ? flags.at("alpha") : "";
-  point.label = point.alpha.empty() ? point.name : point.alpha;
-  const auto below = folder + "/" + found.value("folder", "");
-  point.trained = read_if_there(all, point, below + "/bsq");
-  point.finetuned = read_if_there(all, point, below + "/finetune");
-  if (point.alpha.empty()) {
-    point.kind = PointKind::kFixed;
-    point.trained = read_if_there(all, point, below + "/fixed");
-    const auto* run = point.model();
-    point.label = run == nullptr ? point.name : std::to_string(fixed_width(*run)) + " bit";
+  point.flags = found.value("flags", std::map<std::string, std::string>());
+  for (const auto& run : runs_of(found)) {
+    if (is_run_folder(folder + "/" + run)) {
+      try_add_run(all, point, folder + "/" + run);
+    }
   }
   return point;
 }
 
 // The sweep knows how far it is, also before there is a file.
 ReportPoint float_point(Collection& all, const std::string& folder, const json& found) {
-  auto point = unknown_point(folder);
+  ReportPoint point;
+  point.name = "float";
   if (is_run_folder(folder)) {
     point = run_point(all, folder);
   }
-  point.kind = PointKind::kFloat;
   point.label = "float";
   if (point.error.empty()) {
     point.status = found.value("status", point.status);
@@ -177,12 +174,38 @@ bool is_sweep_running(const json& results, const std::vector<ReportPoint>& point
                         : status == "running";
 }
 
+// Whether points differ in a flag.
+bool varies(const std::vector<ReportPoint>& points, const std::string& flag) {
+  std::optional<std::string> seen;
+  for (const auto& point : points) {
+    const auto at = point.flags.find(flag);
+    if (at != point.flags.end() && seen.value_or(at->second) != at->second) {
+      return true;
+    }
+    seen = at == point.flags.end() ? seen : at->second;
+  }
+  return false;
+}
+
+void label_points(std::vector<ReportPoint>& points) {
+  for (auto& point : points) {
+    std::string label;
+    for (const auto& [flag, value] : point.flags) {
+      if (varies(points, flag) && !value.empty()) {
+        label += (label.empty() ? "" : " ") + value;
+      }
+    }
+    point.label = label.empty() ? label_of(point) : label;
+  }
+}
+
 void collect_sweep(Collection& all, const std::string& folder) {
   const auto results = read_results(folder + "/results.json");
   std::vector<ReportPoint> points;
   for (const auto& found : results["points"]) {
     points.push_back(sweep_point(all, folder, found));
   }
+  label_points(points);
   if (results.contains("float")) {
     points.push_back(float_point(all, folder + "/float", results["float"]));
   }
@@ -191,14 +214,17 @@ void collect_sweep(Collection& all, const std::string& folder) {
 }
 
 void try_collect_sweep(Collection& all, const std::string& folder) {
+  const auto fail = [&](const std::string& what) {
+    all.points.emplace_back();
+    all.points.back().name = all.points.back().label = name_of(folder);
+    take_damage(all, all.points.back(), what);
+  };
   try {
     collect_sweep(all, folder);
   } catch (const json::exception&) {
-    all.points.push_back(unknown_point(folder));
-    take_damage(all, all.points.back(), not_results(folder + "/results.json"));
+    fail(not_results(folder + "/results.json"));
   } catch (const Error& error) {
-    all.points.push_back(unknown_point(folder));
-    take_damage(all, all.points.back(), error.what());
+    fail(error.what());
   }
 }
 
@@ -219,33 +245,42 @@ void collect_runs_below(Collection& all, const std::string& folder) {
   }
 }
 
-// Where a finetuning's model lies in another point's folder, the two are one point.
-void join_finetunings(std::vector<ReportPoint>& points) {
+// Tensors may have lost their last bits since.
+bool keeps_bits(const RunSummary& later, const RunSummary& earlier) {
+  return !earlier.tensors.empty() &&
+         std::equal(later.tensors.begin(), later.tensors.end(), earlier.tensors.begin(),
+                    earlier.tensors.end(), [](const TensorBits& a, const TensorBits& b) {
+                      return a.name == b.name && (a.bits == b.bits || a.bits == 0);
+                    });
+}
+
+bool follows(const RunRecord& later, const RunRecord& earlier) {
   std::error_code error;
-  const auto origin = [&](const RunRecord& run) {
-    return fs::weakly_canonical(fs::path(run.flag("model")).parent_path(), error);
-  };
-  for (auto& point : points) {
-    if (!point.trained || point.finetuned || point.kind != PointKind::kBsq) {
-      continue;
-    }
-    for (auto& other : points) {
-      if (other.finetuned && !other.trained &&
-          origin(*other.finetuned) == fs::weakly_canonical(point.trained->folder, error)) {
-        point.finetuned = std::move(other.finetuned);
-        other.finetuned.reset();
-        point.status = point.status == "done" ? other.status : point.status;
-        other.status = "done";
-        point.commands.push_back(other.commands.front());
-        break;
-      }
+  const auto origin = fs::path(later.summary.started_from).parent_path();
+  return !origin.empty() && earlier.summary.epochs > 0 &&
+         fs::weakly_canonical(origin, error) == fs::weakly_canonical(earlier.folder, error) &&
+         keeps_bits(later.summary, earlier.summary);
+}
+
+void join(ReportPoint& point, ReportPoint& next) {
+  point.runs.push_back(std::move(next.runs.front()));
+  point.status = point.status == "done" ? next.status : point.status;
+  point.commands.insert(point.commands.end(), next.commands.begin(), next.commands.end());
+}
+
+// A run that goes on from another point's model is one point with it.
+void join_followers(std::vector<ReportPoint>& points) {
+  for (size_t i = 0; i < points.size(); ++i) {
+    const auto next = std::find_if(points.begin(), points.end(), [&](const ReportPoint& other) {
+      return points[i].runs.size() == 1 && other.runs.size() == 1 && other.name != points[i].name &&
+             follows(other.runs.front(), points[i].runs.front());
+    });
+    if (next != points.end()) {
+      join(points[i], *next);
+      i -= next - points.begin() < static_cast<std::ptrdiff_t>(i) ? 1 : 0;
+      points.erase(next);
     }
   }
-  points.erase(std::remove_if(points.begin(), points.end(),
-                              [](const ReportPoint& point) {
-                                return point.status == "done" && point.model() == nullptr;
-                              }),
-               points.end());
 }
 
 void make_names_unique(std::vector<ReportPoint>& points) {
@@ -261,16 +296,44 @@ void make_names_unique(std::vector<ReportPoint>& points) {
 
 }  // namespace
 
-const RunRecord* ReportPoint::model() const {
-  return finetuned ? &*finetuned : trained ? &*trained : nullptr;
+double ReportPoint::comp() const {
+  return model() == nullptr ? std::nan("") : model()->summary.sizes().comp();
 }
 
-double ReportPoint::comp() const { return model() == nullptr ? std::nan("") : model()->comp; }
-double ReportPoint::comp_stored() const { return model() == nullptr ? std::nan("") : model()->comp_stored; }
-double ReportPoint::top1() const { return model() == nullptr ? std::nan("") : model()->top1; }
+double ReportPoint::comp_stored() const {
+  return model() == nullptr ? std::nan("") : model()->summary.sizes().comp_stored();
+}
+
+double ReportPoint::top1() const { return model() == nullptr ? std::nan("") : model()->summary.kept.top1; }
+
+double ReportPoint::top1_before() const {
+  if (runs.size() < 2) {
+    return std::nan("");
+  }
+  const auto& before = runs[runs.size() - 2].summary;
+  const auto file = fs::path(runs.back().summary.started_from).filename().string();
+  return file == before.kept.file ? before.kept.top1 : before.final.top1;
+}
+
+double ReportPoint::seconds() const {
+  return std::accumulate(runs.begin(), runs.end(), 0.0, [](double sum, const RunRecord& run) {
+    return sum + (std::isfinite(run.summary.seconds) ? run.summary.seconds : 0);
+  });
+}
+
+std::string ReportPoint::method() const {
+  std::string text, last;
+  for (const auto& run : runs) {
+    const auto& method = run.summary.method;
+    text += method == last ? "" : (text.empty() ? "" : " → ") + method;
+    last = method;
+  }
+  return text.empty() ? "–" : text;
+}
 
 bool is_settled(const ReportPoint& point) {
-  return point.status == "done" || point.status == "failed" || point.status == "trained";
+  static const std::vector<std::string> ends = {"done", "failed", "trained", "stopped"};
+  return std::find(ends.begin(), ends.end(), point.status) != ends.end();
 }
 
 Collection collect(const std::vector<std::string>& folders) {
@@ -284,7 +347,7 @@ Collection collect(const std::vector<std::string>& folders) {
       collect_runs_below(all, folder);
     }
   }
-  join_finetunings(all.points);
+  join_followers(all.points);
   make_names_unique(all.points);
   return all;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -8,25 +8,28 @@
 
 namespace bsq::cli {
 
-enum class PointKind { kBsq, kFixed, kFloat, kUnknown };
-
-/// One model of a report: a training run and the finetuning that followed it, either of which may be missing.
+/// One model of a report: runs that follow each other. None: nothing of it can be read yet.
 struct ReportPoint {
-  std::string name;   ///< unique
-  std::string label;  ///< short, for plots: "0.05" for alpha, "4 bit", "float"
-  PointKind kind = PointKind::kBsq;
-  std::string alpha;   ///< "" where there is none
-  std::string status;  ///< done, failed, running, waiting, ...
+  std::string name;                          ///< unique
+  std::string label;                         ///< short, for plots: "0.05" for alpha, "4 bit", "float"
+  std::map<std::string, std::string> flags;  ///< the values that a sweep gave it
+  std::string status;                        ///< done, failed, stopped, running, waiting, ...
   std::string error;
-  std::optional<RunRecord> trained, finetuned;
+  std::vector<RunRecord> runs;
   std::vector<std::string> commands;  ///< that make it again
 
-  /// The run whose model the point stands for: the finetuned one where it is there; nullptr: none yet.
-  const RunRecord* model() const;
+  /// The run whose model the point stands for, the last one; nullptr: none yet.
+  const RunRecord* model() const { return runs.empty() ? nullptr : &runs.back(); }
   double comp() const;
   double comp_stored() const;
   /// Accuracy, percent, of that model.
   double top1() const;
+  /// Accuracy of the model that the last run started from; NaN where there is one run only.
+  double top1_before() const;
+  /// Of training, all runs.
+  double seconds() const;
+  /// The methods of its runs: "bsq → frozen"; "–" where there is no run.
+  std::string method() const;
 };
 
 /// What some folders hold.
@@ -34,12 +37,13 @@ struct Collection {
   std::vector<ReportPoint> points;
   bool is_running = false;             ///< one of the runs or sweeps has not come to its end
   std::vector<std::string> damage;     ///< a line for every run or sweep that cannot be read
-  std::vector<std::string> fallbacks;  ///< a line for every run read from checkpoint.prev.h5
+  std::vector<std::string> fallbacks;  ///< a line for every run of which something stands for something else
 };
 
-/// Reads run folders, sweeps' folders, and folders of runs, as far as they are. A finetuning whose model came
-/// from another run among them makes one point with it. A run or sweep that cannot be read is a failed point.
-/// Throws bsq::Error for a folder without runs.
+/// Reads run folders, sweeps' folders, and folders of runs, as far as they are. A run that keeps the bit
+/// widths of the model that it started from makes one point with the run which made that model, where that is
+/// among them. A run or sweep that cannot be read is a failed point. Throws bsq::Error for a folder without
+/// runs.
 Collection collect(const std::vector<std::string>& folders);
 
 /// Whether nothing more is to come of a point.

@@ -1,19 +1,24 @@
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
 #include "tools/report/collection.h"
-#include "tools/report/plot_set.h"
 
 namespace bsq::cli {
 
-/// The page: one HTML text that needs nothing else. `plots` are rendered. With `refresh_seconds` above 0 a
-/// browser reads it again and again.
-std::string page_of(const Collection& all, const PlotSet& plots, int refresh_seconds);
+/// All that the page shows, for its script (page/page.js): numbers in six digits, null where there is none.
+nlohmann::ordered_json page_data(const Collection& all);
 
-/// The page's own style and script.
+/// The page: one HTML text that needs nothing else. What runs say of themselves stands in it as JSON alone,
+/// in which no character means anything to HTML. With `refresh_seconds` above 0 a browser reads it again and
+/// again.
+std::string page_of(const Collection& all, int refresh_seconds);
+
+/// The files in page/, which the build puts into the program.
+extern const char* const kPageTemplate;
 extern const char* const kPageStyle;
+extern const char* const kPagePlots;
 extern const char* const kPageScript;
 
 }  // namespace bsq::cli

@@ -8,21 +8,15 @@
 #include "tools/cli/main_guard.h"
 #include "tools/cli/signals.h"
 #include "tools/report/page.h"
-#include "tools/report/plots.h"
 #include "tools/report/report_options.h"
 
 namespace bsq::cli {
 namespace {
 
 void write_page(const ReportOptions& options, const Collection& all) {
-  PlotSet plots;
-  add_overview_plots(plots, all.points);
-  for (size_t i = 0; i < all.points.size(); ++i) {
-    add_point_plots(plots, all.points[i], i);
-  }
-  plots.render(options.output + "/plots");
-  const auto page = page_of(all, plots, all.is_running ? options.watch_seconds : 0);
-  write_bytes_atomically(options.output + "/index.html", {page});
+  make_folders(options.output);
+  write_bytes_atomically(options.output + "/index.html",
+                         {page_of(all, all.is_running ? options.watch_seconds : 0)});
 }
 
 // Each line once, however often the page is written.

@@ -4,7 +4,7 @@ namespace bsq::cli {
 namespace {
 
 constexpr const char* kReportUsage =
-    "report: one HTML page, and plots as SVG and PNG, of runs: sweeps' folders, run folders, folders of "
+    "report: one HTML page of runs, which needs nothing else: sweeps' folders, run folders, folders of "
     "runs.\n"
     "usage: report [--out FOLDER] [--watch SECONDS] RUN...\n";
 constexpr int kLongestWatch = 86400;
@@ -17,7 +17,7 @@ void add_options(CommandLine& line, ReportOptions& options) {
   auto& table = line.table();
   line.add_operands("FOLDER", &options.folders);
   table.section("Report");
-  table.add("out", &options.output, "folder for index.html and plots")
+  table.add("out", &options.output, "folder for index.html")
       .letter('o')
       .value_name("FOLDER")
       .resume(ResumeRule::kCall);

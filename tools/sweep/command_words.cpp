@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "tools/sweep/settings.h"
+#include "tools/cli/shell_text.h"
 
 namespace bsq::cli {
 namespace {

@@ -1,14 +1,13 @@
 #include "tools/sweep/job.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "bsq/base/error.h"
 #include "bsq/io/atomic_file.h"
+#include "bsq/io/run_summary.h"
 #include "tools/sweep/command_words.h"
 
 namespace bsq::cli {
@@ -85,14 +84,12 @@ EpochCount epochs_of(const Job& job) {
   if (job.is_done()) {
     return count;
   }
-  const auto& stage = job.stages[job.finished];
-  std::ifstream in(stage.folder + "/log.txt");
-  for (std::string line; std::getline(in, line);) {
-    ++count.done;
+  try {
+    const auto summary = read_summary(job.stages[job.finished].folder);
+    return {summary.epochs_done, summary.epochs};
+  } catch (const Error&) {
+    return count;  // it has only just begun
   }
-  count.done = std::max<int64_t>(0, count.done - 1);
-  count.all = std::atoll(stage.settings.value("epochs").value_or("0").c_str());
-  return count;
 }
 
 }  // namespace bsq::cli

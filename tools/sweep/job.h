@@ -40,7 +40,8 @@ void load_progress(Job& job);
 /// Writes point.json, and makes the folder.
 void save_progress(const Job& job);
 
-/// Epochs that the running stage has finished, from its log.txt, and those that it is to have.
+/// Epochs that the running stage has finished and those that it is to have, from its summary; 0 of 0 before
+/// there is one.
 struct EpochCount {
   int64_t done = 0, all = 0;
 };

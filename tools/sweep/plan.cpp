@@ -20,7 +20,7 @@ std::string flag_of(const std::string& axis) {
 }
 
 void check_is_float(const std::string& model) {
-  if (!model.empty() && read_model(model).checkpoint.kind != CheckpointKind::kFloat) {
+  if (!model.empty() && read_model(model).checkpoint.method != "float") {
     throw Error(model + ": holds bits; expected a float network for --fixed-bits");
   }
 }

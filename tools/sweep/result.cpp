@@ -1,9 +1,11 @@
 #include "tools/sweep/result.h"
 
 #include <algorithm>
-#include <tuple>
+#include <filesystem>
 
-#include "bsq/quant/accounting.h"
+#include "bsq/io/seal.h"
+#include "tools/cli/run_reader.h"
+#include "tools/cli/shell_text.h"
 #include "tools/sweep/grid.h"
 
 namespace bsq::cli {
@@ -11,51 +13,35 @@ namespace {
 
 constexpr int kDigits = 7;
 
-double column(const TrainingState& state, const std::string& name, size_t row) {
-  const auto at = std::find(state.columns.begin(), state.columns.end(), name);
-  return at == state.columns.end() || row >= state.history.size()
-             ? std::nan("")
-             : state.history[row][static_cast<size_t>(at - state.columns.begin())];
-}
-
-double training_seconds(const TrainingState& state) {
-  double sum = 0;
-  for (size_t row = 0; row < state.history.size(); ++row) {
-    sum += column(state, "Seconds", row);
+// A damaged checkpoint is as good as none, whatever the summary says.
+void check_files(const std::string& folder, const RunSummary& run) {
+  for (const auto& file : {std::string("checkpoint.h5"), run.kept.file}) {
+    check_seal(folder + "/" + file);
   }
-  return sum;
 }
 
-double kept_loss(const TrainingState& state, bool is_best) {
-  const auto rows = static_cast<int64_t>(state.history.size());
-  const auto row = is_best ? rows - state.next_epoch + state.best_epoch : rows - 1;
-  return row < 0 ? std::nan("") : column(state, "Valid Loss", static_cast<size_t>(row));
+// Accuracy of the model that the next stage starts from, or of the one to use.
+double top1_of(const RunSummary& run, const Stage* next) {
+  const auto model = next == nullptr ? "" : next->settings.value("model").value_or("");
+  const auto file = std::filesystem::path(model).filename().string();
+  return file.empty() || file == run.kept.file ? run.kept.top1 : run.final.top1;
 }
 
-void take_sizes(PointResult& result, const Checkpoint& file) {
-  result.bits = frozen_bits(file);
-  std::tie(result.comp, result.comp_stored) = frozen_sizes(file);
-}
-
-// The model that the sweep goes on with: the last one of bit planes, otherwise the best epoch's.
-std::string kept_file(const Stage& stage, bool is_finetuned) {
-  if (is_finetuned) {
-    return "/best_bin.h5";
+void take_stage(PointResult& result, const Job& job, size_t index) {
+  const auto& stage = job.stages[index];
+  const auto run = summary_of_run(stage.folder);
+  check_files(stage.folder, run);
+  const auto* next = index + 1 < job.stages.size() ? &job.stages[index + 1] : nullptr;
+  (index > 0 ? result.top1 : result.trained_top1) = top1_of(run, next);
+  result.loss = run.kept.loss;
+  result.seconds += run.seconds;
+  const auto sizes = run.sizes();
+  result.comp = sizes.comp();
+  result.comp_stored = sizes.comp_stored();
+  result.bits.clear();
+  for (const auto& tensor : run.tensors) {
+    result.bits.emplace_back(tensor.name, tensor.bits);
   }
-  return stage.settings.value("float") == "true" ? "/model_best.h5" : "/checkpoint.h5";
-}
-
-void take_stage(PointResult& result, const Stage& stage, bool is_finetuned) {
-  const auto last = read_checkpoint(stage.folder + "/checkpoint.h5");
-  const auto file = kept_file(stage, is_finetuned);
-  const bool is_best = file != "/checkpoint.h5";
-  if (last.training) {
-    result.seconds += training_seconds(*last.training);
-    result.loss = kept_loss(*last.training, is_best);
-  }
-  const auto kept = is_best ? read_checkpoint(stage.folder + file) : last;
-  (is_finetuned ? result.top1 : result.trained_top1) = kept.top1;
-  take_sizes(result, kept);
 }
 
 std::string cell(double value) { return std::isfinite(value) ? number_text(value, kDigits) : ""; }
@@ -108,38 +94,10 @@ std::string csv_line(const Entry& entry, const Names& flags, const Names& tensor
 
 }  // namespace
 
-std::vector<std::pair<std::string, int64_t>> frozen_bits(const Checkpoint& file) {
-  std::vector<std::pair<std::string, int64_t>> bits;
-  for (const auto& [name, stored] : file.network) {
-    if (stored.encoding != Encoding::kFloat) {
-      const bool is_zero = stored.encoding == Encoding::kBinary && stored.value.eq(0).all().item<bool>();
-      bits.emplace_back(name, is_zero ? 0 : stored.bits);
-    }
-  }
-  return bits;
-}
-
-std::pair<double, double> frozen_sizes(const Checkpoint& file) {
-  const auto bits = frozen_bits(file);
-  std::vector<BitCount> counts;
-  int64_t float_elements = 0;
-  for (const auto& [name, stored] : file.network) {
-    if (stored.encoding == Encoding::kFloat) {
-      float_elements += stored.value.is_floating_point() ? stored.value.numel() : 0;
-      continue;
-    }
-    const auto elements =
-        stored.encoding == Encoding::kPlanes ? stored.positive[0].numel() : stored.value.numel();
-    counts.push_back({elements, bits[counts.size()].second});
-  }
-  const auto sizes = count_sizes(counts, float_elements);
-  return counts.empty() ? std::pair(1.0, 1.0) : std::pair(sizes.comp(), sizes.comp_stored());
-}
-
 PointResult read_result(const Job& job) {
   PointResult result;
   for (size_t i = 0; i < job.finished; ++i) {
-    take_stage(result, job.stages[i], /*is_finetuned=*/i > 0);
+    take_stage(result, job, i);
   }
   return result;
 }
@@ -189,6 +147,7 @@ nlohmann::json json_of(const std::vector<Entry>& entries) {
       point["bits"][name] = bits;
     }
     for (const auto& stage : job.stages) {
+      point["runs"].push_back(job.name + "/" + std::filesystem::path(stage.folder).filename().string());
       point["commands"].push_back(shell_text(stage.command()));
     }
     points.push_back(point);

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "bsq/io/checkpoint/checkpoint.h"
 #include "tools/sweep/job.h"
 
 namespace bsq::cli {
@@ -16,22 +15,16 @@ namespace bsq::cli {
 struct PointResult {
   double comp = std::nan("");
   double comp_stored = std::nan("");
-  double trained_top1 = std::nan("");  ///< after bsq_train, percent; of float training the best epoch's
-  double top1 = std::nan("");          ///< after finetuning, percent
-  double loss = std::nan("");          ///< cross entropy on the evaluation split of the epoch that is kept
-  double seconds = 0;                  ///< of training, all stages
-  std::vector<std::pair<std::string, int64_t>> bits;  ///< tensor to width; 0: all its weights are 0
+  double trained_top1 = std::nan("");                 ///< percent, of the model that the first stage hands on
+  double top1 = std::nan("");                         ///< percent, after the second stage
+  double loss = std::nan("");                         ///< cross entropy of the model to use
+  double seconds = 0;                                 ///< of training, all stages
+  std::vector<std::pair<std::string, int64_t>> bits;  ///< tensor to bit width; 0: all its weights are 0
 };
 
-/// Reads the stages that are finished. comp, comp_stored and bits are those of the frozen scheme, in which
-/// layers without a digit have 0 bits. Throws bsq::Error for broken files.
+/// Reads the summaries of the stages that are finished. Throws bsq::Error for one that is broken, and for a
+/// model file that is damaged.
 PointResult read_result(const Job& job);
-
-/// Widths that a model in bits has once its scheme is frozen, in the network's order.
-std::vector<std::pair<std::string, int64_t>> frozen_bits(const Checkpoint& file);
-
-/// comp and comp_stored of a model once its scheme is frozen; 1 for a float one.
-std::pair<double, double> frozen_sizes(const Checkpoint& file);
 
 /// A point with its result.
 struct Entry {

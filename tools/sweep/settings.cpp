@@ -1,35 +1,26 @@
 #include "tools/sweep/settings.h"
 
 #include <algorithm>
-#include <boost/program_options.hpp>
-#include <filesystem>
-#include <fstream>
 
-#include "bsq/base/error.h"
-#include "tools/cli/option_error.h"
+#include "tools/cli/ini.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
-namespace po = boost::program_options;
+
+// A name that comes again makes a list.
+void Settings::append(const std::string& name, const std::string& value) {
+  std::vector<std::string> values;
+  if (const auto at = find(name); at != entries_.end()) {
+    values = at->second;
+  }
+  values.push_back(value);
+  set(name, values);
+}
 
 Settings Settings::read(const std::string& path) {
-  std::ifstream in(path);
-  if (!in || std::filesystem::is_directory(path)) {
-    throw Error(path + ": cannot be read; expected a preset in INI form");
-  }
   Settings settings;
-  try {
-    const auto parsed = po::parse_config_file(in, po::options_description(), /*allow_unregistered=*/true);
-    for (const auto& option : parsed.options) {
-      std::vector<std::string> values;
-      if (const auto at = settings.find(option.string_key); at != settings.entries_.end()) {
-        values = at->second;
-      }
-      values.insert(values.end(), option.value.begin(), option.value.end());
-      settings.set(option.string_key, values);
-    }
-  } catch (po::error& error) {
-    throw UsageError(path + ": " + message_of(error));
+  for (const auto& [name, value] : parse_ini(read_ini_file(path, "a preset in INI form"), path)) {
+    settings.append(name, value);
   }
   return settings;
 }
@@ -42,12 +33,7 @@ Settings Settings::of_words(const std::string& flag, const std::vector<std::stri
     if (equals == std::string::npos || name.empty() || name[0] == '-') {
       throw UsageError(flag + " " + word + ": expected NAME=VALUE, the name without dashes");
     }
-    std::vector<std::string> values;
-    if (const auto at = settings.find(name); at != settings.entries_.end()) {
-      values = at->second;
-    }
-    values.push_back(word.substr(equals + 1));
-    settings.set(name, values);
+    settings.append(name, word.substr(equals + 1));
   }
   return settings;
 }
@@ -97,24 +83,6 @@ std::vector<std::string> Settings::arguments() const {
     }
   }
   return words;
-}
-
-std::string shell_text(const std::vector<std::string>& words) {
-  static const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./:,@%";
-  std::string text;
-  for (const auto& word : words) {
-    text += text.empty() ? "" : " ";
-    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) {
-      text += word;
-      continue;
-    }
-    text += '\'';
-    for (const char c : word) {
-      text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    text += '\'';
-  }
-  return text;
 }
 
 }  // namespace bsq::cli

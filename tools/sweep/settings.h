@@ -30,12 +30,10 @@ class Settings {
 
  private:
   using Entry = std::pair<std::string, std::vector<std::string>>;
+  void append(const std::string& name, const std::string& value);
   std::vector<Entry>::const_iterator find(const std::string& name) const;
 
   std::vector<Entry> entries_;
 };
-
-/// Words as a shell reads them back.
-std::string shell_text(const std::vector<std::string>& words);
 
 }  // namespace bsq::cli

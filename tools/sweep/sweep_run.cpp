@@ -9,6 +9,7 @@
 
 #include "bsq/base/error.h"
 #include "bsq/io/atomic_file.h"
+#include "tools/cli/shell_text.h"
 #include "tools/cli/signals.h"
 #include "tools/sweep/compression_search.h"
 #include "tools/sweep/sweep_lock.h"

@@ -38,6 +38,7 @@ class BsqMethod : public Method {
   std::vector<std::string> metric_names() const override { return {"Reg Loss", "Comp"}; }
   std::vector<double> measure(Network& network, const StepSums& sums, double steps,
                               const Sizes& sizes) const override;
+  bool keeps_best() const override { return false; }
   bool end(Network& network) override;
 
   const BsqOptions& options() const { return options_; }

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <numeric>
 
 #include "bsq/base/error.h"
 #include "tests/tools/tool_runs.h"
+#include "tools/cli/folder_lock.h"
 
 namespace bsq::cli {
 namespace {
@@ -15,72 +17,86 @@ using test::tiny_runs;
 
 TEST(RunRecord, HoldsTheHistoryTheAdjustmentsAndTheModel) {
   const auto run = read_run(tiny_runs().bsq.folder);
-  EXPECT_EQ(run.kind, RunKind::kBits);
-  EXPECT_EQ(run.history.size(), 3U);
-  EXPECT_EQ(run.column("Comp").size(), 3U);
-  EXPECT_EQ(run.flag("decay"), "4");
-  EXPECT_EQ(run.flag("no-such-flag"), "");
+  EXPECT_EQ(run.summary.method, "bsq");
+  EXPECT_EQ(run.log.history.size(), 3U);
+  EXPECT_EQ(run.log.columns, read_checkpoint(tiny_runs().bsq.file("checkpoint.h5")).training->columns);
   ASSERT_EQ(run.adjustments.size(), 4U) << "epochs 0, 1, 2 and the final one";
   EXPECT_EQ(run.adjustments.back().epoch, 3);
-  const auto json = test::described(tiny_runs().bsq.file("checkpoint.h5"));
-  EXPECT_NEAR(run.adjustments.back().comp, json["comp"], 1e-6);
-  ASSERT_EQ(run.tensors.size(), 9U);
-  for (size_t i = 0; i < run.tensors.size(); ++i) {
-    const auto& tensor = run.tensors[i];
-    EXPECT_EQ(static_cast<int64_t>(tensor.ones.size()), tensor.bits);
-    EXPECT_EQ(run.adjustments.back().bits[i].second, std::max<int64_t>(tensor.bits, 1));
-    double sum = 0;
-    for (const double count : tensor.histogram) {
-      sum += count;
-    }
+  ASSERT_EQ(run.summary.tensors.size(), 9U);
+  ASSERT_EQ(run.pictures.size(), 9U);
+  for (size_t i = 0; i < run.pictures.size(); ++i) {
+    const auto& tensor = run.summary.tensors[i];
+    const auto& picture = run.pictures[i];
+    EXPECT_EQ(picture.name, tensor.name);
+    EXPECT_EQ(static_cast<int64_t>(picture.ones.size()), tensor.bits);
+    const double sum = std::accumulate(picture.histogram.begin(), picture.histogram.end(), 0.0);
     EXPECT_EQ(sum, tensor.bits == 0 ? 0 : static_cast<double>(tensor.weights)) << tensor.name;
   }
 }
 
 // The best epoch and the last one are told apart by an accuracy that no epoch has.
 TEST(RunRecord, AFloatRunIsItsBestEpochWhichSweepsBeginWith) {
-  const test::TemporaryFolder folder;
-  const auto run = folder.file("float");
-  std::filesystem::copy(tiny_runs().full.folder, run);
-  auto best = read_checkpoint(run + "/model_best.h5");
-  best.top1 = 77.5;
-  write_checkpoint(run + "/model_best.h5", best);
-  auto found = read_run(run);
-  EXPECT_EQ(found.top1, 77.5);
-  EXPECT_NE(found.last_top1, 77.5) << "that of the last epoch";
-  EXPECT_EQ(found.bytes, std::filesystem::file_size(run + "/model_best.h5"));
-  EXPECT_EQ(found.history.size(), 2U) << "the curves are those of all epochs";
-
-  auto last = read_checkpoint(run + "/checkpoint.h5");
-  last.training->best_epoch = -1;
-  write_checkpoint(run + "/checkpoint.h5", last);
-  EXPECT_EQ(read_run(run).top1, last.top1) << "the best model is that of a run before";
+  const auto& full = tiny_runs().full;
+  const auto run = read_run(full.folder);
+  EXPECT_EQ(run.summary.kept.file, "model_best.h5");
+  EXPECT_EQ(run.summary.kept.top1, read_checkpoint(full.file("model_best.h5")).top1);
+  EXPECT_EQ(run.summary.final.top1, read_checkpoint(full.file("checkpoint.h5")).top1);
+  EXPECT_EQ(run.bytes, std::filesystem::file_size(full.file("model_best.h5")));
+  EXPECT_EQ(run.log.history.size(), 2U) << "the curves are those of all epochs";
+  EXPECT_EQ(run.summary.sizes().comp(), 1);
+  EXPECT_FALSE(run.pictures.empty());
 }
 
-int64_t float_elements(const Checkpoint& file) {
-  int64_t sum = 0;
-  for (const auto& [name, stored] : file.network) {
-    sum += stored.value.is_floating_point() ? stored.value.numel() : 0;
-  }
-  return sum;
-}
-
-TEST(RunRecord, TheSizesOfAllTensorsAreThatOfTheModel) {
+TEST(RunRecord, TheSizesAreThatOfTheModel) {
   const test::TemporaryFolder folder;
   const auto run = folder.file("kept");
-  const auto source = tiny_runs().full.file("model_best.h5");
-  test::run_tiny("convert", "--Nbits 2 --keep-float 'layer3*' --model " + source + " --checkpoint " + run);
-  const auto found = read_run(run);
-  const auto elements = static_cast<double>(float_elements(read_checkpoint(source)));
-  const auto stored = test::described(run + "/model_best.h5")["comp_stored"].get<double>();
-  EXPECT_NEAR(32 * elements / static_cast<double>(found.stored_bits()), stored, 1e-9 * stored);
-  const auto is_kept = [](const TensorRecord& t) {
-    return t.name == "layer3.0.conv1.weight" && t.bits == 32;
-  };
-  EXPECT_TRUE(std::any_of(found.float_tensors.begin(), found.float_tensors.end(), is_kept));
+  test::run_tiny("convert", "--Nbits 2 --keep-float 'layer3*' --model " +
+                                tiny_runs().full.file("model_best.h5") + " --checkpoint " + run);
+  const auto found = read_run(run).summary;
+  const auto json = test::described(run + "/model_best.h5");
+  EXPECT_EQ(found.sizes().comp(), json["comp"]);
+  EXPECT_EQ(found.sizes().comp_stored(), json["comp_stored"]);
+  const auto is_kept = [](const FloatTensor& t) { return t.name == "layer3.0.conv1.weight"; };
+  EXPECT_TRUE(std::any_of(found.floats.begin(), found.floats.end(), is_kept));
+}
 
-  const auto full = read_run(tiny_runs().full.folder);
-  EXPECT_EQ(full.stored_bits(), 32 * static_cast<int64_t>(elements));
+// A copy of a run as a version without summaries would have left it.
+std::string without_summary(const test::TemporaryFolder& folder, const test::ToolRun& run) {
+  const auto copy = folder.file(std::filesystem::path(run.folder).filename().string());
+  std::filesystem::copy(run.folder, copy);
+  std::filesystem::remove(copy + "/summary.json");
+  return copy;
+}
+
+TEST(RunRecord, ARunOfAnOlderVersionTellsTheSame) {
+  const auto& runs = tiny_runs();
+  for (const auto* run : {&runs.full, &runs.bsq, &runs.finetuned}) {
+    SCOPED_TRACE(run->folder);
+    const test::TemporaryFolder folder;
+    const auto old = read_run(without_summary(folder, *run));
+    const auto now = read_run(run->folder);
+    EXPECT_EQ(old.summary.method, now.summary.method);
+    EXPECT_EQ(old.summary.program, now.summary.program);
+    EXPECT_EQ(old.summary.kept.file, now.summary.kept.file);
+    EXPECT_EQ(old.summary.kept.top1, now.summary.kept.top1);
+    EXPECT_EQ(old.summary.started_from, now.summary.started_from);
+    EXPECT_EQ(old.summary.epochs, now.summary.epochs);
+    EXPECT_EQ(old.summary.status, now.summary.status);
+    EXPECT_EQ(old.summary.sizes().comp(), now.summary.sizes().comp());
+    EXPECT_EQ(old.summary.sizes().comp_stored(), now.summary.sizes().comp_stored());
+    EXPECT_EQ(old.log.columns, now.log.columns);
+    EXPECT_EQ(old.log.history.size(), now.log.history.size());
+    EXPECT_TRUE(old.note.empty()) << old.note;
+  }
+}
+
+TEST(RunRecord, ADamagedSummaryGivesWayToTheCheckpoints) {
+  const test::TemporaryFolder folder;
+  const auto run = without_summary(folder, tiny_runs().bsq);
+  test::write_bytes(run + "/summary.json", "{");
+  const auto found = read_run(run);
+  EXPECT_EQ(found.summary.sizes().comp(), read_run(tiny_runs().bsq.folder).summary.sizes().comp());
+  EXPECT_NE(found.note.find(run + "/summary.json"), std::string::npos);
 }
 
 // Its own folder written anew would be the end of the run that the page describes.
@@ -98,13 +114,21 @@ TEST(Collection, JoinsATrainingAndItsFinetuning) {
   const auto points =
       collect({tiny_runs().full.folder, tiny_runs().bsq.folder, tiny_runs().finetuned.folder}).points;
   ASSERT_EQ(points.size(), 2U);
-  EXPECT_EQ(points[0].kind, PointKind::kFloat);
+  EXPECT_EQ(points[0].method(), "float");
+  EXPECT_EQ(points[0].label, "float");
   EXPECT_EQ(points[0].comp(), 1);
-  EXPECT_EQ(points[1].kind, PointKind::kBsq);
-  EXPECT_EQ(points[1].alpha, "4");
-  ASSERT_TRUE(points[1].finetuned.has_value());
+  EXPECT_EQ(points[1].method(), "bsq → frozen");
+  ASSERT_EQ(points[1].runs.size(), 2U);
   EXPECT_EQ(points[1].top1(), read_checkpoint(tiny_runs().finetuned.file("best_bin.h5")).top1);
+  EXPECT_EQ(points[1].top1_before(), read_checkpoint(tiny_runs().bsq.file("checkpoint.h5")).top1);
   EXPECT_EQ(points[1].commands.size(), 2U);
+}
+
+TEST(Collection, TheOrderOfItsRunsDoesNotMatter) {
+  const auto points =
+      collect({tiny_runs().finetuned.folder, tiny_runs().bsq.folder, tiny_runs().full.folder}).points;
+  ASSERT_EQ(points.size(), 2U);
+  EXPECT_EQ(points[0].method(), "bsq → frozen");
 }
 
 TEST(Collection, AFolderOfRunsIsItsRuns) {
@@ -112,7 +136,7 @@ TEST(Collection, AFolderOfRunsIsItsRuns) {
   const auto points = collect({above}).points;
   ASSERT_EQ(points.size(), 3U);
   EXPECT_EQ(points[1].label, "8 bit");
-  EXPECT_EQ(points[1].kind, PointKind::kFixed);
+  EXPECT_EQ(points[1].method(), "converted");
 }
 
 TEST(Collection, AFolderWithoutRunsIsRefused) {
@@ -121,50 +145,50 @@ TEST(Collection, AFolderWithoutRunsIsRefused) {
   EXPECT_THROW(collect({folder.path().string()}), Error);
 }
 
-// A copy of a run whose checkpoint.h5 is changed.
-template <typename Change>
-std::string changed_run(const test::TemporaryFolder& folder, const test::ToolRun& run, const Change& change) {
-  const auto copy = folder.file("changed");
-  std::filesystem::remove_all(copy);
+// A copy of a run whose summary says that it goes on.
+std::string running_run(const test::TemporaryFolder& folder, const test::ToolRun& run) {
+  const auto copy = folder.file("running");
   std::filesystem::copy(run.folder, copy);
-  auto file = read_checkpoint(copy + "/checkpoint.h5");
-  change(*file.training);
-  write_checkpoint(copy + "/checkpoint.h5", file);
+  auto summary = read_summary(copy);
+  summary.status = RunStatus::kRunning;
+  test::write_bytes(copy + "/summary.json", summary_text(summary));
   return copy;
 }
 
-void expect_running(const std::string& run) {
-  const auto all = collect({run});
-  EXPECT_TRUE(all.is_running);
-  EXPECT_EQ(all.points.at(0).status, "running");
+TEST(Collection, ARunGoesOnAsLongAsItsProcessLives) {
+  EXPECT_FALSE(collect({tiny_runs().full.folder}).is_running);
+  const test::TemporaryFolder folder;
+  const auto run = running_run(folder, tiny_runs().full);
+  {
+    const FolderLock lock(run);
+    const auto all = collect({run});
+    EXPECT_TRUE(all.is_running);
+    EXPECT_EQ(all.points.at(0).status, "running");
+  }
+  test::write_bytes(run + "/run.lock", "1\n");
+  const auto killed = collect({run});
+  EXPECT_FALSE(killed.is_running);
+  EXPECT_EQ(killed.points.at(0).status, "stopped");
 }
 
-TEST(Collection, ARunIsRunningUntilItsEnd) {
+// The last epoch is done, what comes after it is not.
+TEST(Collection, ARunOfAnOlderVersionIsOverWithItsLastFile) {
   const test::TemporaryFolder folder;
-  const auto go_back = [](TrainingState& state) { state.next_epoch = 1; };
-  const auto keep = [](TrainingState&) {};
-  for (const auto* run : {&tiny_runs().full, &tiny_runs().bsq, &tiny_runs().finetuned}) {
-    EXPECT_FALSE(collect({run->folder}).is_running);
-    expect_running(changed_run(folder, *run, go_back));
-  }
-  EXPECT_FALSE(collect({tiny_runs().eight_bits.folder}).is_running) << "a conversion";
-  // The last epoch is done, what comes after it is not.
-  expect_running(changed_run(folder, tiny_runs().bsq, [](TrainingState& state) { state.network.clear(); }));
-  const auto finetuned = changed_run(folder, tiny_runs().finetuned, keep);
+  const auto trained = without_summary(folder, tiny_runs().bsq);
+  auto file = read_checkpoint(trained + "/checkpoint.h5");
+  file.training->network.clear();
+  write_checkpoint(trained + "/checkpoint.h5", file);
+  EXPECT_EQ(collect({trained}).points.at(0).status, "stopped");
+  const auto finetuned = without_summary(folder, tiny_runs().finetuned);
+  EXPECT_EQ(collect({finetuned}).points.at(0).status, "done");
   std::filesystem::remove(finetuned + "/best_bin.h5");
-  expect_running(finetuned);
-  // Resumed with more epochs, none of which is done.
-  const auto resumed = changed_run(folder, tiny_runs().full, keep);
-  auto config = test::read_bytes(resumed + "/config.cfg");
-  config.replace(config.find("epochs = 2"), 10, "epochs = 4");
-  test::write_bytes(resumed + "/config.cfg", config);
-  expect_running(resumed);
+  EXPECT_EQ(collect({finetuned}).points.at(0).status, "stopped");
 }
 
 TEST(Collection, AFinetuningThatRunsMakesItsPointRun) {
   const test::TemporaryFolder folder;
-  const auto finetuned =
-      changed_run(folder, tiny_runs().finetuned, [](TrainingState& state) { state.next_epoch = 1; });
+  const auto finetuned = running_run(folder, tiny_runs().finetuned);
+  const FolderLock lock(finetuned);
   const auto all = collect({tiny_runs().bsq.folder, finetuned});
   ASSERT_EQ(all.points.size(), 1U);
   EXPECT_EQ(all.points[0].status, "running");
@@ -202,7 +226,7 @@ TEST(Collection, ADamagedCheckpointIsReadFromTheOneBefore) {
   std::filesystem::copy(tiny_runs().bsq.folder, run);
   damage(run + "/checkpoint.h5");
   const auto before = collect({run});
-  EXPECT_EQ(before.points.at(0).trained->history.size(), 3U);
+  EXPECT_EQ(before.points.at(0).runs.at(0).log.history.size(), 3U);
   EXPECT_EQ(before.fallbacks.size(), 1U);
   EXPECT_TRUE(before.damage.empty());
 
@@ -225,7 +249,7 @@ TEST(Collection, ADamagedRunOfASweepLeavesTheOthers) {
   const auto all = collect({folder.path().string()});
   ASSERT_EQ(all.points.size(), 1U);
   EXPECT_EQ(all.points[0].status, "failed");
-  EXPECT_TRUE(all.points[0].finetuned.has_value());
+  EXPECT_EQ(all.points[0].runs.size(), 1U);
   EXPECT_EQ(all.damage.size(), 1U);
   for (const std::string broken : {"{", R"({"points":[1]})", R"({"points":[{"name":1}]})"}) {
     test::write_bytes(folder.file("results.json"), broken);

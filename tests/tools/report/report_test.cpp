@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <tuple>
+#include <nlohmann/json.hpp>
 
 #include "tests/tools/tool_runs.h"
 
@@ -23,45 +23,61 @@ std::string runs() {
   return tiny_runs().full.folder + " " + tiny_runs().bsq.folder + " " + tiny_runs().finetuned.folder;
 }
 
+// What the page's script draws.
+nlohmann::json data_in(const std::string& page) {
+  const std::string head = "<script type=\"application/json\" id=\"runs\">";
+  const auto from = page.find(head) + head.size();
+  return nlohmann::json::parse(page.substr(from, page.find("</script>", from) - from));
+}
+
 TEST(Report, ThePageHoldsAllAndNeedsNothing) {
   TemporaryFolder folder;
   const auto result = run_tool("report", "--out " + folder.file("page") + " " + runs());
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.err, "");
   const auto page = read_bytes(folder.file("page/index.html"));
-  EXPECT_EQ(count_of(page, "<svg"), count_of(page, "</svg>"));
-  for (const std::string plot : {"front-comp", "front-comp_stored", "bits", "curve-accuracy", "curve-penalty",
-                                 "model2-time", "model2-planes", "model2-weights"}) {
-    EXPECT_NE(page.find("\"" + plot + "-w-gnuplot_canvas\""), std::string::npos) << plot;
-    EXPECT_NE(page.find("\"" + plot + "-n-gnuplot_canvas\""), std::string::npos) << plot;
-    EXPECT_EQ(read_bytes(folder.file("page/plots/" + plot + ".png")).substr(1, 3), "PNG");
-    EXPECT_NE(read_bytes(folder.file("page/plots/" + plot + ".svg")).find("<svg"), std::string::npos);
+  for (const std::string loading : {"src=", "url(", "@import", "fetch(", "http-equiv"}) {
+    EXPECT_EQ(page.find(loading), std::string::npos) << loading;
   }
-  EXPECT_EQ(page.find("src="), std::string::npos) << "something is loaded from elsewhere";
-  EXPECT_EQ(page.find("url("), std::string::npos);
-  EXPECT_EQ(page.find("@import"), std::string::npos);
+  const auto models = data_in(page)["models"];
+  ASSERT_EQ(models.size(), 2U);
+  const auto& model = models[1];
+  EXPECT_EQ(model["kind"], "bsq → frozen");
+  EXPECT_EQ(model["tensors"].size(), 9U);
+  EXPECT_EQ(model["runs"].size(), 2U);
+  EXPECT_EQ(model["runs"][0]["history"].size(), 3U);
+  EXPECT_EQ(model["runs"][0]["adjustments"].size(), 4U);
   const auto& trained = tiny_runs().bsq.folder;
-  EXPECT_TRUE(
-      holds(page, "bsq_train --config " + trained + "/config.cfg --checkpoint " + trained + "-again\n"));
-  EXPECT_TRUE(holds(page, "<td>other float (normalization"));
-  EXPECT_EQ(page.find("http-equiv"), std::string::npos);
-  for (const auto& entry : fs::directory_iterator(folder.file("page/plots"))) {
-    EXPECT_NE(entry.path().filename().string()[0], '.') << entry.path();
-  }
+  EXPECT_EQ(model["commands"][0],
+            "bsq_train --config " + trained + "/config.cfg --checkpoint " + trained + "-again");
 }
 
-TEST(Report, IdsOnThePageAreUnique) {
+// Whatever a run is called, its name stays text.
+TEST(Report, HostileNamesStayInsideTheData) {
   TemporaryFolder folder;
-  ASSERT_EQ(run_tool("report", "--out " + folder.file("page") + " " + runs()).status, 0);
+  const auto run = folder.file("<img src=x onerror=alert(1)>&\"'\xff");
+  fs::create_directories(run);
+  fs::copy(tiny_runs().bsq.folder, run, fs::copy_options::recursive);
+  write_bytes(run + "/log.txt", "</script><b>\tEpoch\n1\t0\n");
+  const auto result = run_tool("report", "--out " + folder.file("page") + " " + folder.path().string());
+  ASSERT_EQ(result.status, 0) << result.err;
   const auto page = read_bytes(folder.file("page/index.html"));
-  std::vector<std::string> ids;
-  for (auto at = page.find(" id="); at != std::string::npos; at = page.find(" id=", at + 1)) {
-    ids.push_back(page.substr(at + 5, page.find(page[at + 4], at + 5) - at - 5));
-  }
-  std::sort(ids.begin(), ids.end());
-  EXPECT_GT(ids.size(), 20U);
-  const auto twin = std::adjacent_find(ids.begin(), ids.end());
-  EXPECT_TRUE(twin == ids.end()) << *twin;
+  EXPECT_EQ(count_of(page, "</script>"), 2U) << "the data's own and the script's";
+  EXPECT_EQ(count_of(page, "<img"), 0U);
+  const auto model = data_in(page)["models"][0];
+  EXPECT_EQ(model["name"].get<std::string>().find("<img src=x"), 0U);
+  EXPECT_EQ(model["runs"][0]["columns"][0], "</script><b>");
+}
+
+TEST(Report, NumbersThatAreNotKnownAreNull) {
+  TemporaryFolder folder;
+  fs::copy(tiny_runs().full.folder, folder.file("run"), fs::copy_options::recursive);
+  write_bytes(folder.file("run/log.txt"), "Valid Loss\tEpoch\nnan\t0\ninf\t1\n");
+  ASSERT_EQ(run_tool("report", "--out " + folder.file("page") + " " + folder.file("run")).status, 0);
+  const auto model = data_in(read_bytes(folder.file("page/index.html")))["models"][0];
+  EXPECT_TRUE(model["before"].is_null());
+  EXPECT_TRUE(model["runs"][0]["history"][0][0].is_null());
+  EXPECT_TRUE(model["runs"][0]["history"][1][0].is_null());
 }
 
 TEST(Report, BadInputIsOneLine) {
@@ -118,9 +134,11 @@ TEST(Report, ADamagedRunIsAFailedOneOnThePage) {
   EXPECT_EQ(result.status, 1);
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   const auto page = read_bytes(folder.file("page/index.html"));
-  EXPECT_TRUE(holds(page, "failed: " + folder.file("broken/checkpoint.h5")));
-  EXPECT_TRUE(holds(page, "<td>full</td>")) << "the others are there";
-  EXPECT_TRUE(holds(page, "not readable: 1"));
+  const auto data = data_in(page);
+  EXPECT_EQ(data["models"][0]["status"], "failed");
+  EXPECT_TRUE(holds(data["models"][0]["error"], folder.file("broken/checkpoint.h5")));
+  EXPECT_EQ(data["models"][1]["name"], "full") << "the others are there";
+  EXPECT_TRUE(holds(data["summary"], "not readable: 1"));
 }
 
 // A sweep that goes on, with a run that cannot be read; the signal comes when `file` is there.
@@ -136,18 +154,15 @@ CommandResult watch_until(const TemporaryFolder& folder, const std::string& file
                      " >/dev/null 2>&1 && break; sleep 0.02; done; kill -" + signal + " $pid; wait $pid");
 }
 
-TEST(Report, ASignalEndsWatchingBehindThePageInWork) {
-  const std::vector<std::tuple<std::string, std::string, int>> cases = {
-      {"index.html", "TERM", 143}, {"plots/.work.*", "INT", 130}, {"plots/.work.*", "TERM", 143}};
-  for (const auto& [file, signal, status] : cases) {
-    SCOPED_TRACE(file + " " + signal);
+TEST(Report, ASignalEndsWatchingAfterTheCurrentPage) {
+  for (const auto& [signal, status] : {std::pair{"TERM", 143}, {"INT", 130}}) {
+    SCOPED_TRACE(signal);
     TemporaryFolder folder;
-    const auto result = watch_until(folder, folder.file("page/") + file, signal);
+    const auto result = watch_until(folder, folder.file("page/index.html"), signal);
     EXPECT_EQ(result.status, status);
     EXPECT_EQ(result.err.find("report: " + folder.file("sweep/a/finetune/best_bin.h5")), 0U) << result.err;
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
-    EXPECT_TRUE(holds(read_bytes(folder.file("page/index.html")), "failed"));
-    EXPECT_TRUE(fs::exists(folder.file("page/plots/bits.svg")));
+    EXPECT_EQ(data_in(read_bytes(folder.file("page/index.html")))["models"][0]["status"], "failed");
     for (const auto& entry : fs::recursive_directory_iterator(folder.file("page"))) {
       EXPECT_NE(entry.path().filename().string()[0], '.') << entry.path();
     }

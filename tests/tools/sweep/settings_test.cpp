@@ -4,6 +4,7 @@
 
 #include "bsq/base/error.h"
 #include "tests/support.h"
+#include "tools/cli/shell_text.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {

@@ -1,0 +1,88 @@
+#include "bsq/io/run_summary.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "bsq/base/error.h"
+#include "bsq/nn/network_sizes.h"
+
+namespace bsq {
+namespace {
+
+constexpr uintmax_t kMostBytes = 16 << 20;
+
+double column_value(const TrainingState& state, const std::string& name, int64_t row) {
+  const auto at = std::find(state.columns.begin(), state.columns.end(), name);
+  const bool has_row = row >= 0 && row < static_cast<int64_t>(state.history.size());
+  return at == state.columns.end() || !has_row
+             ? std::nan("")
+             : state.history[static_cast<size_t>(row)][static_cast<size_t>(at - state.columns.begin())];
+}
+
+}  // namespace
+
+int64_t FloatTensor::elements() const {
+  int64_t count = 1;
+  for (const int64_t size : shape) {
+    count *= size;
+  }
+  return count;
+}
+
+bool has_summary(const std::string& folder) { return std::filesystem::exists(folder + "/" + kSummaryFile); }
+
+RunSummary read_summary(const std::string& folder) {
+  const auto path = folder + "/" + kSummaryFile;
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(path, error);
+  std::ifstream in(path);
+  if (error || !in) {
+    throw Error(path + ": cannot be read; expected the summary of a run");
+  }
+  if (bytes > kMostBytes) {
+    throw Error(path + ": " + std::to_string(bytes) + " bytes; expected at most " +
+                std::to_string(kMostBytes));
+  }
+  std::ostringstream text;
+  text << in.rdbuf();
+  return parse_summary(text.str(), path);
+}
+
+void take_model(RunSummary& summary, const Checkpoint& model) {
+  summary.architecture = model.description.architecture;
+  summary.options = model.description.options;
+  summary.activation_bits = model.description.activation_bits;
+  summary.dataset = model.dataset;
+  summary.tensors = tensor_bits(model.network);
+  summary.float_elements = sizes_of(model.network).float_elements;
+  summary.floats.clear();
+  for (const auto& [name, stored] : model.network) {
+    if (stored.encoding == Encoding::kFloat && stored.value.is_floating_point() && stored.value.dim() > 1) {
+      summary.floats.push_back({name, stored.value.sizes().vec()});
+    }
+  }
+}
+
+void take_training(RunSummary& summary, const TrainingState& state) {
+  const auto rows = static_cast<int64_t>(state.history.size());
+  summary.epochs_done = state.next_epoch;
+  summary.seconds = 0;
+  for (int64_t row = 0; row < rows; ++row) {
+    const double seconds = column_value(state, "Seconds", row);
+    summary.seconds += std::isfinite(seconds) ? seconds : 0;
+  }
+  summary.metrics.clear();
+  for (const auto& name : rows > 0 ? state.columns : std::vector<std::string>()) {
+    summary.metrics.emplace_back(name, column_value(state, name, rows - 1));
+  }
+  summary.best = {};
+  if (state.best_epoch >= 0) {
+    summary.best.epoch = state.best_epoch;
+    summary.best.top1 = state.best_top1;
+    summary.best.loss = column_value(state, "Valid Loss", rows - state.next_epoch + state.best_epoch);
+  }
+}
+
+}  // namespace bsq
