@@ -101,7 +101,6 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   }
   TrainingRun run(model, data, *folder, steps.trainer, training, summary);
   if (found) {
-    summary.take_up();
     run.resume(*found);
   }
   stop_by_request();
