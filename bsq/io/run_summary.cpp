@@ -31,6 +31,12 @@ int64_t FloatTensor::elements() const {
   return count;
 }
 
+double RunSummary::metric(const std::string& name) const {
+  const auto at =
+      std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) { return metric.first == name; });
+  return at == metrics.end() ? std::nan("") : at->second;
+}
+
 bool has_summary(const std::string& folder) { return std::filesystem::exists(folder + "/" + kSummaryFile); }
 
 RunSummary read_summary(const std::string& folder) {

@@ -60,6 +60,8 @@ struct RunSummary {
   std::vector<std::string> command;  ///< the command line, the program first
 
   Sizes sizes() const { return count_sizes(tensors, float_elements); }
+  /// A metric of the last epoch by its name; NaN where there is none.
+  double metric(const std::string& name) const;
 };
 
 /// The name of the file in a run's folder.

@@ -57,10 +57,11 @@ std::string model_to_use(const std::string& folder, const std::optional<Resumabl
                                                            : kBestModel;
 }
 
-double last_loss(const RunSummary& summary) {
-  const auto at = std::find_if(summary.metrics.begin(), summary.metrics.end(),
-                               [](const auto& metric) { return metric.first == "Valid Loss"; });
-  return at == summary.metrics.end() ? std::nan("") : at->second;
+// Of a model without a run's state.
+void take_origin(RunSummary& summary, const Checkpoint& model, bool is_finetuned) {
+  const bool is_float = model.kind == CheckpointKind::kFloat;
+  summary.program = is_finetuned ? "finetune" : is_float ? "bsq_train" : "convert";
+  summary.method = is_finetuned ? "frozen" : is_float ? "float" : "converted";
 }
 
 void take_progress(DerivedRun& run, const std::string& folder, const Checkpoint& last) {
@@ -70,8 +71,7 @@ void take_progress(DerivedRun& run, const std::string& folder, const Checkpoint&
   summary.started_from = option_in(configuration, "model", folder);
   summary.precision = option_in(configuration, "precision", folder);
   if (!last.training) {
-    summary.program = "convert";
-    summary.method = "converted";
+    take_origin(summary, last, fs::exists(folder + "/" + kFrozenModel));
     return;
   }
   take_training(summary, *last.training);
@@ -107,7 +107,7 @@ DerivedRun derive_run(const std::string& folder) {
   run.model = is_last ? last->file : read_checkpoint(folder + "/" + file);
   take_progress(run, folder, last ? last->file : run.model);
   take_model(run.summary, run.model);
-  const double loss = is_last ? last_loss(run.summary) : run.summary.best.loss;
+  const double loss = is_last ? run.summary.metric("Valid Loss") : run.summary.best.loss;
   run.summary.kept = {file, run.model.epoch, run.model.top1, loss, ""};
   return run;
 }

@@ -4,7 +4,6 @@
 #include <torch/version.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <fstream>
 
 #include "bsq/base/error.h"
@@ -79,11 +78,9 @@ void SummaryWriter::take_state(const TrainingState& state, const Checkpoint& cur
   summary_.best.split = best == nullptr ? "" : split_;
   const bool is_best = keeps_best_ && best != nullptr;
   take_model(summary_, is_best ? *best : current);
-  const auto loss = std::find_if(summary_.metrics.begin(), summary_.metrics.end(),
-                                 [](const auto& metric) { return metric.first == "Valid Loss"; });
-  summary_.kept = is_best ? summary_.best
-                          : ModelResult{kLast, current.epoch, current.top1,
-                                        loss == summary_.metrics.end() ? std::nan("") : loss->second, split_};
+  summary_.kept =
+      is_best ? summary_.best
+              : ModelResult{kLast, current.epoch, current.top1, summary_.metric("Valid Loss"), split_};
 }
 
 void SummaryWriter::take_final(const Checkpoint& model, const Evaluation& evaluation) {

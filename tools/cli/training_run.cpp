@@ -69,6 +69,8 @@ void TrainingRun::resume(const Resumable& found) {
   take_up(*found.file.training, found.path);
   saved_position_ = position();
   is_saved_ = true;
+  summary_.take_up();
+  summary_.take_state(trainer_.state(), current_checkpoint(found.file.top1), best_ ? &*best_ : nullptr);
   std::cout << "resumed at epoch " << saved_position_.first << ", step " << saved_position_.second
             << rate_text(trainer_.state().rate_factor) << "\n";
   check_record();
@@ -106,7 +108,6 @@ bool TrainingRun::train() {
     }
   }
   folder_.write_configuration();
-  summary_.take_state(trainer_.state(), current_checkpoint(std::nan("")), best_ ? &*best_ : nullptr);
   write_summary(RunStatus::kRunning);
   if (wants_events_) {
     events_ = std::make_unique<EventLog>(folder_.folder(), trainer_.state().next_epoch);

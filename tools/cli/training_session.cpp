@@ -104,7 +104,6 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   }
   TrainingRun run(model, *steps.method, data, *folder, steps.trainer, training, summary);
   if (found) {
-    summary.take_up();
     run.resume(*found);
   }
   stop_by_request();

@@ -58,7 +58,7 @@ std::string head(size_t width) {
   std::ostringstream text;
   text << std::left << std::setw(static_cast<int>(width)) << "point"
        << "  " << std::setw(18) << "state" << std::right << std::setw(7) << "comp" << std::setw(8) << "stored"
-       << std::setw(11) << "top-1 bsq" << std::setw(11) << "finetuned" << std::setw(9) << "time";
+       << std::setw(11) << "trained" << std::setw(11) << "finetuned" << std::setw(9) << "time";
   return text.str();
 }
 

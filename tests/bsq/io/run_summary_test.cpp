@@ -44,6 +44,8 @@ TEST(RunSummary, IsReadBackAsItWas) {
   EXPECT_EQ(run.best.top1, 82.25);
   EXPECT_TRUE(std::isnan(run.final.top1));
   EXPECT_EQ(run.metrics[0].first, "Valid Acc.") << "metrics keep their order";
+  EXPECT_EQ(run.metric("Valid Acc."), 81.5);
+  EXPECT_TRUE(std::isnan(run.metric("none")));
   EXPECT_FALSE(run.macs.has_value());
   EXPECT_EQ(run.bit_operations, 123456789012);
   EXPECT_EQ(run.sizes().comp(), 32.0 * 148 / (108 * 3));
