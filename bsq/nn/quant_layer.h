@@ -69,15 +69,15 @@ class QuantModule : public SlotModule, public QuantLayer {
   QuantModule(const QuantModule& other) : SlotModule(other), QuantLayer(other) { register_sources(); }
 
   Slots slots() const override { return source_slots(); }
-  void to(torch::Device device, torch::Dtype type, bool non_blocking) override {
+  void to(torch::Device device, torch::Dtype type, bool non_blocking = false) override {
     Module::to(device, type, non_blocking);
     refresh_sources();
   }
-  void to(torch::Dtype type, bool non_blocking) override {
+  void to(torch::Dtype type, bool non_blocking = false) override {
     Module::to(type, non_blocking);
     refresh_sources();
   }
-  void to(torch::Device device, bool non_blocking) override {
+  void to(torch::Device device, bool non_blocking = false) override {
     Module::to(device, non_blocking);
     refresh_sources();
   }
