@@ -8,7 +8,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
   file.fill(data, bytes);
   try {
     bsq::read_checkpoint(file.path());
-    bsq::read_checkpoint_summary(file.path());
   } catch (const bsq::Error& error) {
     bsq::fuzz::require_one_line(error.what());
   }
