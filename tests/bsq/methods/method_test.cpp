@@ -3,11 +3,18 @@
 #include <stdexcept>
 
 #include "bsq/methods/methods.h"
+#include "bsq/nn/activation_factory.h"
 #include "bsq/quant/uniform_activation.h"
 #include "tests/bsq/nn/small_network.h"
 
 namespace bsq::test {
 namespace {
+
+// Two's complement between -1 and 1.
+CodeFormat unit_format(int64_t bits) {
+  const int64_t levels = int64_t{1} << (bits - 1);
+  return {bits, levels, /*low=*/-levels, /*step=*/1, /*has_sign_bit=*/false};
+}
 
 // A method that quantizes by parts() alone: every weight but the first layer's, to two's complement.
 class PartsMethod : public Method {
@@ -16,21 +23,17 @@ class PartsMethod : public Method {
   void adopt(Network& /*network*/) override { ++adopted; }
 
   int adopted = 0;
-  int64_t activation_bits = 0;
+  std::string kind;
 
  protected:
   Parts parts(const LayerPlace& place, const WeightSource& /*weight*/) const override {
     Parts parts;
-    if (place.bits > 0 && !place.is_first) {
-      parts.weight = std::make_unique<GridQuantizer>(twos_complement(place.bits), torch::tensor(0.25F));
+    if (place.bits > 0 && place.role != LayerRole::kFirst) {
+      parts.weight = std::make_unique<GridQuantizer>(unit_format(place.bits), torch::tensor(0.25F));
     }
     return parts;
   }
-  std::unique_ptr<Activation> activation(int64_t bits) const override {
-    return activation_bits == 0
-               ? nullptr
-               : std::make_unique<UniformActivation>(UniformActivationOptions(bits + activation_bits));
-  }
+  std::string activation_kind() const override { return kind; }
 };
 
 TEST(Method, BeginGivesEveryLayerItsParts) {
@@ -38,19 +41,19 @@ TEST(Method, BeginGivesEveryLayerItsParts) {
   SmallNetwork network;
   const auto before = value_in(network.fc->weight_source());
   PartsMethod().begin(network, {LayerRules(3).layer_bits({{"fc", 5}}).keep_float({"conv2"})});
+  EXPECT_TRUE(network.conv1->weight_source().is_float());
   EXPECT_EQ(scheme_of(network), (Scheme{{"fc", {5, 0}}}));
   EXPECT_TRUE(torch::equal(dynamic_cast<const MasterWeight&>(network.fc->weight_source()).tensor(), before))
       << "the master is the float weight";
 }
 
-TEST(Method, BeginStartsFromTheValuesOfAnotherMethodsNetwork) {
-  torch::manual_seed(2);
-  SmallNetwork network;
-  bring_to(network, Form::kPlanes);
-  const auto before = value_in(network.fc->weight_source());
-  PartsMethod().begin(network, {LayerRules(3)});
-  EXPECT_TRUE(torch::equal(dynamic_cast<const MasterWeight&>(network.fc->weight_source()).tensor(), before));
-  EXPECT_TRUE(network.conv1->weight_source().is_float());
+TEST(Method, BeginRefusesAnotherMethodsNetwork) {
+  for (const auto form : {Form::kPlanes, Form::kFrozen}) {
+    SmallNetwork network;
+    bring_to(network, form);
+    EXPECT_EQ(message_of<std::invalid_argument>([&] { PartsMethod().begin(network, {LayerRules(3)}); }),
+              "holds bits of another method; expected a float network for parts");
+  }
 }
 
 // A quantizer whose kind is the method's name.
@@ -71,13 +74,22 @@ TEST(Method, BeginAdoptsANetworkOfItsOwn) {
 }
 
 TEST(Method, BeginExchangesActivationsOnlyWhereAsked) {
+  register_activation("two more bits", [](const NetworkDescription& description) {
+    return std::make_unique<UniformActivation>(UniformActivationOptions(description.activation_bits + 2));
+  });
+  PartsMethod plain, with_kind;
+  with_kind.kind = "two more bits";
   SmallNetwork network(/*activation_bits=*/4);
-  PartsMethod method;
-  method.begin(network, {LayerRules(3)});
+  plain.begin(network, {LayerRules(3)});
   EXPECT_EQ(network.relu1->activation().bits(), 4);
-  method.activation_bits = 2;
-  method.begin(network, {LayerRules(3)});
-  EXPECT_EQ(network.relu1->activation().bits(), 6);
+  EXPECT_EQ(network.description().activation, "uniform");
+  SmallNetwork other(/*activation_bits=*/4);
+  with_kind.begin(other, {LayerRules(3)});
+  EXPECT_EQ(other.relu1->activation().bits(), 6);
+  EXPECT_EQ(other.description().activation, "two more bits") << "files say so";
+  SmallNetwork unquantized(/*activation_bits=*/0);
+  with_kind.begin(unquantized, {LayerRules(3)});
+  EXPECT_EQ(unquantized.relu1->activation().bits(), 0) << "--act 0 stays float";
 }
 
 TEST(Method, PlacesSayWhereALayerIs) {
@@ -86,13 +98,21 @@ TEST(Method, PlacesSayWhereALayerIs) {
   const auto places = layer_places(network, LayerRules(4).keep_float({"fc"}));
   ASSERT_EQ(places.size(), 3U);
   EXPECT_EQ(places[0].path, "conv1");
-  EXPECT_TRUE(places[0].is_first && !places[0].is_last);
+  EXPECT_EQ(places[0].role, LayerRole::kFirst) << "of a forward() written by hand, by the order of modules";
   EXPECT_EQ(places[0].bits, 4);
   EXPECT_EQ(places[1].role, LayerRole::kShortcut);
   EXPECT_EQ(places[1].bits, 4) << "rules do not speak of shortcuts, methods do";
-  EXPECT_FALSE(places[1].is_first || places[1].is_last);
-  EXPECT_TRUE(places[2].is_last);
+  EXPECT_EQ(places[2].role, LayerRole::kLast);
   EXPECT_EQ(places[2].bits, 0);
+}
+
+TEST(Method, RolesThatANetworkGivesStay) {
+  SmallNetwork network;
+  network.conv2->set_role(LayerRole::kFirst);
+  const auto places = layer_places(network, LayerRules(4));
+  EXPECT_EQ(places[0].role, LayerRole::kInner);
+  EXPECT_EQ(places[1].role, LayerRole::kFirst);
+  EXPECT_EQ(places[2].role, LayerRole::kInner);
 }
 
 TEST(Methods, KnowTheirOwn) {

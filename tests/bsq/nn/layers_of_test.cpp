@@ -81,6 +81,8 @@ TEST(LayersOf, TheSchemeCountsCodes) {
   EXPECT_EQ(scheme_of(network), (Scheme{{"conv1", {4, 0}}, {"conv2", {4, 4}}, {"fc", {0, 4}}}))
       << "a tensor without a digit has 0 bits, whatever its planes";
   EXPECT_EQ(network.fc->weight_source().bits(), 3);
+  EXPECT_EQ(scheme_of(save_network(network)), scheme_of(network));
+  EXPECT_EQ(scheme_of(codes_of_network(network)), scheme_of(network));
 }
 
 TEST(LayersOf, MakeFloatKeepsTheOutput) {

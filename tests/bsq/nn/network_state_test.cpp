@@ -298,6 +298,22 @@ TEST(NetworkState, ErrorsNameTheTensor) {
   EXPECT_TRUE(contains(latent, "99 bits")) << latent;
 }
 
+TEST(NetworkState, ZeroBitsRefuseValuesThatAreNotZero) {
+  EXPECT_EQ(
+      message_after([](NetworkState& state) { entry_in(state, "fc.weight").format = sign_magnitude(0); },
+                    Form::kFrozen),
+      "fc.weight: 0 bits, and values that are not 0; expected zeros");
+}
+
+TEST(NetworkState, AScaleIsOneNumberOrOneAChannel) {
+  for (const int64_t numbers : {2, 4, 8}) {
+    const auto message = message_after(
+        [&](NetworkState& state) { entry_in(state, "fc.scale").value = torch::rand({numbers}); },
+        Form::kFrozen);
+    EXPECT_EQ(message, "fc.scale: shape [" + std::to_string(numbers) + "]; expected []");
+  }
+}
+
 TEST(NetworkState, PlanesThatDoNotFitAreNamed) {
   const auto spoiled = [](const std::function<void(StoredTensor&)>& spoil) {
     const auto message =

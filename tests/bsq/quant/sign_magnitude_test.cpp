@@ -31,7 +31,7 @@ void expect_as_slow(const Shape& shape, int64_t bits) {
   for (const T value : values) {
     largest = std::max(largest, std::abs(value));
   }
-  EXPECT_EQ(codes.scale.item<T>(), largest);
+  EXPECT_EQ(codes.scale.template item<T>(), largest);
   EXPECT_EQ(codes.format, sign_magnitude(bits));
   const auto integers = values_of<int64_t>(codes.integers);
   for (size_t i = 0; i < values.size(); ++i) {

@@ -28,7 +28,7 @@ TEST(Trainer, AdjustsAtEveryIntervalAndAtTheEnd) {
   TrainingRun run(network_for("bsq"), easy_images(70), quick_options("bsq", 5));
   EXPECT_TRUE(run.trainer.run());
   EXPECT_EQ(run.recorder.adjusted, (Numbers{0, 2, 4}));
-  run.trainer.finish();
+  EXPECT_TRUE(run.trainer.finish());
   EXPECT_EQ(run.recorder.adjusted, (Numbers{0, 2, 4, 5}));
   for (const auto& [name, weight] : plane_weights(*run.network)) {
     EXPECT_TRUE(is_sign_magnitude(weight->planes())) << name;
@@ -43,7 +43,7 @@ TEST(Trainer, OtherMethodsNeverAdjust) {
     TrainingRun run(network_for(method), easy_images(40), quick_options(method, 3));
     const auto scheme = scheme_of(*run.network);
     EXPECT_TRUE(run.trainer.run());
-    run.trainer.finish();
+    EXPECT_FALSE(run.trainer.finish());
     EXPECT_TRUE(run.recorder.adjusted.empty());
     EXPECT_EQ(scheme_of(*run.network), scheme);
     EXPECT_TRUE(run.recorder.reports.back().metrics.empty());

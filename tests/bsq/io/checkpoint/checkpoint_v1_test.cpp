@@ -60,7 +60,7 @@ TEST(CheckpointV1, ShippedModelsHaveTheirSizes) {
     EXPECT_EQ(checkpoint.description.activation, "uniform");
     EXPECT_EQ(checkpoint.description.options,
               (std::map<std::string, std::string>{
-                  {"block-name", "BasicBlock"}, {"depth", "20"}, {"quantize-shortcut", "0"}}));
+                  {"block-name", "BasicBlock"}, {"depth", "20"}, {"quantize-shortcut", "false"}}));
   }
 }
 

@@ -102,6 +102,19 @@ TEST(BsqMethod, GrowthStopsAtMaxBits) {
   }
 }
 
+TEST(BsqMethod, RefusesBitsBeyondItsOwnMost) {
+  BsqOptions options;
+  options.max_bits = 6;
+  const BsqMethod method(options);
+  EXPECT_NO_THROW(method.check_rules(LayerRules(6).layer_bits({{"fc", 2}})));
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { method.check_rules(LayerRules(7)); }),
+            "--bits 7: expected at most --max-bits, 6");
+  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+              method.check_rules(LayerRules(6).layer_bits({{"fc", 8}}));
+            }),
+            "--layer-bits fc=8: expected at most --max-bits, 6");
+}
+
 TEST(BsqMethod, MeasuresTheMeanPenaltyAndComp) {
   torch::manual_seed(7);
   SmallNetwork network;
