@@ -15,9 +15,7 @@ void SourceRef::set(std::unique_ptr<WeightSource> source) const {
   }
 }
 
-std::string SourceRef::slot_name(const std::string& slot) const {
-  return name.substr(0, name.rfind('.') + 1) + registered_name(slot, is_bias);
-}
+std::string SourceRef::slot_name(const std::string& slot) const { return bsq::slot_name(name, slot); }
 
 std::vector<std::pair<std::string, QuantLayer*>> quant_layers(torch::nn::Module& network) {
   std::vector<std::pair<std::string, QuantLayer*>> layers;

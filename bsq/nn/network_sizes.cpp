@@ -1,5 +1,6 @@
 #include "bsq/nn/network_sizes.h"
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -11,6 +12,20 @@ namespace {
 std::string layer_of(const std::string& name) { return name.substr(0, name.rfind('.')); }
 
 int64_t scales_in(const torch::Tensor& scale) { return scale.defined() ? scale.numel() : 1; }
+
+// A latent tensor's scale is an entry of its own.
+std::map<std::string, int64_t> scales_by_name(const NetworkState& network) {
+  std::map<std::string, const StoredTensor*> by_name;
+  for (const auto& [name, stored] : network) {
+    by_name[name] = &stored;
+  }
+  std::map<std::string, int64_t> scales;
+  for (const auto& [name, stored] : network) {
+    const auto own = by_name.find(slot_name(name, "scale"));
+    scales[name] = scales_in(own == by_name.end() ? stored.scale : own->second->value);
+  }
+  return scales;
+}
 
 // Names of everything that belongs to weights with bits: masters, planes, scales, kept signs.
 std::set<std::string> coded_names(torch::nn::Module& network) {
@@ -53,12 +68,13 @@ std::vector<TensorBits> tensor_bits(torch::nn::Module& network) {
 }
 
 std::vector<TensorBits> tensor_bits(const NetworkState& network) {
+  const auto scales = scales_by_name(network);
   std::vector<TensorBits> tensors;
   for (const auto& [name, stored] : network) {
     if (stored.encoding != Encoding::kFloat) {
       const auto shape = stored.shape();
       tensors.push_back({name, shape.vec(), c10::multiply_integers(shape), stored.bits,
-                         stored.format.has_sign_bit, scales_in(stored.scale)});
+                         stored.format.has_sign_bit, scales.at(name)});
     }
   }
   return tensors;

@@ -90,35 +90,92 @@ void require_shape(const std::string& name, at::IntArrayRef found, at::IntArrayR
   }
 }
 
+using StateMap = std::map<std::string, const StoredTensor*>;
+
+StateMap map_of(const NetworkState& state) {
+  StateMap by_name;
+  for (const auto& [name, stored] : state) {
+    by_name[name] = &stored;
+  }
+  return by_name;
+}
+
+bool covers(const WeightSource& source, const std::string& slot) {
+  const auto covered = source.covered_slots();
+  return std::find(covered.begin(), covered.end(), slot) != covered.end();
+}
+
+const torch::Tensor& plain_value(const std::string& name, const StoredTensor& stored) {
+  if (stored.encoding != Encoding::kFloat) {
+    throw Error(name + ": holds bits; expected a float tensor");
+  }
+  return stored.value;
+}
+
+// Fills a slot from its own entry. One number becomes one a channel where the entry says so.
+void fill_slot(const std::string& name, torch::Tensor tensor, int64_t channels, const StoredTensor& stored) {
+  const auto& value = plain_value(name, stored);
+  if (tensor.dim() == 0 && value.dim() == 1 && value.size(0) == channels) {
+    tensor.set_data(torch::empty(value.sizes(), tensor.options().requires_grad(false)));
+  }
+  require_shape(name, value.sizes(), tensor.sizes());
+  tensor.copy_(value);
+}
+
+// The source of an entry and of the entries of those slots that it does not cover, which it takes.
+std::unique_ptr<WeightSource> source_of(const std::string& name, const StoredTensor& stored,
+                                        const torch::TensorOptions& options, StateOrigin origin,
+                                        StateMap& by_name) {
+  auto source = make_weight_source(stored, options);
+  const int64_t channels = source->shape().empty() ? 1 : source->shape().front();
+  for (const auto& slot : source->slots()) {
+    if (stored.encoding == Encoding::kCodes || covers(*source, slot.name)) {
+      continue;
+    }
+    const auto own_name = slot_name(name, slot.name);
+    const auto found = by_name.find(own_name);
+    if (found != by_name.end()) {
+      fill_slot(own_name, slot.tensor, channels, *found->second);
+      by_name.erase(found);
+    } else if (origin == StateOrigin::kOwn || !slot.may_be_absent) {
+      throw Error(own_name + ": missing");
+    }
+  }
+  source->refresh();
+  return source;
+}
+
+// The same; every error names the tensor.
+std::unique_ptr<WeightSource> named_source_of(const std::string& name, const StoredTensor& stored,
+                                              const torch::TensorOptions& options, StateOrigin origin,
+                                              StateMap& by_name) {
+  try {
+    return source_of(name, stored, options, origin, by_name);
+  } catch (const std::invalid_argument& error) {
+    throw Error(name + ": " + error.what());
+  }
+}
+
 // The layer computes in its own type and where it is.
 torch::TensorOptions options_of(const WeightSource& source) {
   return source.slots().front().tensor.options().requires_grad(false);
 }
 
-using StateMap = std::map<std::string, const StoredTensor*>;
-
-void load_source(const SourceRef& ref, StateMap& by_name) {
+void load_source(const SourceRef& ref, StateOrigin origin, StateMap& by_name) {
   const auto found = by_name.find(ref.name);
   if (found == by_name.end()) {
     throw Error(ref.name + ": missing");
   }
   const auto& stored = *found->second;
-  require_shape(ref.name, stored.shape(), ref.source().shape());
-  try {
-    ref.set(make_weight_source(stored, options_of(ref.source())));
-  } catch (const std::invalid_argument& error) {
-    const std::string what = error.what();
-    throw Error(what.rfind(ref.name, 0) == 0 ? what : ref.name + ": " + what);
-  }
   by_name.erase(found);
+  require_shape(ref.name, stored.shape(), ref.source().shape());
+  ref.set(named_source_of(ref.name, stored, options_of(ref.source()), origin, by_name));
 }
 
 void load_plain(const std::string& name, torch::Tensor& tensor, const StoredTensor& stored) {
-  if (stored.encoding != Encoding::kFloat) {
-    throw Error(name + ": holds bits; expected a float tensor");
-  }
-  require_shape(name, stored.value.sizes(), tensor.sizes());
-  tensor.copy_(stored.value);
+  const auto& value = plain_value(name, stored);
+  require_shape(name, value.sizes(), tensor.sizes());
+  tensor.copy_(value);
 }
 
 template <typename Entry>
@@ -154,15 +211,12 @@ NetworkState float_state(torch::nn::Module& network) {
 
 void load_network(torch::nn::Module& network, const NetworkState& state, StateOrigin origin) {
   torch::NoGradGuard no_grad;
-  StateMap by_name;
-  for (const auto& [name, stored] : state) {
-    by_name[name] = &stored;
-  }
+  auto by_name = map_of(state);
   std::set<std::string> loaded;
   for (const auto& ref : sources_of(network)) {
-    load_source(ref, by_name);
-    for (const auto& slot : ref.source().covered_slots()) {
-      loaded.insert(ref.slot_name(slot));
+    load_source(ref, origin, by_name);
+    for (const auto& slot : ref.source().slots()) {
+      loaded.insert(ref.slot_name(slot.name));
     }
   }
   const auto may_be_absent =
@@ -179,37 +233,17 @@ void load_network(torch::nn::Module& network, const NetworkState& state, StateOr
   if (!by_name.empty()) {
     throw Error(by_name.begin()->first + ": not in the network");
   }
-  for (const auto& ref : coded_sources(network)) {
-    ref.source().refresh();
-  }
 }
 
 std::vector<std::pair<std::string, Codes>> codes_of(const NetworkState& state) {
   torch::NoGradGuard no_grad;
-  std::map<std::string, const StoredTensor*> by_name;
-  for (const auto& [name, stored] : state) {
-    by_name[name] = &stored;
-  }
+  auto by_name = map_of(state);
   std::vector<std::pair<std::string, Codes>> codes;
   for (const auto& [name, stored] : state) {
-    if (stored.encoding == Encoding::kFloat) {
-      continue;
-    }
-    try {
-      const auto source = make_weight_source(stored, torch::kFloat32);
-      const bool is_bias = name.size() >= 5 && name.compare(name.size() - 5, 5, ".bias") == 0;
-      const auto covered = source->covered_slots();
-      for (auto slot : source->slots()) {
-        const auto entry =
-            by_name.find(name.substr(0, name.rfind('.') + 1) + registered_name(slot.name, is_bias));
-        if (std::find(covered.begin(), covered.end(), slot.name) == covered.end() && entry != by_name.end()) {
-          slot.tensor.copy_(entry->second->value);
-        }
-      }
-      source->refresh();
+    if (stored.encoding != Encoding::kFloat) {
+      const auto source =
+          named_source_of(name, stored, torch::dtype(stored.type()), StateOrigin::kOwn, by_name);
       codes.emplace_back(name, *source->codes());
-    } catch (const std::invalid_argument& error) {
-      throw Error(name + ": " + error.what());
     }
   }
   return codes;

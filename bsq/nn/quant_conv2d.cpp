@@ -44,7 +44,7 @@ QuantConv2dImpl::QuantConv2dImpl(const QuantConv2dOptions& options)
 QuantConv2dImpl::QuantConv2dImpl(const QuantConv2dOptions& options, const torch::nn::Conv2dImpl& initial)
     : QuantModule(initial.weight, initial.bias), options(options) {}
 
-torch::Tensor QuantConv2dImpl::forward(const torch::Tensor& input) const {
+torch::Tensor QuantConv2dImpl::forward(const torch::Tensor& input) {
   const auto weight = weight_like(input);
   const auto bias = bias_like(input);
   if (get_if<torch::enumtype::kZeros>(&options.padding_mode()) != nullptr) {

@@ -18,7 +18,8 @@ class QuantConv2dImpl : public QuantModule<QuantConv2dImpl> {
   QuantConv2dImpl(int64_t in_channels, int64_t out_channels, torch::ExpandingArray<2> kernel_size)
       : QuantConv2dImpl(QuantConv2dOptions(in_channels, out_channels, kernel_size)) {}
 
-  torch::Tensor forward(const torch::Tensor& input) const;
+  /// Writes no member; not const only because torch::nn::Sequential takes no const ones.
+  torch::Tensor forward(const torch::Tensor& input);
 
   void pretty_print(std::ostream& stream) const override;
 

@@ -69,6 +69,11 @@ std::string registered_name(const std::string& slot, bool is_bias) {
                                  : slot.substr(0, at) + "bias" + slot.substr(at + noun.size());
 }
 
+std::string slot_name(const std::string& tensor, const std::string& slot) {
+  const auto last = tensor.rfind('.') + 1;
+  return tensor.substr(0, last) + registered_name(slot, /*is_bias=*/tensor.substr(last) == "bias");
+}
+
 void print_layer(std::ostream& stream, const char* name, const QuantLayer& layer) {
   const auto& weight = layer.weight_source();
   stream << name << "(weight of shape " << weight.shape();

@@ -54,6 +54,8 @@ class QuantLayer {
 /// The registered name of a source's slot: a weight's own, and of a bias "bias" for "weight", "pbias" for
 /// "pweight", "biasscale" for "scale".
 std::string registered_name(const std::string& slot, bool is_bias);
+/// The same with the layer's path, of a weight or bias by its name: of "fc.bias" and "scale", "fc.biasscale".
+std::string slot_name(const std::string& tensor, const std::string& slot);
 
 /// "NAME(weight of shape [..], N bits)", for pretty_print().
 void print_layer(std::ostream& stream, const char* name, const QuantLayer& layer);
@@ -69,15 +71,15 @@ class QuantModule : public SlotModule, public QuantLayer {
   QuantModule(const QuantModule& other) : SlotModule(other), QuantLayer(other) { register_sources(); }
 
   Slots slots() const override { return source_slots(); }
-  void to(torch::Device device, torch::Dtype type, bool non_blocking) override {
+  void to(torch::Device device, torch::Dtype type, bool non_blocking = false) override {
     Module::to(device, type, non_blocking);
     refresh_sources();
   }
-  void to(torch::Dtype type, bool non_blocking) override {
+  void to(torch::Dtype type, bool non_blocking = false) override {
     Module::to(type, non_blocking);
     refresh_sources();
   }
-  void to(torch::Device device, bool non_blocking) override {
+  void to(torch::Device device, bool non_blocking = false) override {
     Module::to(device, non_blocking);
     refresh_sources();
   }

@@ -10,7 +10,7 @@ QuantLinearImpl::QuantLinearImpl(const QuantLinearOptions& options)
 QuantLinearImpl::QuantLinearImpl(const torch::nn::LinearImpl& initial)
     : QuantModule(initial.weight, initial.bias), options(initial.options) {}
 
-torch::Tensor QuantLinearImpl::forward(const torch::Tensor& input) const {
+torch::Tensor QuantLinearImpl::forward(const torch::Tensor& input) {
   return torch::nn::functional::linear(input, weight_like(input), bias_like(input));
 }
 

@@ -16,7 +16,8 @@ class QuantLinearImpl : public QuantModule<QuantLinearImpl> {
   QuantLinearImpl(int64_t in_features, int64_t out_features)
       : QuantLinearImpl(QuantLinearOptions(in_features, out_features)) {}
 
-  torch::Tensor forward(const torch::Tensor& input) const;
+  /// Writes no member; not const only because torch::nn::Sequential takes no const ones.
+  torch::Tensor forward(const torch::Tensor& input);
 
   void pretty_print(std::ostream& stream) const override;
 

@@ -35,6 +35,13 @@ struct StoredTensor {
   at::IntArrayRef shape() const {
     return encoding == Encoding::kPlanes ? positive.sizes().slice(1) : value.sizes();
   }
+  /// The type of the values that it stands for.
+  torch::Dtype type() const {
+    const auto& real = encoding == Encoding::kPlanes  ? positive
+                       : encoding == Encoding::kCodes ? scale
+                                                      : value;
+    return real.scalar_type();
+  }
 };
 
 /// All tensors of a network under their state-dict names ("layer1.0.conv1.weight"), in the network's own

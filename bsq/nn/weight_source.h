@@ -48,7 +48,8 @@ class WeightSource {
 };
 
 /// Makes a source of a stored entry, in `options`' type and on its device. Slots that the entry does not
-/// cover are filled afterwards. May throw std::invalid_argument.
+/// cover are filled afterwards; where such a slot is one number, it may become one a channel then. May throw
+/// std::invalid_argument.
 using WeightSourceFactory =
     std::function<std::unique_ptr<WeightSource>(const StoredTensor&, const torch::TensorOptions& options)>;
 

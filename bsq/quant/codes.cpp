@@ -1,7 +1,6 @@
 #include "bsq/quant/codes.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -62,9 +61,10 @@ void check_format(const CodeFormat& format) {
           std::to_string(format.levels) + " levels; expected 1 to " + std::to_string(kMostLevels));
   require(format.step == 1 || format.step == 2,
           "a step of " + std::to_string(format.step) + "; expected 1 or 2");
-  require(std::abs(format.low) <= kMostLevels && std::abs(format.high()) <= kMostLevels,
-          "integers from " + std::to_string(format.low) + "; expected them within " +
-              std::to_string(kMostLevels) + " of 0");
+  const auto is_near = [](int64_t integer) { return integer >= -kMostLevels && integer <= kMostLevels; };
+  require(is_near(format.low) && is_near(format.high()), "integers from " + std::to_string(format.low) +
+                                                             "; expected them within " +
+                                                             std::to_string(kMostLevels) + " of 0");
   require(!format.has_sign_bit || format.low == -((int64_t{1} << format.bits) - 1),
           "sign and magnitude from " + std::to_string(format.low) + "; expected -(2^bits - 1)");
 }

@@ -2,6 +2,11 @@
 
 #include <ATen/record_function.h>
 
+#include <utility>
+#include <vector>
+
+#include "bsq/nn/layers_of.h"
+
 namespace bsq {
 namespace {
 
@@ -18,6 +23,9 @@ std::string module_of(const std::string& parameter) {
 class ForwardWatch {
  public:
   explicit ForwardWatch(Network& network) : network_(network) {
+    for (const auto& ref : coded_sources(network)) {
+      made_of_weights_.emplace_back(ref.source().value(), module_of(ref.name));
+    }
     watching() = this;
     handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(on_start, on_end)
                                              .needsInputs(true)
@@ -59,6 +67,7 @@ class ForwardWatch {
       return;
     }
     has_weights_ = false;
+    has_activations_ = false;
     for (const auto& input : call.inputs()) {
       if (input.isTensor()) {
         look_up(input.toTensor());
@@ -77,6 +86,9 @@ class ForwardWatch {
     }
     is_looking_ = true;  // our own operations are none of the network's
     for (const auto& output : call.outputs()) {
+      if (output.isTensor() && has_weights_ && !has_activations_) {
+        made_of_weights_.emplace_back(output.toTensor(), module_);
+      }
       if (output.isTensor() && !is_finite(output.toTensor())) {
         const auto place = has_weights_      ? "the output of " + module_
                            : module_.empty() ? "an operation before the first layer"
@@ -92,33 +104,38 @@ class ForwardWatch {
     if (!tensor.defined() || !tensor.has_storage()) {
       return;
     }
-    for (const auto& item : network_.named_modules()) {
-      if (holds(*item.value(), tensor)) {
-        module_ = item.key();
-        has_weights_ = true;
-      }
+    const auto owner = owner_of(tensor);
+    if (owner.empty()) {
+      has_activations_ = true;
+    } else {
+      module_ = owner;
+      has_weights_ = true;
     }
   }
 
-  // Whether a module computes with this tensor: one of its parameters or, for a layer in bits, its weight.
-  static bool holds(torch::nn::Module& module, const torch::Tensor& tensor) {
-    for (const auto& parameter : module.parameters(/*recurse=*/false)) {
-      if (parameter.is_same(tensor)) {
-        return true;
+  // The module whose tensor it is, or of whose tensors alone it was made, as a layer makes its weight of
+  // planes or of a q; "" for all others.
+  std::string owner_of(const torch::Tensor& tensor) const {
+    for (const auto& [made, module] : made_of_weights_) {
+      if (made.is_same(tensor)) {
+        return module;
       }
     }
-    if (const auto* conv = dynamic_cast<torch::nn::Conv2dImpl*>(&module)) {
-      return conv->weight.is_same(tensor);
+    for (const auto& item : network_.named_parameters()) {
+      if (item.value().is_same(tensor)) {
+        return module_of(item.key());
+      }
     }
-    const auto* linear = dynamic_cast<torch::nn::LinearImpl*>(&module);
-    return linear != nullptr && linear->weight.is_same(tensor);
+    return "";
   }
 
   Network& network_;
   at::CallbackHandle handle_ = 0;
   int depth_ = 0;
   bool is_looking_ = false;
-  bool has_weights_ = false;
+  bool has_weights_ = false;      // of the operation under way
+  bool has_activations_ = false;  // likewise
+  std::vector<std::pair<torch::Tensor, std::string>> made_of_weights_;
   std::string module_;
   std::string found_;
 };

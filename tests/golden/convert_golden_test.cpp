@@ -37,9 +37,9 @@ void check_width(const GoldenFile& golden, const std::string& name) {
   const int64_t pact = number_after(name, "pact");
   const int64_t act = pact != 0 ? pact : static_cast<int64_t>(golden.number(name, "act_bits"));
   const auto network = pretrained_network(act);
-  convert_to_bits(*network, number_after(name, "bits"));
+  to_bits(*network, LayerRules(number_after(name, "bits")));
   if (pact == 0) {
-    const auto sizes = network_sizes(*network);
+    const auto sizes = sizes_of(*network);
     EXPECT_EQ(sizes.weights, static_cast<int64_t>(golden.number(name, "weights")));
     EXPECT_EQ(sizes.bits_total, static_cast<int64_t>(golden.number(name, "bits_total")));
     expect_bits(golden, name, *network, /*tolerance=*/0);

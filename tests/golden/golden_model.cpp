@@ -38,16 +38,16 @@ void expect_planes(const GoldenFile& golden, const std::string& prefix, const to
                prefix + "_sum_of_squares");
 }
 
-void expect_parameter(const GoldenFile& golden, const std::string& group, const std::string& bias,
-                      const BitParameter& parameter, double tolerance) {
+// `bias`: "bias_" for a bias, as the golden files name its parts.
+void expect_weight(const GoldenFile& golden, const std::string& group, const std::string& bias,
+                   const PlaneWeight& weight, double tolerance) {
   torch::NoGradGuard no_grad;
-  ASSERT_EQ(parameter.bits(), static_cast<int64_t>(golden.number(group, bias + "bits")))
-      << group << " " << bias;
+  ASSERT_EQ(weight.bits(), static_cast<int64_t>(golden.number(group, bias + "bits"))) << group << " " << bias;
   const double scale = golden.number(group, bias + "scale");
-  EXPECT_LE(std::abs(parameter.scale().item<double>() - scale), tolerance * std::abs(scale))
+  EXPECT_LE(std::abs(weight.planes().scale.item<double>() - scale), tolerance * std::abs(scale))
       << group << " " << bias;
-  expect_planes(golden, group + "/" + bias + "pos", parameter.planes().positive, tolerance);
-  expect_planes(golden, group + "/" + bias + "neg", parameter.planes().negative, tolerance);
+  expect_planes(golden, group + "/" + bias + "pos", weight.planes().positive, tolerance);
+  expect_planes(golden, group + "/" + bias + "neg", weight.planes().negative, tolerance);
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ std::shared_ptr<Network> pretrained_network(int64_t activation_bits) {
   description.activation_bits = activation_bits;
   description.activation_range = ActivationRange::kBatch;
   auto network = make_network(description);
-  load_network(*network, read_model(checkpoint_path()).checkpoint.network);
+  load_network(*network, read_model(checkpoint_path()).checkpoint.network, StateOrigin::kImported);
   return network;
 }
 
@@ -98,13 +98,11 @@ ExactEvaluation evaluate_exactly(Network& network) {
 }
 
 void expect_bits(const GoldenFile& golden, const std::string& group, Network& network, double tolerance) {
-  for (const auto& [name, layer] : bit_layers(network)) {
-    const auto own = group + "/" + name;
+  for (const auto& ref : coded_sources(network)) {
+    const auto own = group + "/" + ref.name.substr(0, ref.name.rfind('.'));
     ASSERT_TRUE(golden.has(own)) << own;
-    expect_parameter(golden, own, "", layer->weight_bits(), tolerance);
-    if (layer->bias_bits() != nullptr) {
-      expect_parameter(golden, own, "bias_", *layer->bias_bits(), tolerance);
-    }
+    expect_weight(golden, own, ref.is_bias ? "bias_" : "", dynamic_cast<const PlaneWeight&>(ref.source()),
+                  tolerance);
   }
 }
 

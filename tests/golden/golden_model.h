@@ -4,7 +4,10 @@
 #include <string>
 
 #include "bsq/data/loader.h"
-#include "bsq/nn/network_bits.h"
+#include "bsq/methods/bsq/network_planes.h"
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/network_sizes.h"
+#include "bsq/nn/network_state.h"
 #include "models/registry.h"
 #include "tests/golden/golden_file.h"
 
@@ -27,8 +30,8 @@ struct ExactEvaluation {
 /// Evaluates the test images in batches of 250.
 ExactEvaluation evaluate_exactly(Network& network);
 
-/// Holds the bits of a network to a group of a golden file: widths, scales, planes where they are whole, else
-/// the sums and the sums of squares of each plane. Tolerances are relative; 0 is exact.
+/// Holds the bits of a network to a group of a golden file: bit widths, scales, planes where they are whole,
+/// else the sums and the sums of squares of each plane. Tolerances are relative; 0 is exact.
 void expect_bits(const GoldenFile& golden, const std::string& group, Network& network, double tolerance);
 
 }  // namespace bsq::test

@@ -1,7 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bsq/train/optimizer.h"
+#include "bsq/methods/bsq/bsq_method.h"
+#include "bsq/methods/methods.h"
 #include "tests/golden/golden_model.h"
 #include "tests/naive/naive_resnet.h"
 #include "tests/support.h"
@@ -31,28 +32,39 @@ struct StepResult {
   double cross_entropy, penalty;
 };
 
-// The fused step, as the tools train.
-class FusedStep {
+BsqOptions bsq_options(const GoldenRun& run) {
+  BsqOptions options;
+  options.alpha = run.number("decay");
+  return options;
+}
+
+// A step as the trainer makes it, by a method.
+class MethodStep {
  public:
-  FusedStep(Network& network, const GoldenRun& run)
+  MethodStep(Network& network, std::unique_ptr<Method> method, const GoldenRun& run)
       : network_(network),
-        optimizer_(network, BsqOptimizerOptions()
-                                .learning_rate(run.number("lr"))
-                                .momentum(run.number("momentum"))
-                                .weight_decay(run.number("weight_decay"))
-                                .penalty(run.number("decay"))) {}
+        method_(std::move(method)),
+        optimizer_(method_->make_optimizer(network, {run.number("momentum"), run.number("weight_decay")})),
+        learning_rate_(run.number("lr")) {}
+  /// BSQ's, whose penalty is in its optimizer.
+  MethodStep(Network& network, const GoldenRun& run)
+      : MethodStep(network, std::make_unique<BsqMethod>(bsq_options(run)), run) {}
   StepResult operator()(const Batch& batch) {
     network_.train();
-    optimizer_.zero_grad();
+    optimizer_->zero_grad();
     const auto loss = torch::nn::functional::cross_entropy(network_.forward(batch.images), batch.labels);
     loss.backward();
-    optimizer_.step();
-    return {loss.item<double>(), optimizer_.penalty()};
+    optimizer_->step(learning_rate_);
+    StepSums sums;
+    method_->after_step(network_, sums);
+    return {loss.item<double>(), sums["penalty"]};
   }
 
  private:
   Network& network_;
-  BsqOptimizer optimizer_;
+  std::unique_ptr<Method> method_;
+  std::unique_ptr<Optimizer> optimizer_;
+  double learning_rate_;
 };
 
 // The slow, obvious step that shares no code with ours.
@@ -91,8 +103,9 @@ void train_steps(Network& network, const GoldenRun& run, int64_t steps) {
 }
 
 void finetune_steps(Network& network, const GoldenRun& finetuning) {
-  freeze_network(network);
-  FusedStep step(network, finetuning);
+  auto frozen = make_method("frozen");
+  frozen->begin(network, {LayerRules(8)});
+  MethodStep step(network, std::move(frozen), finetuning);
   const auto losses = finetuning.golden.tensor(finetuning.group + "/cross_entropy");
   for (int64_t t = 0; t < finetuning.steps(); ++t) {
     expect_relative(step(finetuning.batch(t)).cross_entropy, losses[t].item<double>(), kFinetuneTolerance,
@@ -102,7 +115,7 @@ void finetune_steps(Network& network, const GoldenRun& finetuning) {
 
 std::shared_ptr<Network> eight_bit_network() {
   auto network = pretrained_network(/*activation_bits=*/4);
-  convert_to_bits(*network, 8);
+  to_bits(*network, LayerRules(8));
   network->to(torch::kFloat64);
   return network;
 }
@@ -116,18 +129,21 @@ TEST(TrainGolden, FusedStepsAdjustmentAndFinetuning) {
   for (const auto& name : golden.members("/")) {
     const GoldenRun run{golden, name};
     const auto network = eight_bit_network();
-    train_steps<FusedStep>(*network, run, run.steps());
+    train_steps<MethodStep>(*network, run, run.steps());
     if (run.steps() <= kCloseSteps) {
       expect_bits(golden, name + "/after_steps", *network, kPlaneTolerance);
     }
     requantize_network(*network, /*max_bits=*/8);
     adjust_network(*network, /*threshold_percent=*/0);
-    const auto sizes = network_sizes(*network);
+    const auto sizes = sizes_of(*network);
     EXPECT_EQ(sizes.bits_total, static_cast<int64_t>(run.number("bits_total"))) << name;
     EXPECT_NEAR(sizes.comp(), run.number("compression"), 1e-9) << name;
-    for (const auto& [layer, bits] : scheme_of(*network)) {
-      EXPECT_EQ(bits.weight, static_cast<int64_t>(golden.number(name + "/adjusted/" + layer, "bits")))
-          << name << layer;
+    for (const auto& [weight, planes] : plane_weights(*network)) {
+      const auto noun = weight.rfind(".weight");
+      if (noun != std::string::npos) {
+        const auto layer = name + "/adjusted/" + weight.substr(0, noun);
+        EXPECT_EQ(planes->bits(), static_cast<int64_t>(golden.number(layer, "bits"))) << layer;
+      }
     }
     finetune_steps(*network, {golden, name + "/finetune"});
   }

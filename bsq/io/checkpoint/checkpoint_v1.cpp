@@ -88,7 +88,7 @@ void read_root_v1(const Hdf5Handle& file, Checkpoint& checkpoint) {
   auto& options = checkpoint.description.options;
   options["depth"] = std::to_string(read_integer(file, kDepth));
   options["block-name"] = read_text(file, "block_name");
-  options["quantize-shortcut"] = read_integer(file, kQuantizeShortcut) != 0 ? "1" : "0";
+  options["quantize-shortcut"] = read_integer(file, kQuantizeShortcut) != 0 ? "true" : "false";
 }
 
 void upgrade_v1(Checkpoint& checkpoint) {

@@ -2,13 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace bsq::test {
 namespace {
 
 constexpr SgdNumbers kNumbers{/*learning_rate=*/0.3, /*momentum=*/0.9, /*weight_decay=*/0.05};
 constexpr int kSteps = 5;
+constexpr ClampLimits kUnit{/*low=*/-1, /*high=*/1};
+constexpr ClampLimits kPlane{/*low=*/0, /*high=*/2};
+constexpr ClampLimits kUneven{/*low=*/-1, /*high=*/0.75};
 
-void expect_as_torch(at::IntArrayRef shape, torch::ScalarType type, bool is_unit, double tolerance) {
+void expect_as_torch(at::IntArrayRef shape, torch::ScalarType type, const ClampLimits& limits,
+                     double tolerance) {
   auto value = torch::randn(shape, type);
   auto momentum = torch::zeros_like(value);
   auto expected = value.clone().set_requires_grad(true);
@@ -19,11 +25,11 @@ void expect_as_torch(at::IntArrayRef shape, torch::ScalarType type, bool is_unit
     const auto gradient = torch::randn(shape, type);
     expected.mutable_grad() = gradient.clone();
     sgd.step();
-    if (is_unit) {
+    {
       torch::NoGradGuard no_grad;
-      expected.clamp_(-1, 1);
+      expected.clamp_(limits.low, limits.high);
     }
-    sgd_step(value, momentum, gradient, kNumbers, is_unit);
+    sgd_step(value, momentum, gradient, kNumbers, limits);
     ASSERT_TRUE(torch::allclose(value, expected.detach(), tolerance, tolerance)) << shape << " " << type;
   }
 }
@@ -32,9 +38,9 @@ TEST(SgdStep, EqualsTorchsSgd) {
   torch::manual_seed(1);
   const std::vector<std::vector<int64_t>> shapes = {{}, {1}, {17}, {64, 64, 3, 3}, {100003}};
   for (const auto& shape : shapes) {
-    for (const bool is_unit : {false, true}) {
-      expect_as_torch(shape, torch::kFloat32, is_unit, 1e-5);
-      expect_as_torch(shape, torch::kFloat64, is_unit, 1e-12);
+    for (const auto& limits : {ClampLimits(), kUnit, kPlane, kUneven}) {
+      expect_as_torch(shape, torch::kFloat32, limits, 1e-5);
+      expect_as_torch(shape, torch::kFloat64, limits, 1e-12);
     }
   }
 }
@@ -46,9 +52,8 @@ TEST(SgdStep, TakesGradientsInAnyLayout) {
   auto other = value.clone();
   auto other_momentum = momentum.clone();
   const auto gradient = torch::randn({8, 6, 3, 3});
-  sgd_step(value, momentum, gradient, kNumbers, /*is_unit=*/false);
-  sgd_step(other, other_momentum, gradient.contiguous(torch::MemoryFormat::ChannelsLast), kNumbers,
-           /*is_unit=*/false);
+  sgd_step(value, momentum, gradient, kNumbers);
+  sgd_step(other, other_momentum, gradient.contiguous(torch::MemoryFormat::ChannelsLast), kNumbers);
   EXPECT_TRUE(torch::equal(value, other));
 }
 
@@ -59,15 +64,23 @@ TEST(SgdStep, ServesTensorsThatAreNotContiguous) {
   auto momentum = torch::zeros_like(plain);
   auto turned = plain.t().contiguous().t();
   auto turned_momentum = torch::zeros({6, 4});
-  sgd_step(plain, momentum, gradient, kNumbers, /*is_unit=*/true);
-  sgd_step(turned, turned_momentum, gradient, kNumbers, /*is_unit=*/true);
+  sgd_step(plain, momentum, gradient, kNumbers, kUnit);
+  sgd_step(turned, turned_momentum, gradient, kNumbers, kUnit);
   EXPECT_TRUE(torch::allclose(plain, turned));
+}
+
+// A type without a kernel of its own takes libtorch's operations.
+TEST(SgdStep, ServesEveryType) {
+  auto value = torch::full({40}, 0.5, torch::kBFloat16);
+  auto momentum = torch::zeros({40}, torch::kBFloat16);
+  sgd_step(value, momentum, torch::full({40}, -100, torch::kBFloat16), kNumbers, kUneven);
+  EXPECT_TRUE(value.eq(0.75).all().item<bool>());
 }
 
 TEST(SgdStep, NanStaysNan) {
   auto value = torch::zeros({40});
   auto momentum = torch::zeros({40});
-  sgd_step(value, momentum, torch::full({40}, std::nan("")), kNumbers, /*is_unit=*/true);
+  sgd_step(value, momentum, torch::full({40}, std::nan("")), kNumbers, kUnit);
   EXPECT_TRUE(value.isnan().all().item<bool>());
 }
 

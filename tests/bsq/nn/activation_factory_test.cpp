@@ -10,10 +10,12 @@ namespace {
 TEST(ActivationFactory, UniformIsWhatTheDescriptionSays) {
   NetworkDescription description;
   description.activation_bits = 3;
-  description.activation_range = ActivationRange::kBatch;
-  const auto activation = make_activation(description);
-  EXPECT_EQ(activation->activation().bits(), 3);
-  EXPECT_TRUE(activation->options.batch_range());
+  for (const auto range : {ActivationRange::kBatch, ActivationRange::kRunning}) {
+    description.activation_range = range;
+    const auto activation = make_activation(description);
+    EXPECT_EQ(activation->activation().bits(), 3);
+    EXPECT_EQ(activation->activation().needs_calibration(), range == ActivationRange::kRunning);
+  }
 }
 
 TEST(ActivationFactory, OtherKindsRegisterThemselves) {
@@ -22,7 +24,7 @@ TEST(ActivationFactory, OtherKindsRegisterThemselves) {
   EXPECT_EQ(message_of<std::invalid_argument>([&] { make_activation(description); }),
             "activation 'seven'; expected uniform");
   const auto seven = [](const NetworkDescription&) {
-    return ActivationQuantizer(ActivationQuantizerOptions(7));
+    return std::make_unique<UniformActivation>(UniformActivationOptions(7));
   };
   register_activation("seven", seven);
   EXPECT_EQ(make_activation(description)->activation().bits(), 7);

@@ -2,28 +2,40 @@
 
 #include <torch/torch.h>
 
-#include "bsq/nn/bit_conv2d.h"
-#include "bsq/nn/bit_linear.h"
+#include <algorithm>
+#include <memory>
+
+#include "bsq/methods/bsq/plane_weight.h"
+#include "bsq/methods/methods.h"
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/master_weight.h"
 #include "bsq/nn/network.h"
-#include "bsq/nn/network_bits.h"
 #include "bsq/nn/network_state.h"
+#include "bsq/nn/quant_conv2d.h"
+#include "bsq/nn/quant_linear.h"
 #include "tests/bsq/methods/bsq/support.h"
 
 namespace bsq::test {
 
-/// One of everything: bit convolutions without and with a bias, batch norm, a quantized activation, a float
-/// convolution, a bit linear layer. 827 bit weights and biases. Images (B, 3, any, any).
+/// What a network's weights can be in training.
+enum class Form { kFloat, kPlanes, kFrozen };
+constexpr Form kForms[] = {Form::kFloat, Form::kPlanes, Form::kFrozen};
+
+/// One of everything: quantizable convolutions without and with a bias, batch norm, a quantized activation, a
+/// float convolution, a quantizable linear layer. 827 weights and biases that can hold bits. Images
+/// (B, 3, any, any).
 class SmallNetwork : public Network {
  public:
-  static constexpr int64_t kBitWeights = 3 * 8 * 9 + 8 * 8 * 9 + 8 + 8 * 3 + 3;
+  static constexpr int64_t kWeights = 3 * 8 * 9 + 8 * 8 * 9 + 8 + 8 * 3 + 3;
 
   explicit SmallNetwork(int64_t activation_bits = 4) : Network(describe(activation_bits)) {
-    conv1 = register_module("conv1", BitConv2d(BitConv2dOptions(3, 8, 3).padding(1).bias(false)));
+    register_methods();  // so that it can be loaded in every form
+    conv1 = register_module("conv1", QuantConv2d(QuantConv2dOptions(3, 8, 3).padding(1).bias(false)));
     bn1 = register_module("bn1", torch::nn::BatchNorm2d(8));
     relu1 = register_module("relu1", ActivationQuantizer(ActivationQuantizerOptions(activation_bits)));
-    conv2 = register_module("conv2", BitConv2d(BitConv2dOptions(8, 8, 3).padding(1)));
+    conv2 = register_module("conv2", QuantConv2d(QuantConv2dOptions(8, 8, 3).padding(1)));
     shortcut = register_module("shortcut", torch::nn::Conv2d(torch::nn::Conv2dOptions(8, 8, 1).bias(false)));
-    fc = register_module("fc", BitLinear(8, 3));
+    fc = register_module("fc", QuantLinear(8, 3));
   }
 
   torch::Tensor forward(const torch::Tensor& images) override {
@@ -31,11 +43,11 @@ class SmallNetwork : public Network {
     return fc(torch::relu(conv2(x) + shortcut(x)).flatten(/*start_dim=*/2).mean(/*dim=*/2));
   }
 
-  BitConv2d conv1{nullptr}, conv2{nullptr};
+  QuantConv2d conv1{nullptr}, conv2{nullptr};
   torch::nn::BatchNorm2d bn1{nullptr};
   ActivationQuantizer relu1{nullptr};
   torch::nn::Conv2d shortcut{nullptr};
-  BitLinear fc{nullptr};
+  QuantLinear fc{nullptr};
 
  private:
   static NetworkDescription describe(int64_t activation_bits) {
@@ -47,25 +59,59 @@ class SmallNetwork : public Network {
   }
 };
 
-/// Brings a float layer or network into a representation, with real-valued planes where it is in bits.
-inline void bring_to(BitParameter& parameter, Representation wanted,
-                     torch::ScalarType type = torch::kFloat32) {
-  if (wanted != Representation::kFloat) {
-    parameter.set_planes(real_planes(parameter.shape().vec(), /*bits=*/4, type));
+/// A weight as training leaves it: a float one, real-valued planes of 4 bits, or a q of 4 bits between the
+/// points of its grid.
+inline std::unique_ptr<WeightSource> random_source(Form form, const Shape& shape,
+                                                   torch::ScalarType type = torch::kFloat32) {
+  if (form == Form::kPlanes) {
+    return std::make_unique<PlaneWeight>(real_planes(shape, /*bits=*/4, type));
   }
-  if (wanted == Representation::kFrozen) {
-    parameter.freeze();
+  if (form == Form::kFrozen) {
+    const auto scale = torch::rand({}, type).add_(0.1);
+    return std::make_unique<MasterWeight>(torch::rand(shape, type).mul_(2).sub_(1),
+                                          std::make_unique<GridQuantizer>(sign_magnitude(4), scale));
+  }
+  return std::make_unique<MasterWeight>(torch::randn(shape, type).set_requires_grad(true));
+}
+
+/// Gives a layer, or every layer of a network, such weights. Float ones stay as they are.
+inline void bring_layer_to(QuantLayer& layer, Form form, torch::ScalarType type = torch::kFloat32) {
+  if (form == Form::kFloat) {
+    return;
+  }
+  layer.set_weight(random_source(form, layer.weight_source().shape().vec(), type));
+  if (layer.bias_source() != nullptr) {
+    layer.set_bias(random_source(form, layer.bias_source()->shape().vec(), type));
   }
 }
-inline void bring_to(torch::nn::Module& network, Representation wanted,
-                     torch::ScalarType type = torch::kFloat32) {
-  for (auto& [name, layer] : bit_layers(network)) {
-    layer->change([&](BitParameter& parameter) { bring_to(parameter, wanted, type); });
+inline void bring_to(torch::nn::Module& network, Form form, torch::ScalarType type = torch::kFloat32) {
+  for (const auto& [name, layer] : quant_layers(network)) {
+    bring_layer_to(*layer, form, type);
   }
 }
 
-constexpr Representation kRepresentations[] = {Representation::kFloat, Representation::kBits,
-                                               Representation::kFrozen};
+/// A weight of planes of these integers.
+inline std::unique_ptr<WeightSource> plane_source(const torch::Tensor& integers, int64_t bits,
+                                                  float scale = 0.5F) {
+  return std::make_unique<PlaneWeight>(planes_of(integers, bits, torch::tensor(scale)));
+}
+
+/// The planes of a source; another kind of source is a test failure.
+inline BitPlanes& planes_in(WeightSource& source) { return dynamic_cast<PlaneWeight&>(source).planes(); }
+
+/// A copy of what a source computes with.
+inline torch::Tensor value_in(const WeightSource& source) {
+  torch::NoGradGuard no_grad;
+  return source.value().detach().clone();
+}
+
+/// The entry of that name; a missing one is a test failure.
+inline StoredTensor& entry_in(NetworkState& state, const std::string& name) {
+  const auto found =
+      std::find_if(state.begin(), state.end(), [&](const auto& item) { return item.first == name; });
+  EXPECT_NE(found, state.end()) << name;
+  return found->second;
+}
 
 inline bool same_stored_part(const torch::Tensor& a, const torch::Tensor& b) {
   if (!a.defined() || !b.defined()) {
@@ -76,9 +122,9 @@ inline bool same_stored_part(const torch::Tensor& a, const torch::Tensor& b) {
 
 /// Whether two stored tensors are the same, value by value.
 inline bool same_stored(const StoredTensor& a, const StoredTensor& b) {
-  return a.encoding == b.encoding && a.bits == b.bits && same_stored_part(a.value, b.value) &&
-         same_stored_part(a.positive, b.positive) && same_stored_part(a.negative, b.negative) &&
-         same_stored_part(a.scale, b.scale);
+  return a.encoding == b.encoding && a.source == b.source && a.bits == b.bits && a.format == b.format &&
+         same_stored_part(a.value, b.value) && same_stored_part(a.positive, b.positive) &&
+         same_stored_part(a.negative, b.negative) && same_stored_part(a.scale, b.scale);
 }
 
 /// Expects two states with the same names, in the same order, and the same values.

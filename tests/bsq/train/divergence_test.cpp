@@ -12,7 +12,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 torch::Tensor images() { return torch::rand({4, 3, 8, 8}); }
 
 std::string origin_after(const std::function<void(SmallNetwork&)>& spoil,
-                         TrainingMethod method = TrainingMethod::kFloat) {
+                         const std::string& method = "float") {
   torch::manual_seed(1);
   const auto network = network_for(method, /*activation_bits=*/0);
   torch::NoGradGuard no_grad;
@@ -25,7 +25,7 @@ TEST(Divergence, AFiniteNetworkIsNotBlamed) {
 }
 
 TEST(Divergence, ImagesComeFirst) {
-  const auto network = network_for(TrainingMethod::kFloat);
+  const auto network = network_for("float");
   EXPECT_EQ(origin_of_divergence(*network, torch::full({1, 3, 8, 8}, kInfinity)), "the images");
 }
 
@@ -48,14 +48,20 @@ TEST(Divergence, AnOutputTooLargeIsNamedByItsLayer) {
 }
 
 TEST(Divergence, ALayerInBitsIsKnownByTheWeightItComputesWith) {
-  EXPECT_EQ(
-      origin_after([](SmallNetwork& network) { network.conv2->weight_bits().planes().scale.fill_(3e38); },
-                   TrainingMethod::kBits),
-      "the output of conv2 (conv2d)");
+  for (const char* method : {"bsq", "frozen"}) {
+    EXPECT_EQ(origin_after(
+                  [](SmallNetwork& network) {
+                    network.named_parameters()["conv2.scale"].fill_(3e38);
+                    network.conv2->weight_source().refresh();
+                  },
+                  method),
+              "the output of conv2 (conv2d)")
+        << method;
+  }
 }
 
 TEST(Divergence, FindsTheFirstTensorOfAState) {
-  const auto network = network_for(TrainingMethod::kBits);
+  const auto network = network_for("bsq");
   EXPECT_EQ(first_not_finite(save_network(*network)), "");
   torch::NoGradGuard no_grad;
   network->bn1->running_var[2] = kInfinity;

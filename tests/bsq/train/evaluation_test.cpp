@@ -98,7 +98,8 @@ TEST(Evaluation, CalibrationAveragesTheMaximaOfTheFirstBatches) {
       const auto x = network.bn1(network.conv1(loader.next()->images));
       sum += torch::relu6(x).max().item<double>();
     }
-    EXPECT_NEAR(network.relu1->range.item<double>(), sum / static_cast<double>(used), 1e-5) << batches;
+    EXPECT_NEAR(network.named_buffers()["relu1.range"].item<double>(), sum / static_cast<double>(used), 1e-5)
+        << batches;
   }
 }
 

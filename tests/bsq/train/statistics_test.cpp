@@ -9,18 +9,15 @@ namespace {
 
 class Tiny : public Network {
  public:
-  Tiny() : Network({}) { fc = register_module("fc", BitLinear(4, 1)); }
+  Tiny() : Network({}) { fc = register_module("fc", QuantLinear(4, 1)); }
   torch::Tensor forward(const torch::Tensor& x) override { return fc(x); }
-  BitLinear fc{nullptr};
+  QuantLinear fc{nullptr};
 };
 
-// 3 bits: percent of ones 50, 0, 75; the bias all zero at 2 bits.
+// 3 bits: percent of ones 50, 0, 75; the bias has 2 planes without a digit.
 void fill(Tiny& network) {
-  network.fc->change([&](BitParameter& parameter) {
-    const bool is_weight = &parameter == &network.fc->weight_bits();
-    const auto integers = is_weight ? torch::tensor({{5.0F, -4.0F, 1.0F, -1.0F}}) : torch::zeros({1});
-    parameter.set_planes(planes_of(integers, is_weight ? 3 : 2, torch::tensor(0.5F)));
-  });
+  network.fc->set_weight(plane_source(torch::tensor({{5.0F, -4.0F, 1.0F, -1.0F}}), /*bits=*/3));
+  network.fc->set_bias(plane_source(torch::zeros({1}), /*bits=*/2));
 }
 
 std::string printed(Network& network) {
@@ -56,23 +53,31 @@ TEST(Statistics, PrintsEveryTensorAndTheTotals) {
   ASSERT_EQ(lines.size(), 4U);
   EXPECT_TRUE(begins_with(lines[0], "tensor"));
   EXPECT_EQ(words_of(lines[1]), (Words{"fc.weight", "4", "3", "50.00", "0.00", "75.00"}));
-  EXPECT_EQ(words_of(lines[2]), (Words{"fc.bias", "1", "2", "0.00", "0.00"}));
-  // 5 weights; 4 x 3 + 1 x 2 bits; stored 4 x 4 + 32 + 1 x 3 + 32.
-  EXPECT_EQ(lines[3], "weights 5, bits 14, comp 11.43, comp_stored 1.93");
+  EXPECT_EQ(words_of(lines[2]), (Words{"fc.bias", "1", "0", "all", "weights", "are", "0"}));
+  // 5 weights; 4 x 3 bits; stored 4 x 4 + 32.
+  EXPECT_EQ(lines[3], "weights 5, bits 12, comp 13.33, comp_stored 3.33");
 }
 
-TEST(Statistics, AFrozenNetworkPrintsTheSameButForZeroBits) {
+TEST(Statistics, AFrozenNetworkPrintsTheSame) {
   Tiny network;
   fill(network);
-  const auto bits = lines_of(printed(network));
-  freeze_network(network);
-  const auto frozen = lines_of(printed(network));
-  ASSERT_EQ(frozen.size(), 4U);
-  EXPECT_EQ(frozen[1], bits[1]);
-  EXPECT_TRUE(begins_with(frozen[2], "fc.bias"));
-  EXPECT_TRUE(contains(frozen[2], "all weights are 0"));
-  EXPECT_EQ(frozen[3], "weights 5, bits 12, comp 13.33, comp_stored 3.33");
-  EXPECT_EQ(network_representation(network), Representation::kFrozen) << "printing changes nothing";
+  const auto planes = printed(network);
+  for (const auto& ref : coded_sources(network)) {
+    ref.set(make_frozen(*ref.source().codes()));
+  }
+  EXPECT_EQ(printed(network), planes);
+  EXPECT_EQ(network.fc->weight_source().kind(), "frozen") << "printing changes nothing";
+}
+
+TEST(Statistics, OtherGridsPrintTheirPlaces) {
+  Tiny network;
+  Codes codes;
+  codes.integers = torch::tensor({{-2, -1, 0, 1}}, torch::kInt32);  // places 0 to 3
+  codes.scale = torch::tensor(0.5F);
+  codes.format = twos_complement(2);
+  network.fc->set_weight(make_frozen(codes));
+  const auto lines = lines_of(printed(network));
+  EXPECT_EQ(words_of(lines[1]), (Words{"fc.weight", "4", "2", "50.00", "50.00"}));
 }
 
 TEST(Statistics, RealPlanesAreCountedAsTheyRequantize) {
@@ -80,7 +85,8 @@ TEST(Statistics, RealPlanesAreCountedAsTheyRequantize) {
   fill(network);
   const auto expected = lines_of(printed(network));
   torch::NoGradGuard no_grad;
-  network.fc->weight_bits().planes().positive.add_(0.04);
+  planes_in(network.fc->weight_source()).positive.add_(0.04);
+  network.fc->weight_source().refresh();
   EXPECT_EQ(lines_of(printed(network))[1], expected[1]);
 }
 
@@ -94,13 +100,11 @@ TEST(Statistics, LeavesTheStreamsFormat) {
   EXPECT_EQ(out.str(), "1.23457");
 }
 
-TEST(Statistics, CompressionOfAFloatNetworkIsOne) {
+TEST(Statistics, AFloatNetworkHasTotalsAlone) {
   Tiny network;
-  EXPECT_EQ(compression_of(network).comp, 1.0);
-  EXPECT_EQ(compression_of(network).comp_stored, 1.0);
-  fill(network);
-  EXPECT_DOUBLE_EQ(compression_of(network).comp, 160.0 / 14);
-  EXPECT_DOUBLE_EQ(compression_of(network).comp_stored, 160.0 / 83);
+  const auto lines = lines_of(printed(network));
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1], "weights 0, bits 0, comp 1.00, comp_stored 1.00");
 }
 
 }  // namespace

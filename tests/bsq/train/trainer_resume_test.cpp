@@ -1,3 +1,4 @@
+#include "bsq/base/error.h"
 #include "tests/bsq/train/training_run.h"
 #include "tests/support.h"
 
@@ -6,15 +7,15 @@ namespace {
 
 // Three steps an epoch, adjustments at the epochs 0, 2 and 4, with planes lost on the way, and a warm-up of
 // more than an epoch after each.
-TrainerOptions run_options(TrainingMethod method) {
-  TrainerOptions options;
+RunOptions run_options(const std::string& method) {
+  RunOptions options;
   options.method = method;
   options.epochs = 5;
   options.learning_rate = 0.05;
   options.schedule = {3};
-  options.penalty = 8;
-  options.adjustment_interval = 2;
-  options.threshold = 2;
+  options.bsq.alpha = 8;
+  options.bsq.adjust_every = 2;
+  options.bsq.drop_threshold = 2;
   options.warmup = 4;
   return options;
 }
@@ -46,7 +47,8 @@ void expect_same_run(const TrainingRun& a, const TrainingRun& b) {
 
 // Stops after so many steps, once or twice, goes on with other objects, and expects the uninterrupted run's
 // end.
-void expect_resumes(TrainingMethod method, const std::vector<int64_t>& stops, int64_t activation_bits = 4) {
+void expect_resumes(const std::string& method, const std::vector<int64_t>& stops,
+                    int64_t activation_bits = 4) {
   torch::manual_seed(1);
   const auto data = easy_images(kImages);
   const auto start = save_network(*network_for(method, activation_bits));
@@ -79,19 +81,17 @@ void expect_resumes(TrainingMethod method, const std::vector<int64_t>& stops, in
 
 TEST(TrainerResume, BitsGoOnBitForBitFromAnyStep) {
   for (int64_t stop = 1; stop < 15; ++stop) {
-    expect_resumes(TrainingMethod::kBits, {stop});
+    expect_resumes("bsq", {stop});
     ASSERT_FALSE(testing::Test::HasFailure()) << "stopped after " << stop << " steps";
   }
 }
 
-TEST(TrainerResume, PactGoesOnBitForBit) {
-  expect_resumes(TrainingMethod::kBits, {7}, /*activation_bits=*/3);
-}
+TEST(TrainerResume, PactGoesOnBitForBit) { expect_resumes("bsq", {7}, /*activation_bits=*/3); }
 
-TEST(TrainerResume, TwoInterruptionsLeaveNoTrace) { expect_resumes(TrainingMethod::kBits, {4, 6}); }
+TEST(TrainerResume, TwoInterruptionsLeaveNoTrace) { expect_resumes("bsq", {4, 6}); }
 
 TEST(TrainerResume, FloatAndFinetuningGoOnBitForBit) {
-  for (const auto method : {TrainingMethod::kFloat, TrainingMethod::kFinetune}) {
+  for (const char* method : {"float", "frozen"}) {
     for (const int64_t stop : {2, 3, 8}) {
       expect_resumes(method, {stop});
     }
@@ -107,7 +107,7 @@ class NetworkWithDropout : public SmallNetwork {
 
 TEST(TrainerResume, ANetworkThatDrawsRandomNumbersGoesOnBitForBit) {
   const auto data = easy_images(kImages);
-  const auto options = run_options(TrainingMethod::kFloat);
+  const auto options = run_options("float");
   NetworkWithDropout first;
   const auto start = save_network(first);
   const auto loaded = [&](const NetworkState& state) {
@@ -138,18 +138,18 @@ TEST(TrainerResume, ANetworkThatDrawsRandomNumbersGoesOnBitForBit) {
 TEST(TrainerResume, AdjustmentsDropPlanesInTheseRuns) {
   torch::manual_seed(1);
   const auto data = easy_images(kImages);
-  TrainingRun run(network_for(TrainingMethod::kBits), data, run_options(TrainingMethod::kBits));
+  TrainingRun run(network_for("bsq"), data, run_options("bsq"));
   run.trainer.run();
   const auto before = scheme_of(*run.network);
-  EXPECT_NE(before, scheme_of(*network_for(TrainingMethod::kBits)));
+  EXPECT_NE(before, scheme_of(*network_for("bsq")));
 }
 
 TEST(TrainerResume, AStateForMoreEpochsGoesOn) {
   torch::manual_seed(2);
   const auto data = easy_images(kImages);
-  auto options = run_options(TrainingMethod::kBits);
+  auto options = run_options("bsq");
   options.epochs = 2;
-  TrainingRun first(network_for(TrainingMethod::kBits), data, options);
+  TrainingRun first(network_for("bsq"), data, options);
   ASSERT_TRUE(first.trainer.run());
   const auto state = first.trainer.state();
   auto network = std::make_shared<SmallNetwork>();

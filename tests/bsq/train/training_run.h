@@ -3,6 +3,9 @@
 #include <memory>
 
 #include "bsq/data/loader.h"
+#include "bsq/methods/bsq/bsq_method.h"
+#include "bsq/methods/bsq/network_planes.h"
+#include "bsq/methods/methods.h"
 #include "bsq/train/trainer.h"
 #include "tests/bsq/nn/small_network.h"
 
@@ -46,32 +49,66 @@ class Recorder : public TrainerObserver {
   int64_t stop_after_;
 };
 
-/// A network with its data and trainer.
+/// What a run of one of the project's methods takes.
+struct RunOptions : TrainerOptions {
+  std::string method = "bsq";
+  BsqOptions bsq;
+};
+
+inline std::unique_ptr<Method> method_for(const RunOptions& options) {
+  if (options.method == "bsq") {
+    return std::make_unique<BsqMethod>(options.bsq);
+  }
+  return make_method(options.method);
+}
+
+/// A network, in the method's form or stored by it, with its data and trainer.
 struct TrainingRun {
-  TrainingRun(std::shared_ptr<SmallNetwork> trained, const ImageDataset& data, const TrainerOptions& options,
-              int64_t stop_after = -1)
+  TrainingRun(std::shared_ptr<SmallNetwork> trained, std::unique_ptr<Method> trained_by,
+              const ImageDataset& data, const TrainerOptions& options, int64_t stop_after = -1)
       : network(std::move(trained)),
+        method(adopted(*network, std::move(trained_by))),
         training(data, loader_options(/*batch_size=*/32, /*is_training=*/true)),
         validation(data, loader_options(/*batch_size=*/40)),
         recorder(stop_after),
-        trainer(network, training, validation, options, recorder) {}
+        trainer(network, *method, training, validation, options, recorder) {}
+  TrainingRun(std::shared_ptr<SmallNetwork> trained, const ImageDataset& data, const RunOptions& options,
+              int64_t stop_after = -1)
+      : TrainingRun(std::move(trained), method_for(options), data, options, stop_after) {}
 
   std::shared_ptr<SmallNetwork> network;
+  std::unique_ptr<Method> method;
   BatchLoader training, validation;
   Recorder recorder;
   Trainer trainer;
+
+ private:
+  static std::unique_ptr<Method> adopted(SmallNetwork& network, std::unique_ptr<Method> method) {
+    method->adopt(network);
+    return method;
+  }
 };
 
-/// A small network in the representation that a method trains; from 8 bits.
-inline std::shared_ptr<SmallNetwork> network_for(TrainingMethod method, int64_t activation_bits = 4) {
+/// A small network in the form that a method trains; from 8 bits.
+inline std::shared_ptr<SmallNetwork> network_for(const std::string& method, int64_t activation_bits = 4) {
   auto network = std::make_shared<SmallNetwork>(activation_bits);
-  if (method != TrainingMethod::kFloat) {
-    convert_to_bits(*network, /*bits=*/8);
-  }
-  if (method == TrainingMethod::kFinetune) {
-    freeze_network(*network);
+  if (method == "bsq") {
+    to_bits(*network, LayerRules(8));
+  } else if (method == "frozen") {
+    make_method(method)->begin(*network, {LayerRules(8), /*is_training=*/false});
   }
   return network;
+}
+
+/// One of the method's own figures in a report; a missing one is a test failure.
+inline double metric_in(const EpochReport& report, const std::string& name) {
+  for (const auto& [known, value] : report.metrics) {
+    if (known == name) {
+      return value;
+    }
+  }
+  ADD_FAILURE() << "no " << name;
+  return 0;
 }
 
 }  // namespace bsq::test

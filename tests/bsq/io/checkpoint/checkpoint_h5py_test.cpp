@@ -35,26 +35,51 @@ json described(const torch::Tensor& tensor) {
   return {{"dtype", numpy_name(values.scalar_type())}, {"shape", values.sizes().vec()}, {"hex", hex}};
 }
 
-/// design.md, section 2: the weight that an entry stands for.
-torch::Tensor weight(const StoredTensor& entry) {
-  if (entry.encoding == Encoding::kFloat) return entry.value;
-  const torch::ScalarType type = entry.scale.scalar_type();
-  const double top = static_cast<double>((1 << entry.bits) - 1);
-  if (entry.bits == 0) return torch::zeros(entry.value.sizes(), type);
-  if (entry.encoding == Encoding::kBinary) return entry.scale * (entry.value.to(type) / top);
-  torch::Tensor q = entry.value;
-  if (entry.encoding == Encoding::kPlanes) {
-    q = torch::zeros(entry.positive.sizes().slice(1), torch::kFloat64);
-    for (int64_t b = 0; b < entry.bits; ++b) {
-      q = q * 2 + (entry.positive[b] - entry.negative[b]).to(torch::kFloat64);
+torch::Tensor along_channels_of(const torch::Tensor& scale, const torch::Tensor& values) {
+  std::vector<int64_t> shape(static_cast<size_t>(scale.dim() == 0 ? 0 : values.dim()), 1);
+  if (!shape.empty()) shape[0] = scale.numel();
+  return scale.reshape(shape);
+}
+
+/// The nearest point of the grid, by its places.
+torch::Tensor nearest(const torch::Tensor& q, const CodeFormat& format) {
+  const double levels = static_cast<double>(format.levels);
+  const auto clipped =
+      q.clamp(static_cast<double>(format.low) / levels, static_cast<double>(format.high()) / levels);
+  const auto places = (clipped * levels - format.low) / format.step;
+  return (places.round() * format.step + format.low) / levels;
+}
+
+/// checkpoints/README.md: the weight that an entry stands for.
+torch::Tensor weight(const std::string& name, const NetworkState& network) {
+  const auto named = [&](const std::string& wanted) -> const StoredTensor& {
+    for (const auto& [other, entry] : network) {
+      if (other == wanted) return entry;
     }
-    q = q / top;
+    throw std::out_of_range(wanted);
+  };
+  const auto& entry = named(name);
+  if (entry.encoding == Encoding::kFloat) return entry.value;
+  if (entry.encoding == Encoding::kCodes) {
+    const auto values = entry.value.to(entry.scale.scalar_type()) / static_cast<double>(entry.format.levels);
+    return values * along_channels_of(entry.scale, values);
   }
-  return (entry.scale * q.sign() * (torch::round(q.abs().clamp_max(1) * top) / top)).to(type);
+  if (entry.encoding == Encoding::kLatent) {
+    if (entry.format.bits == 0) return entry.value;
+    const auto dot = name.rfind('.') + 1;
+    const auto& scale = named(name.substr(0, dot) + (name.substr(dot) == "bias" ? "biasscale" : "scale"));
+    return nearest(entry.value, entry.format) * along_channels_of(scale.value, entry.value);
+  }
+  torch::Tensor q = torch::zeros(entry.positive.sizes().slice(1), torch::kFloat64);
+  for (int64_t b = 0; b < entry.format.bits; ++b) {
+    q = q * 2 + (entry.positive[b].to(torch::kFloat64) - entry.negative[b].to(torch::kFloat64));
+  }
+  q = q / static_cast<double>(entry.format.levels);
+  return (nearest(q, entry.format) * entry.scale.to(torch::kFloat64)).to(entry.scale.scalar_type());
 }
 
 torch::Tensor stored(const StoredTensor& entry) {
-  if (entry.encoding == Encoding::kBinary) return pack_digits(entry.value, entry.bits);
+  if (entry.encoding == Encoding::kCodes) return pack_codes(entry.value, entry.format);
   if (entry.encoding == Encoding::kPlanes) return torch::stack({entry.positive, entry.negative});
   return entry.value;
 }
@@ -77,7 +102,7 @@ void expect_network(const json& found, const NetworkState& network) {
     const auto& [name, entry] = network[i];
     EXPECT_EQ(found["names"][i], name);
     EXPECT_EQ(found["raw"][name], described(stored(entry))) << name;
-    EXPECT_EQ(found["weights"][name], described(weight(entry))) << name;
+    EXPECT_EQ(found["weights"][name], described(weight(name, network))) << name;
   }
 }
 
@@ -90,18 +115,23 @@ TEST(CheckpointH5py, ReadsWhatWeWrite) {
   const json found = read_by_h5py(path);
   const json& attributes = found["attributes"];
   EXPECT_EQ(attributes["format"], "bsq");
-  EXPECT_EQ(attributes["version"], 1);
-  EXPECT_EQ(attributes["kind"], "bits");
-  EXPECT_EQ(attributes["depth"], 56);
+  EXPECT_EQ(attributes["version"], 2);
+  EXPECT_EQ(attributes["method"], "bsq");
+  EXPECT_EQ(attributes["activation"], "uniform");
+  EXPECT_EQ(json::parse(attributes["options"].get<std::string>()), json(checkpoint.description.options));
   EXPECT_EQ(attributes["configuration"], checkpoint.configuration);
   EXPECT_EQ(json::parse(attributes["scheme"].get<std::string>()),
-            json::parse(R"({"z.conv": [5, 16], "gone": [0, 0], "a": [8, 0], "b": [1, 0]})"));
+            json::parse(R"({"z.conv": [5, 16], "gone": [0, 0], "a": [8, 0], "b": [1, 0], "twos": [4, 0],
+                           "signs": [1, 0], "latent": [3, 0], "empty": [0, 0]})"));
   expect_network(found, checkpoint.network);
   EXPECT_EQ(found["training"]["best_top1"], checkpoint.training->best_top1);
   EXPECT_EQ(found["history"]["columns"], checkpoint.training->columns);
   EXPECT_EQ(found["history"]["shape"], json({2, 3}));
   for (const auto& [name, tensor] : checkpoint.training->optimizer) {
     EXPECT_EQ(found["optimizer"][name], described(tensor)) << name;
+  }
+  for (const auto& [name, tensor] : checkpoint.training->method) {
+    EXPECT_EQ(found["method"][name], described(tensor)) << name;
   }
 }
 

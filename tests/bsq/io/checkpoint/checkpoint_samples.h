@@ -6,8 +6,8 @@
 
 namespace bsq::test {
 
-/// A few tensors of every encoding and type that kind kBits goes with, in no alphabetical order, and a
-/// training state whose network is in mid-training.
+/// A few tensors of every encoding, grid and type, in no alphabetical order, and a training state whose
+/// network is in mid-training and whose method has a state of its own.
 Checkpoint small_checkpoint();
 
 /// A frozen network in float64 with a 0-bit layer, without a training state.

@@ -70,11 +70,22 @@ void set_text(hid_t file, const char* object, const char* name, const std::strin
   H5Sclose(space);
 }
 
-void set_shape(hid_t file, const char* object, const std::vector<int64_t>& sizes) {
-  const hsize_t rank = sizes.size();
-  const hid_t space = H5Screate_simple(1, &rank, nullptr);
-  set_attribute(file, object, "shape", H5T_NATIVE_INT64, space, sizes.data());
+void set_integers(hid_t file, const char* object, const char* name, const std::vector<int64_t>& values) {
+  const hsize_t count = values.size();
+  const hid_t space = H5Screate_simple(1, &count, nullptr);
+  set_attribute(file, object, name, H5T_NATIVE_INT64, space, values.data());
   H5Sclose(space);
+}
+
+void set_doubles(hid_t file, const char* object, const char* name, const std::vector<double>& values) {
+  const hsize_t count = values.size();
+  const hid_t space = H5Screate_simple(1, &count, nullptr);
+  set_attribute(file, object, name, H5T_NATIVE_DOUBLE, space, values.data());
+  H5Sclose(space);
+}
+
+void set_shape(hid_t file, const char* object, const std::vector<int64_t>& sizes) {
+  set_integers(file, object, "shape", sizes);
 }
 
 /// Puts an empty dataset of this kind at `name`, instead of what is there.
@@ -111,14 +122,15 @@ std::string error_after(const std::function<void(hid_t file)>& edit) {
     EXPECT_NE(message.find(words), std::string::npos) << "the error is: " << message; \
   } while (false)
 
-constexpr const char* kBinary = "/network/z.conv.weight";
+constexpr const char* kCodes = "/network/z.conv.weight";
+constexpr const char* kGrid = "/network/twos.weight";  // two's complement, 4 bits, 5 x 3
 constexpr const char* kFloat = "/network/b.bias";
 
 TEST(CheckpointUntrusted, AnUntouchedFileAndUnknownExtrasAreFine) {
   EXPECT_EQ(error_after([](hid_t) {}), "");
   EXPECT_EQ(error_after([](hid_t file) {
               set_text(file, "/", "note", "hello");
-              set_integer(file, kBinary, "note", 3);
+              set_integer(file, kCodes, "note", 3);
               replace_dataset(file, "/extra", H5T_NATIVE_INT, {3});
             }),
             "");
@@ -141,13 +153,17 @@ TEST(CheckpointUntrusted, RefusesWhatIsNoCheckpoint) {
 TEST(CheckpointUntrusted, RefusesWrongAttributesOfTheFile) {
   EXPECT_REFUSED("no BSQ checkpoint", set_text(file, "/", "format", "other"));
   EXPECT_REFUSED("no BSQ checkpoint", delete_attribute(file, "/", "format"));
-  EXPECT_REFUSED("version 2, this program reads version 1", set_integer(file, "/", "version", 2));
+  EXPECT_REFUSED("version 3, this program reads versions up to 2", set_integer(file, "/", "version", 3));
   EXPECT_REFUSED("version is 0", set_integer(file, "/", "version", 0));
-  EXPECT_REFUSED("kind is 'odd?'", set_text(file, "/", "kind", "odd\n"));
-  EXPECT_REFUSED("kind", set_text(file, "/", "kind", "float"));
+  EXPECT_REFUSED("method is missing", delete_attribute(file, "/", "method"));
+  EXPECT_REFUSED("holds bits, expected none in a float network", set_text(file, "/", "method", "float"));
   EXPECT_REFUSED("activation_range", set_text(file, "/", "activation_range", "none"));
-  EXPECT_REFUSED("depth is -3", set_integer(file, "/", "depth", -3));
-  EXPECT_REFUSED("depth is not one integer", set_double(file, "/", "depth", 20));
+  EXPECT_REFUSED("classes is -3", set_integer(file, "/", "classes", -3));
+  EXPECT_REFUSED("classes is not one integer", set_double(file, "/", "classes", 20));
+  for (const char* text : {"[1]", "{\"depth\": 20}", "{\"depth\":", "20"}) {
+    const std::string message = error_after([text](hid_t file) { set_text(file, "/", "options", text); });
+    EXPECT_NE(message.find("options is not a JSON object of strings"), std::string::npos) << message;
+  }
   EXPECT_REFUSED("architecture is missing", delete_attribute(file, "/", "architecture"));
   EXPECT_REFUSED("architecture is not one fixed-length", set_integer(file, "/", "architecture", 3));
   EXPECT_REFUSED("zero byte", set_text(file, "/", "dataset", std::string("a\0b", 3)));
@@ -169,22 +185,37 @@ TEST(CheckpointUntrusted, RefusesAWrongScheme) {
 }
 
 TEST(CheckpointUntrusted, RefusesWrongAttributesOfATensor) {
-  EXPECT_REFUSED("encoding is 'packed'", set_text(file, kBinary, "encoding", "packed"));
-  EXPECT_REFUSED("bits is 17", set_integer(file, kBinary, "bits", 17));
-  EXPECT_REFUSED("bits is -1", set_integer(file, kBinary, "bits", -1));
-  EXPECT_REFUSED("expected (70)", set_integer(file, kBinary, "bits", 4));
-  EXPECT_REFUSED("bits is missing", delete_attribute(file, kBinary, "bits"));
-  EXPECT_REFUSED("scale is not finite", set_double(file, kBinary, "scale", INFINITY));
-  EXPECT_REFUSED("scale is not one", set_integer(file, kBinary, "scale", 1));
-  EXPECT_REFUSED("expected (12)", set_shape(file, kBinary, {3, 4}));
-  EXPECT_REFUSED("negative", set_shape(file, kBinary, {-4, -27}));
-  EXPECT_REFUSED("4 GiB", set_shape(file, kBinary, {int64_t{1} << 62, 4, 0}));
-  EXPECT_REFUSED("8 values", set_shape(file, kBinary, std::vector<int64_t>(9, 1)));
-  EXPECT_REFUSED("shape is not a list", set_integer(file, kBinary, "shape", 108));
-  EXPECT_REFUSED("expected (2, 3, 4)", set_text(file, kBinary, "encoding", "planes");
-                 set_integer(file, kBinary, "bits", 3); set_shape(file, kBinary, {4}));
-  EXPECT_REFUSED("expected float32 or float64", set_text(file, kBinary, "encoding", "frozen");
-                 set_shape(file, kBinary, {84}));
+  EXPECT_REFUSED("encoding is 'packed'", set_text(file, kCodes, "encoding", "packed"));
+  EXPECT_REFUSED("bits is 17", set_integer(file, kCodes, "bits", 17));
+  EXPECT_REFUSED("bits is -1", set_integer(file, kCodes, "bits", -1));
+  EXPECT_REFUSED("expected (70)", set_integer(file, kCodes, "bits", 4));
+  EXPECT_REFUSED("bits is missing", delete_attribute(file, kCodes, "bits"));
+  EXPECT_REFUSED("scale is not finite", set_double(file, kCodes, "scale", INFINITY));
+  EXPECT_REFUSED("scale is not float32 or float64", set_integer(file, kCodes, "scale", 1));
+  EXPECT_REFUSED("scale has 3 numbers, expected one or one a channel",
+                 set_doubles(file, kCodes, "scale", {1, 2, 3}));
+  EXPECT_REFUSED("scale is not finite", set_doubles(file, kCodes, "scale", {1, 2, NAN, 3}));
+  EXPECT_REFUSED("expected (12)", set_shape(file, kCodes, {3, 4}));
+  EXPECT_REFUSED("negative", set_shape(file, kCodes, {-4, -27}));
+  EXPECT_REFUSED("4 GiB", set_shape(file, kCodes, {int64_t{1} << 62, 4, 0}));
+  EXPECT_REFUSED("8 values", set_shape(file, kCodes, std::vector<int64_t>(9, 1)));
+  EXPECT_REFUSED("shape is not a list", set_integer(file, kCodes, "shape", 108));
+  EXPECT_REFUSED("expected (2, 3, ...)", set_text(file, kCodes, "encoding", "planes");
+                 set_integer(file, kCodes, "bits", 3));
+  EXPECT_REFUSED("expected float32 or float64", set_text(file, kCodes, "encoding", "latent"));
+  EXPECT_REFUSED("encoding is 'binary', expected one of 'codes', 'planes', 'latent'",
+                 set_text(file, kCodes, "encoding", "binary"));
+  EXPECT_REFUSED("is_zero is 2", set_integer(file, kCodes, "is_zero", 2));
+}
+
+TEST(CheckpointUntrusted, RefusesWrongFormats) {
+  EXPECT_REFUSED("format is not three int64", set_doubles(file, kGrid, "format", {1, -8, 1}));
+  EXPECT_REFUSED("format is not three int64", set_integers(file, kGrid, "format", {1, -8}));
+  EXPECT_REFUSED("0 levels", set_integers(file, kGrid, "format", {0, -8, 1}));
+  EXPECT_REFUSED("a step of 3", set_integers(file, kGrid, "format", {1, -8, 3}));
+  EXPECT_REFUSED("within 1048576 of 0", set_integers(file, kGrid, "format", {1, INT64_MIN, 1}));
+  EXPECT_REFUSED("within 1048576 of 0", set_integers(file, kGrid, "format", {1, INT64_MAX, 2}));
+  EXPECT_REFUSED("expected (10)", delete_attribute(file, kGrid, "format"));
 }
 
 TEST(CheckpointUntrusted, AZeroBitTensorCannotClaimMuchMemory) {
@@ -268,11 +299,11 @@ TEST(CheckpointUntrusted, RefusesAWrongTrainingState) {
   EXPECT_REFUSED("1000000 rows", replace_dataset(file, "/training/history", H5T_NATIVE_DOUBLE, {1 << 28, 0});
                  set_text(file, "/training/history", "columns", "[]"));
   EXPECT_REFUSED("not a plain tensor",
-                 H5Ocopy(file, kBinary, file, "/training/optimizer/x", H5P_DEFAULT, H5P_DEFAULT));
+                 H5Ocopy(file, kCodes, file, "/training/optimizer/x", H5P_DEFAULT, H5P_DEFAULT));
 }
 
 TEST(CheckpointUntrusted, RefusesASignOnAZero) {
-  EXPECT_REFUSED("sign bit on a zero", const hid_t set = H5Dopen2(file, kBinary, H5P_DEFAULT);
+  EXPECT_REFUSED("sign bit on a zero", const hid_t set = H5Dopen2(file, kCodes, H5P_DEFAULT);
                  std::vector<uint8_t> bytes(84); bytes[0] = 0x80;
                  H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()); H5Dclose(set));
 }

@@ -231,7 +231,7 @@ TEST(PrecisionAdjustment, PercentOfOnesCountsDigitsOfEitherSign) {
 
 TEST(PrecisionAdjustment, ADigitInBothSetsIsNone) {
   const auto both = torch::ones({2, 3});
-  EXPECT_TRUE(is_all_zero({both, both, torch::tensor(1.0F)}));
+  EXPECT_TRUE(is_all_zero(BitPlanes{both, both, torch::tensor(1.0F)}));
   EXPECT_EQ(percent_of_ones({both, both, torch::tensor(1.0F)}).sum().item<double>(), 0.0);
   EXPECT_FALSE(is_all_zero(planes_from({0, 1}, /*bits=*/2)));
 }
