@@ -56,6 +56,12 @@ std::string rerun(const RunRecord& run) {
   return shell_text(words);
 }
 
+// The strength of the penalty; "" where there is none. Older configurations have it as decay, with L1.
+std::string alpha_of(const RunRecord& run) {
+  const auto alpha = run.flag("L1") == "true" ? run.flag("decay") : run.flag("alpha");
+  return alpha == "0" ? "" : alpha;
+}
+
 ReportPoint point_of(RunRecord run) {
   ReportPoint point;
   point.name = name_of(run.folder);
@@ -66,7 +72,7 @@ ReportPoint point_of(RunRecord run) {
     point.kind = PointKind::kFloat;
     point.label = "float";
   } else if (run.kind == RunKind::kBits) {
-    point.alpha = run.flag("L1") == "true" ? run.flag("decay") : "";
+    point.alpha = alpha_of(run);
     point.label = point.alpha.empty() ? point.name : point.alpha;
   } else if (const auto bits = fixed_width(run); bits > 0) {
     point.kind = PointKind::kFixed;

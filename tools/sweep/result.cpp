@@ -42,7 +42,7 @@ std::string kept_file(const Stage& stage, bool is_finetuned) {
   if (is_finetuned) {
     return "/best_bin.h5";
   }
-  return stage.settings.value("float") == "true" ? "/model_best.h5" : "/checkpoint.h5";
+  return stage.settings.value("method") == "float" ? "/model_best.h5" : "/checkpoint.h5";
 }
 
 void take_stage(PointResult& result, const Stage& stage, bool is_finetuned) {
