@@ -20,8 +20,8 @@ int run(const TrainOptions& options) {
   steps.program = "bsq_train";
   steps.trainer = options_of(options.training);
   steps.trainer.warmup = options.warmup;
-  steps.method = options.trained_by.get();
-  steps.prepare = [&](Network& network) { begin_method(*options.trained_by, network, options); };
+  steps.method = &options.trained_by();
+  steps.prepare = [&](Network& network) { begin_method(options.trained_by(), network, options); };
   steps.conclude = [](TrainingRun& run, Model&, Data&, RunFolder&) { print_best(run); };
   return run_training_session(options, steps);
 }

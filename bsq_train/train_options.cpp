@@ -24,10 +24,10 @@ std::vector<std::string> method_names() {
 
 // What only training heeds is refused beside --evaluate.
 void add_method_options(OptionTable& table, const std::string& method, TrainOptions& options) {
-  options.trained_by = make_method(method);
+  options.methods.push_back(make_method(method));
   const size_t first = table.options().size();
   table.section("Method " + method);
-  options.trained_by->add_options(table);
+  options.trained_by().add_options(table);
   for (size_t i = first; i < table.options().size(); ++i) {
     if (auto& option = table.options()[i]; option.concerns_training_only()) {
       option.needs(needs_training(options.training));
@@ -77,9 +77,10 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   add_options(line, options);
   line.parse(argc, argv);
   options.output.configuration = line.configuration();
+  take_architecture_options(line.table(), options.model);
   options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;
   try {
-    options.trained_by->check_rules(layer_rules(options.model));
+    options.trained_by().check_rules(layer_rules(options.model));
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bsq/methods/method.h"
 #include "tools/cli/command_line.h"
@@ -14,8 +15,11 @@ struct TrainOptions : SessionFlags {
   TrainOptions();
 
   std::string method = "bsq";
-  std::unique_ptr<Method> trained_by;  ///< the method of that name, with its options
+  /// Methods whose options a table holds; the last one trains.
+  std::vector<std::unique_ptr<Method>> methods;
   int64_t warmup = 0;
+
+  Method& trained_by() const { return *methods.back(); }
 };
 
 /// Adds bsq_train's options, which fill `options`; both have to live until the line is parsed.

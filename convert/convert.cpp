@@ -79,7 +79,7 @@ int run(const ConvertOptions& options) {
   convert_network(*make_model(options.model, file, data.classes, device).network, options, scheme_file);
   const RunFolder folder(options.output);
   refuse_own_input(folder.folder(), options.model.model);
-  refuse_earlier_run(folder.folder(), "another folder as --checkpoint");
+  refuse_earlier_run(folder.folder(), "another folder as --out");
   calibrate_if_needed(*model.network, data, std::cout);
   SummaryWriter summary(folder,
                         summary_at_start("convert", "converted", options.model.model, options.runtime),

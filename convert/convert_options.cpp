@@ -41,6 +41,7 @@ ConvertOptions parse_convert_options(int argc, const char* const* argv) {
   add_options(line, options);
   line.parse(argc, argv);
   options.output.configuration = line.configuration();
+  take_architecture_options(line.table(), options.model);
   if (options.model.model.empty()) {
     throw UsageError("--model FILE is missing");
   }

@@ -34,6 +34,7 @@ FinetuneOptions parse_finetune_options(int argc, const char* const* argv) {
   add_options(line, options);
   line.parse(argc, argv);
   options.output.configuration = line.configuration();
+  take_architecture_options(line.table(), options.model);
   options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;
   if (options.model.model.empty() && !options.training.resume) {
     throw UsageError("--model FILE is missing");

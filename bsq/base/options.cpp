@@ -11,7 +11,7 @@
 namespace bsq {
 namespace {
 
-constexpr const char* kBlanks = " \t";
+constexpr const char* kBlanks = " \t\n";
 
 bool read(const std::string& text, bool& value) {
   std::string lower = text;
@@ -61,6 +61,16 @@ bool read(const std::string& text, std::vector<T>& value) {
   return true;
 }
 
+bool read(const std::string& text, OptionLines& value) {
+  value.lines.clear();
+  for (size_t from = 0; from <= text.size();) {
+    const auto end = std::min(text.find('\n', from), text.size());
+    value.lines.push_back(text.substr(from, end - from));
+    from = end + 1;
+  }
+  return true;
+}
+
 std::string print(bool value) { return value ? "true" : "false"; }
 std::string print(int64_t value) { return std::to_string(value); }
 std::string print(uint64_t value) { return std::to_string(value); }
@@ -78,6 +88,14 @@ std::string print(const std::vector<T>& value) {
   std::string text;
   for (const auto& entry : value) {
     text += (text.empty() ? "" : kSeparator) + print(entry);
+  }
+  return text;
+}
+
+std::string print(const OptionLines& value) {
+  std::string text;
+  for (const auto& line : value.lines) {
+    text += (text.empty() ? "" : "\n") + line;
   }
   return text;
 }
@@ -111,6 +129,7 @@ struct KindName {
   const char* operator()(const std::string*) const { return "a text"; }
   const char* operator()(const std::vector<int64_t>*) const { return "whole numbers"; }
   const char* operator()(const std::vector<std::string>*) const { return "a list without empty entries"; }
+  const char* operator()(const OptionLines*) const { return "texts"; }
   template <typename T>
   const char* operator()(const std::optional<T>*) const {
     return (*this)(static_cast<const T*>(nullptr));
@@ -180,7 +199,7 @@ void add_request(std::vector<Request>& requests, Option& option, const std::stri
   if (same == requests.end()) {
     requests.push_back({&option, name, text});
   } else if (option.is_list()) {
-    same->text += " " + text;
+    same->text += "\n" + text;
   } else {
     throw OptionError("--" + name + ": given twice" +
                       (same->spelled == name ? "" : ", also as --" + same->spelled) + "; expected once");
@@ -309,7 +328,8 @@ bool Option::is_switch() const { return std::holds_alternative<bool*>(target_); 
 
 bool Option::is_list() const {
   return std::holds_alternative<std::vector<int64_t>*>(target_) ||
-         std::holds_alternative<std::vector<std::string>*>(target_);
+         std::holds_alternative<std::vector<std::string>*>(target_) ||
+         std::holds_alternative<OptionLines*>(target_);
 }
 
 bool Option::has_value() const {
@@ -341,7 +361,16 @@ std::string Option::expected() const {
 }
 
 void Option::refuse(const std::string& text, const std::string& expected) const {
-  throw OptionError(spelled_ + " " + (text.empty() ? "''" : text) + ": expected " + expected);
+  auto shown = text.empty() ? "''" : text;
+  std::replace(shown.begin(), shown.end(), '\n', ' ');
+  throw OptionError(spelled_ + " " + shown + ": expected " + expected);
+}
+
+bool Option::is_choice(const std::string& text) const {
+  const auto entries = is_list() ? list_entries(text) : std::vector<std::string>{text};
+  return std::all_of(entries.begin(), entries.end(), [&](const std::string& entry) {
+    return std::find(choices_.begin(), choices_.end(), entry) != choices_.end();
+  });
 }
 
 void Option::set(const std::string& text, OptionSource source, const std::string& spelled) {
@@ -351,12 +380,7 @@ void Option::set(const std::string& text, OptionSource source, const std::string
         return read(text, *target) && (!range_ || is_inside(*target, Range{range_->first, range_->second}));
       },
       target_);
-  const auto entries = is_good && is_list() ? list_entries(text) : std::vector<std::string>{text};
-  const bool is_known =
-      choices_.empty() || std::all_of(entries.begin(), entries.end(), [&](const auto& entry) {
-        return std::find(choices_.begin(), choices_.end(), entry) != choices_.end();
-      });
-  if (!is_good || !is_known) {
+  if (!is_good || (!choices_.empty() && !is_choice(text))) {
     refuse(text, expected());
   }
   if (verify_) {

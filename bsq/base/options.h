@@ -40,6 +40,11 @@ enum class OptionSource {
 /// Names of options and their values, in the order in which they were written.
 using OptionTexts = std::vector<std::pair<std::string, std::string>>;
 
+/// Texts of which each is a word of its own on the command line and a line of its own in a file.
+struct OptionLines {
+  std::vector<std::string> lines;
+};
+
 /// A switch that stands for one value of an option: --float for --method float.
 struct OptionWord {
   std::string name;
@@ -54,7 +59,7 @@ class Option {
   /// separate; an optional has no value until somebody gives one.
   using Target = std::variant<bool*, int64_t*, uint64_t*, double*, std::string*, std::optional<int64_t>*,
                               std::optional<double>*, std::optional<std::string>*, std::vector<int64_t>*,
-                              std::vector<std::string>*>;
+                              std::vector<std::string>*, OptionLines*>;
 
   /// The default is the value that the variable has now. The variable has to outlive the option.
   Option(std::string name, Target target, std::string help, std::string section);
@@ -92,6 +97,8 @@ class Option {
   const std::string& help() const { return help_; }
   const std::string& section() const { return section_; }
   const std::vector<std::string>& choices() const { return choices_; }
+  /// Both ends; nothing where every number is taken.
+  const std::optional<std::pair<double, double>>& bounds() const { return range_; }
   std::optional<ResumeRule> resume_rule() const { return rule_; }
   const std::string& value_word() const { return value_name_; }
   bool concerns_training_only() const { return only_training_; }
@@ -99,6 +106,7 @@ class Option {
   const std::string& default_text() const { return default_text_; }
 
   bool is_switch() const;
+  /// Whether its value may come in several words.
   bool is_list() const;
   /// False for an optional that nobody gave a value.
   bool has_value() const;
@@ -119,6 +127,7 @@ class Option {
   std::string why_not() const;
 
  private:
+  bool is_choice(const std::string& text) const;
   [[noreturn]] void refuse(const std::string& text, const std::string& expected) const;
   std::string expected() const;
 
@@ -162,6 +171,8 @@ class OptionTable {
   /// The option of this name or alias; nullptr where there is none.
   Option* find(const std::string& name);
   const Option* find(const std::string& name) const;
+  /// The word of this name and its option; null pointers where there is none.
+  std::pair<const Option*, const OptionWord*> find_word(const std::string& name) const;
   /// Whether an option, an alias or a word has this name.
   bool knows(const std::string& name) const;
 
@@ -184,7 +195,6 @@ class OptionTable {
   std::string unknown_text(const std::string& name) const;
 
  private:
-  std::pair<const Option*, const OptionWord*> find_word(const std::string& name) const;
   Option& at(const std::string& name);
 
   std::deque<Option> options_;

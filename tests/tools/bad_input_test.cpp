@@ -104,17 +104,18 @@ TEST_F(BadInput, AnotherNumberOfClasses) {
   expect_refused("finetune", "--dataset cifar100 --model " + full(), 1, "10 classes; expected 100", data);
 }
 
-// Boost puts the text in place of the token %value% that it holds, for ever.
+// Boost puts the text in place of the token that it holds, for ever, where it makes the message.
 TEST_F(BadInput, ATextThatHoldsATokenOfBoosts) {
-  expect_refused("bsq_train", "--lr %value%", 2, "?value?");
-  expect_refused("bsq_train", "--%canonical_option%", 2, "?canonical_option?");
+  expect_refused("bsq_train", "--lr %value%", 2, "--lr %value%: expected a number");
+  expect_refused("bsq_train", "--%canonical_option%", 2, "--%canonical_option%: no such option");
+  expect_refused("bsq_train", "--evaluate=%value%", 2, "evaluate");
   const auto preset = made("token.cfg", "lr = %value%\n");
   expect_refused("bsq_train", "--config " + preset, 2, preset);
   expect_refused("bsq_train", "--config " + made("line.cfg", "%invalid_line%\n"), 2, "?invalid_line?");
 }
 
 TEST_F(BadInput, Numbers) {
-  expect_refused("bsq_train", "--Nbits 0", 2, "--Nbits 0: expected 1 to 16");
+  expect_refused("bsq_train", "--Nbits 0", 2, "--Nbits 0: expected a whole number from 1 to 16");
   expect_refused("bsq_train", "--Nbits 99", 2, "--Nbits 99");
   expect_refused("bsq_train", "--Nbits 9", 2, "--max-bits");
   expect_refused("bsq_train", "--L1 --decay -1", 2, "--decay -1");
@@ -134,6 +135,7 @@ TEST_F(BadInput, Numbers) {
 TEST_F(BadInput, Words) {
   expect_refused("bsq_train", "--no-such-flag", 2, "no-such-flag");
   expect_refused("bsq_train", "--epoch 3", 2, "epoch");
+  expect_refused("bsq_train", "--epoch 3", 2, "did you mean --epochs? (see bsq_train --help)");
   expect_refused("bsq_train", "word", 2, "'word': unexpected");
   expect_refused("finetune", "", 2, "--model");
   expect_refused("convert", "", 2, "--model");
@@ -150,6 +152,15 @@ TEST_F(BadInput, BitsWhereFloatIsMeantAndFloatWhereBitsAre) {
   expect_refused("bsq_train", "--float --model " + tiny_runs().eight_bits.file("model_best.h5"), 1,
                  "holds bits");
   expect_refused("convert", "--model " + full() + " --dict " + full(), 1, "without a scheme");
+}
+
+TEST_F(BadInput, ABitWidthForAFileThatHasBits) {
+  const auto file = tiny_runs().eight_bits.file("model_best.h5");
+  for (const std::string tool : {"bsq_train", "finetune"}) {
+    expect_refused(tool, "--Nbits 4 --model " + file, 2, file + " holds bits");
+  }
+  const auto published = run_tool("finetune", "--evaluate --Nbits 8 --bin --model " + file + tiny_flags());
+  EXPECT_EQ(published.status, 0) << published.err;
 }
 
 TEST_F(BadInput, ASchemeWithLayersThatTheModelLacks) {
@@ -191,7 +202,10 @@ TEST_F(BadInput, Configurations) {
   const auto value = made("value.cfg", "epochs = ten\n");
   const auto prose = made("prose.cfg", "train well\n");
   expect_refused("bsq_train", "--config /dev/zero", 1, "/dev/zero: longer than 1 MiB");
-  for (const auto& file : {key, value, prose}) {
+  const auto help = made("help.cfg", "help = true\n");
+  const auto nested = made("nested.cfg", "config = quickstart-cifar10-bsq\n");
+  const auto strange = made("strange.cfg", "float = true\nthre = 1\n");
+  for (const auto& file : {key, value, prose, help, nested, strange}) {
     expect_refused("bsq_train", "--config " + file, 2, file);
   }
 }

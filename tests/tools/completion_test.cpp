@@ -31,9 +31,10 @@ Words completions(const std::string& tool, const std::string& previous, const st
 
 TEST(Completion, OffersFlagsOfTheTool) {
   EXPECT_EQ(completions("bsq_train", "--L1", "--Prun"), Words{"--Prun_Int"});
+  EXPECT_EQ(completions("bsq_train", "--L1", "--adj"), Words{"--adjust-every"});
   EXPECT_TRUE(completions("convert", "--bin", "--Prun").empty());
   const auto all = completions("finetune", "finetune", "--");
-  for (const char* flag : {"--help", "--arch", "--checkpoint", "--layer-bits", "--evaluate"}) {
+  for (const char* flag : {"--help", "--arch", "--out", "--checkpoint", "--layer-bits", "--evaluate"}) {
     EXPECT_EQ(all.count(flag), 1U) << flag;
   }
 }
@@ -41,6 +42,7 @@ TEST(Completion, OffersFlagsOfTheTool) {
 TEST(Completion, OffersValues) {
   EXPECT_EQ(completions("bsq_train", "--arch", ""), Words{"resnet"});
   EXPECT_EQ(completions("bsq_train", "--precision", ""), (Words{"bf16", "fp32"}));
+  EXPECT_EQ(completions("bsq_train", "--method", ""), (Words{"bsq", "float"}));
   EXPECT_EQ(completions("bsq_train", "--config", "resnet20-cifar10-b"), Words{"resnet20-cifar10-bsq"});
   EXPECT_TRUE(completions("sweep", "--config", "resnet20-cifar10-b").empty()) << "presets go by --preset";
   EXPECT_EQ(completions("sweep", "--preset", "quickstart-s"), Words{"quickstart-synthetic"});
@@ -54,6 +56,8 @@ TEST(Completion, OffersFilesOfTheKind) {
   std::filesystem::create_directory(folder.file("afolder"));
   EXPECT_EQ(completions("finetune", "--model", "a", folder.path()), (Words{"a.h5", "a.pth", "afolder"}));
   EXPECT_EQ(completions("finetune", "--checkpoint", "a", folder.path()), Words{"afolder"});
+  EXPECT_EQ(completions("finetune", "-c", "a", folder.path()), Words{"afolder"});
+  EXPECT_EQ(completions("finetune", "--export-pth", "a.", folder.path()), Words{"a.pth"});
   EXPECT_EQ(completions("describe", "describe", "a.", folder.path()), (Words{"a.h5", "a.pth"}));
 }
 

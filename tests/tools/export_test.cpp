@@ -19,6 +19,15 @@ TEST(Export, ConvertReadsItsOwnExportBackToTheSameTop1) {
   EXPECT_EQ(evaluated_count(file, "--depth 8 --act-range batch"), correct_count(out, "after:"));
 }
 
+TEST(Export, AnEvaluationWritesWhatItEvaluated) {
+  TemporaryFolder folder;
+  for (const auto& model : {tiny_runs().bsq.file("checkpoint.h5"), tiny_runs().full.file("model_best.h5")}) {
+    const auto file = folder.file("export.pth");
+    EXPECT_NE(evaluated_count(model, "--export-pth " + file), "");
+    EXPECT_EQ(described(file)["top1"], described(model)["top1"]);
+  }
+}
+
 TEST(Export, RangesThatTheFileLacksAreCalibratedAndSaidSo) {
   const auto out = run_tiny("finetune", "--evaluate --depth 8 --model " + tiny_runs().exported);
   EXPECT_EQ(out.find("activation ranges: none stored; calibrated on 8 training batches\n"), 0U) << out;

@@ -30,8 +30,8 @@ TEST(Presets, EveryOneIsReadByItsTool) {
       EXPECT_LT(options.training.learning_rate, 0.1);
     } else {
       const auto options = cli::parse_train_options(count, arguments.data());
-      EXPECT_EQ(options.is_float, file.find("float") != std::string::npos);
-      EXPECT_EQ(options.penalty > 0, !options.is_float);
+      EXPECT_EQ(options.is_float(), file.find("float") != std::string::npos);
+      EXPECT_EQ(options.bsq.alpha > 0, !options.is_float());
       EXPECT_LT(options.training.schedule.back(), options.training.epochs);
     }
   }
@@ -52,6 +52,31 @@ TEST(Presets, OneIsFoundByItsName) {
     const std::vector<const char*> arguments = {"tool", "--config", name};
     EXPECT_EQ(cli::parse_train_options(3, arguments.data()).training.epochs, 24);
   }
+}
+
+cli::TrainOptions read_by_train(const std::string& text) {
+  const TemporaryFolder folder;
+  write_bytes(folder.file("a.cfg"), text);
+  const auto file = folder.file("a.cfg");
+  const std::vector<const char*> arguments = {"tool", "--config", file.c_str()};
+  return cli::parse_train_options(3, arguments.data());
+}
+
+// Files of before the table have published names, and the penalty where L1 says so.
+TEST(Presets, OlderFilesAreReadAsTheyWereMeant) {
+  EXPECT_EQ(read_by_train("L1 = true\ndecay = 4\nPrun_Int = 3\n").bsq.alpha, 4);
+  EXPECT_EQ(read_by_train("L1 = true\n").bsq.alpha, 0.01);
+  EXPECT_EQ(read_by_train("L1 = false\ndecay = 0.01\nfloat = false\n").bsq.alpha, 0);
+  EXPECT_EQ(read_by_train("schedule = 2\nschedule = 4\n").training.schedule, (std::vector<int64_t>{2, 4}));
+}
+
+TEST(Presets, WhatAFileHoldsReadsBackAsTheSame) {
+  const auto options = read_by_train("alpha = 0.3\nschedule = 2,4\nkeep-float = fc\ndepth = 8\n");
+  EXPECT_EQ(read_by_train(options.output.configuration).output.configuration, options.output.configuration);
+}
+
+TEST(Presets, AFileMayHoldWhatHasNoEffectInThisCall) {
+  EXPECT_EQ(read_by_train("gpu-id = 1\n").runtime.gpu_id, 1);
 }
 
 TEST(Presets, OneRunsOnTinyImages) {

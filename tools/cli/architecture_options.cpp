@@ -6,17 +6,13 @@
 namespace bsq::cli {
 namespace {
 
-void add_description(OptionTable& table, ModelFlags& flags) {
-  table.add("depth", &flags.depth, "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck")
-      .range(1, 100000)
-      .default_text("from the file, else 20")
-      .resume(ResumeRule::kFixed);
-  table.add("block-name", &flags.block_name, "the block that the network repeats")
-      .one_of({"BasicBlock", "Bottleneck"})
-      .default_text("from the file, else BasicBlock")
-      .resume(ResumeRule::kFixed);
-  table.add("quantize-shortcut", &flags.quantize_shortcut, "give the 1x1 convolutions of shortcuts bits too")
-      .resume(ResumeRule::kFixed);
+constexpr const char* kSection = "Network ";
+
+// The file's value counts where nobody gives another.
+void say_default(Option& option) {
+  if (!option.is_switch()) {
+    option.default_text("from the file, else " + option.text());
+  }
 }
 
 }  // namespace
@@ -24,9 +20,26 @@ void add_description(OptionTable& table, ModelFlags& flags) {
 OptionFamily architecture_family(ModelFlags& flags) {
   return {"arch", NetworkDescription().architecture, architectures,
           [&flags](OptionTable& table, const std::string& name) {
-            table.section("Network " + name);
-            add_description(table, flags);
+            const std::shared_ptr<Architecture> architecture = make_architecture(name);
+            if (!architecture) {
+              return;
+            }
+            flags.architectures.push_back(architecture);
+            table.section(kSection + name);
+            const size_t first = table.options().size();
+            architecture->add_options(table);
+            for (size_t i = first; i < table.options().size(); ++i) {
+              say_default(table.options()[i]);
+            }
           }};
+}
+
+void take_architecture_options(const OptionTable& table, ModelFlags& flags) {
+  for (const auto& option : table.options()) {
+    if (option.section().rfind(kSection, 0) == 0 && option.is_given()) {
+      flags.network[option.name()] = option.text();
+    }
+  }
 }
 
 }  // namespace bsq::cli

@@ -113,6 +113,8 @@ void CommandLine::add_members(const OptionTexts& call, const OptionTexts& file, 
     const auto chosen = name.value_or(family.default_name);
     if (is_member(family, chosen)) {
       family.add(table_, chosen);
+    } else if (const auto called = table_.said(call, family.option)) {
+      table_.set(family.option, *called);  // says which ones there are
     }
   }
 }

@@ -47,7 +47,7 @@ void refuse_own_input(const std::string& folder, const std::string& model) {
     if (is_same_file(model, fs::path(folder) / name)) {
       throw Error(model +
                   ": this run would write over the model that it starts from; expected another folder as "
-                  "--checkpoint");
+                  "--out");
     }
   }
 }

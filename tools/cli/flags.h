@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,22 +11,27 @@
 #include "bsq/base/options.h"
 #include "bsq/nn/layer_rules.h"
 
+namespace bsq {
+class Architecture;
+}
+
 namespace bsq::cli {
 
 /// Which network, from which file. What is not given comes from the file, else from NetworkDescription's
 /// defaults.
 struct ModelFlags {
   std::optional<std::string> arch;
-  std::optional<int64_t> depth;
-  std::optional<std::string> block_name;
   std::optional<int64_t> act;
   std::optional<std::string> act_range;
-  bool quantize_shortcut = false;
+  std::map<std::string, std::string> network;  ///< those options of the architecture that are given
   std::string model;
   std::optional<int64_t> bits;
   bool bits_by_call = false;            ///< whether the command line itself gives --bits
   std::vector<std::string> layer_bits;  ///< "PATTERN=BITS"
   std::vector<std::string> keep_float;
+
+  /// Architectures whose options a table holds.
+  std::vector<std::shared_ptr<Architecture>> architectures;
 
   /// The bit width that a float file is converted at: --bits, else 4 as published.
   int64_t bit_width() const { return bits.value_or(4); }

@@ -37,7 +37,7 @@ int guarded_main(const char* name, const std::function<int()>& tool) {
     std::cout << help.text;
     return with_record(0);
   } catch (const OptionError& error) {
-    return report(name, first_line(error.what()) + "; see " + name + " --help", 2);
+    return report(name, first_line(error.what()) + " (see " + name + " --help)", 2);
   } catch (const c10::Error& error) {
     return report(name, error.what_without_backtrace(), 1);
   } catch (const std::bad_alloc&) {

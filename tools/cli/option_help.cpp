@@ -8,6 +8,8 @@ namespace {
 
 constexpr size_t kColumn = 36;
 constexpr size_t kWidth = 110;
+constexpr double kNarrow = 1024;     // a range that tells something ends here
+constexpr size_t kMostChoices = 44;  // letters in place of a value
 
 constexpr const char* kRules =
     "\nWith --resume: an option marked fixed keeps the value that the run has; one marked override takes a "
@@ -36,10 +38,10 @@ std::string notes(const Option& option, bool has_rules) {
   return text.empty() ? "" : " (" + text + ")";
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(const std::vector<std::string>& words, const char* separator) {
   std::string text;
   for (const auto& word : words) {
-    text += (text.empty() ? "" : " ") + word;
+    text += (text.empty() ? "" : separator) + word;
   }
   return text;
 }
@@ -76,13 +78,21 @@ std::string value_word(const Option& option) {
   if (!option.value_word().empty()) {
     return option.value_word();
   }
-  return option.choices().empty() ? option.is_list() ? "N,..." : "N" : "NAME";
+  if (option.choices().empty()) {
+    const auto& bounds = option.bounds();
+    const bool is_narrow = bounds && bounds->second <= kNarrow && !option.is_list();
+    return is_narrow          ? shortest_text(bounds->first) + ".." + shortest_text(bounds->second)
+           : option.is_list() ? "N,..."
+                              : "N";
+  }
+  const auto choices = joined(option.choices(), "|");
+  return choices.size() > kMostChoices ? "NAME" : choices;
 }
 
 std::string help_sentence(const Option& option) {
   auto text = option.help();
-  if (!option.choices().empty()) {
-    text += ": " + joined(option.choices());
+  if (value_word(option) == "NAME") {
+    text += ": " + joined(option.choices(), ", ");
   }
   for (const auto& word : option.words()) {
     text += "; --" + word.name + (word.yields ? " alone" : "") + " stands for --" + option.name() + " " +
@@ -91,20 +101,24 @@ std::string help_sentence(const Option& option) {
   return text;
 }
 
-std::vector<std::string> sections_of(const OptionTable& table) {
-  std::vector<std::string> sections;
+void add_sections(std::vector<std::string>& sections, const OptionTable& table) {
   for (const auto& option : table.options()) {
-    if (std::find(sections.begin(), sections.end(), option.section()) == sections.end()) {
-      sections.push_back(option.section());
+    const auto& section = option.section();
+    if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
+      const auto general = std::find_if(sections.begin(), sections.end(), [&](const std::string& other) {
+        return section.rfind(other + " ", 0) == 0;
+      });
+      sections.insert(general == sections.end() ? general : general + 1, section);
     }
   }
-  return sections;
 }
 
 std::string help_text(const CommandLine& line) {
   const bool has_rules = line.table().find("resume") != nullptr;
   std::string text = line.usage();
-  for (const auto& section : sections_of(line.table())) {
+  std::vector<std::string> sections;
+  add_sections(sections, line.table());
+  for (const auto& section : sections) {
     text += "\n" + section + ":\n";
     for (const auto& option : line.table().options()) {
       if (option.section() == section) {
@@ -118,7 +132,7 @@ std::string help_text(const CommandLine& line) {
 std::string option_list(const CommandLine& line) {
   std::string text;
   for (const auto& option : line.table().options()) {
-    const auto value = "\t" + value_word(option) + "\t" + joined(option.choices()) + "\n";
+    const auto value = "\t" + value_word(option) + "\t" + joined(option.choices(), " ") + "\n";
     text += "--" + option.name() + value;
     for (const auto& alias : option.aliases()) {
       text += "--" + alias + value;

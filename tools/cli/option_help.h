@@ -13,8 +13,9 @@ std::string value_word(const Option& option);
 /// The help of an option and what its words say: "...; --L1 alone: 0.01".
 std::string help_sentence(const Option& option);
 
-/// The headings, in the order in which they come first.
-std::vector<std::string> sections_of(const OptionTable& table);
+/// Adds the headings of a table in the order of the page; that of a member of a family stands behind what
+/// chooses it: "Method bsq" behind "Method".
+void add_sections(std::vector<std::string>& sections, const OptionTable& table);
 
 /// What --help prints: the usage, then every option under its heading, with its default and, in a program
 /// that has --resume, its rule.

@@ -44,26 +44,11 @@ T resolve(const char* flag, const std::optional<T>& given, const T& stored, bool
   return given ? *given : stored;
 }
 
-// The architecture's options that the flags give.
-std::map<std::string, std::string> given_options(const ModelFlags& flags) {
-  std::map<std::string, std::string> options;
-  if (flags.depth) {
-    options["depth"] = std::to_string(*flags.depth);
-  }
-  if (flags.block_name) {
-    options["block-name"] = *flags.block_name;
-  }
-  if (flags.quantize_shortcut) {
-    options["quantize-shortcut"] = "true";
-  }
-  return options;
-}
-
 // The stored ones and those that are given, which may not contradict them.
 std::map<std::string, std::string> resolve_options(const ModelFlags& flags, const NetworkDescription& stored,
                                                    bool has_file) {
   auto options = stored.options;
-  for (const auto& [name, text] : given_options(flags)) {
+  for (const auto& [name, text] : flags.network) {
     const auto found = options.find(name);
     const auto known = found == options.end() ? text : found->second;
     options[name] = resolve(name.c_str(), std::optional(text), known, has_file);
@@ -79,6 +64,7 @@ NetworkDescription description_of(const ModelFlags& flags, const std::optional<C
   NetworkDescription result;
   result.architecture = resolve("arch", flags.arch, stored.architecture, has_description);
   result.options = resolve_options(flags, stored, has_description);
+  result.activation = stored.activation;
   result.activation_bits = resolve("act", flags.act, stored.activation_bits, has_description);
   const std::string range = to_string(stored.activation_range);
   result.activation_range =
@@ -171,10 +157,12 @@ Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file,
                  torch::Device device) {
   Model model;
   const auto description = description_of(flags, file, classes);
-  model.network = build(description, flags, file && !file->description.architecture.empty());
+  const bool has_description = file && !file->description.architecture.empty();
+  model.network = build(description, flags, has_description);
   if (file) {
     try {
-      load_network(*model.network, file->network);
+      load_network(*model.network, file->network,
+                   has_description ? StateOrigin::kOwn : StateOrigin::kImported);
     } catch (const Error& error) {
       throw Error(flags.model + ": " + error.what());
     }

@@ -1,12 +1,17 @@
-# Completion for bash: flags, as the program's own --help lists them, and values.
+# Completion for bash: options and values, as the program's own --list-options gives them.
 
-_bsq_flags() {
-  "$1" --help 2>/dev/null | sed -n -E 's/^  (-[A-Za-z] \[ )?(--[A-Za-z0-9_-]+).*/\2/p'
-}
-
-# The names after "architecture:" in --help; networks that were registered are among them.
-_bsq_architectures() {
-  "$1" --help 2>/dev/null | sed -n -E 's/.*architecture: ([^(]*) \(.*/\1/p' | tr -d ,
+# Lines of "--name<TAB>VALUE<TAB>choices", with the options of the method and the architecture that the words so far
+# name; words that belong to no option have a line without a name.
+_bsq_options() {
+  local -a chosen=()
+  local i
+  for ((i = 1; i < ${#COMP_WORDS[@]}; ++i)); do
+    case ${COMP_WORDS[i]} in
+      --method|--arch|-a) [[ $((i + 1)) -lt $COMP_CWORD ]] && chosen+=("${COMP_WORDS[@]:i:2}") ;;
+      --float) chosen+=(--float) ;;
+    esac
+  done
+  "$1" "${chosen[@]}" --list-options 2>/dev/null
 }
 
 _bsq_presets() {
@@ -18,42 +23,51 @@ _bsq_presets() {
   done
 }
 
+# Files of these suffixes, and folders.
 _bsq_files() {
   compopt -o filenames 2>/dev/null
-  mapfile -t COMPREPLY < <(compgen -d -- "$2"; [[ $1 == folders ]] || compgen -f -X "!*.@($1)" -- "$2")
+  mapfile -t COMPREPLY < <(compgen -d -- "$2"; [[ -z $1 ]] || compgen -f -X "!*.@($1)" -- "$2")
 }
 
 _bsq_words() {
   mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
 }
 
+# What can stand for a value that the help calls so.
+_bsq_values() {
+  local program=$1 value=$2 word=$3
+  case $value in
+    MODEL) _bsq_files 'h5|pth|pth.tar|th' "$word" ;;
+    FOLDER) _bsq_files '' "$word" ;;
+    FILE.*) _bsq_files "${value#FILE.}" "$word" ;;
+    PRESET)
+      _bsq_files cfg "$word"
+      COMPREPLY+=($(compgen -W "$(_bsq_presets "$program")" -- "$word")) ;;
+    PREFIX) _bsq_words "$(_bsq_presets "$program" | sed -n 's/-bsq$//p')" "$word" ;;
+  esac
+}
+
 _bsq() {
-  local program=$1 word=$2 previous=$3 extended
+  local program=$1 word=$2 previous=$3 extended options line name value choices names='' operand='' found=''
   extended=$(shopt -p extglob)
   shopt -s extglob
   COMPREPLY=()
-  case $previous in
-    --model|--dict) _bsq_files 'h5|pth|pth.tar|th' "$word" ;;
-    --config)
-      _bsq_files cfg "$word"
-      [[ ${program##*/} == sweep ]] || COMPREPLY+=($(compgen -W "$(_bsq_presets "$program")" -- "$word")) ;;
-    --preset) _bsq_words "$(_bsq_presets "$program" | sed -n 's/-bsq$//p')" "$word" ;;
-    --checkpoint|-c|--data|--out|-o) _bsq_files folders "$word" ;;
-    --export-pth) _bsq_files 'pth' "$word" ;;
-    --arch|-a) _bsq_words "$(_bsq_architectures "$program")" "$word" ;;
-    --block-name) _bsq_words 'BasicBlock Bottleneck' "$word" ;;
-    --act-range) _bsq_words 'running batch' "$word" ;;
-    --dataset|-d) _bsq_words 'cifar10 cifar100 imagefolder synthetic' "$word" ;;
-    --device) _bsq_words 'cpu cuda' "$word" ;;
-    --precision) _bsq_words 'fp32 bf16' "$word" ;;
-    --on-nan) _bsq_words 'stop rollback' "$word" ;;
-    *)
-      case ${program##*/} in
-        describe) [[ $word == -* ]] || _bsq_files 'h5|pth|pth.tar|th' "$word" ;;
-        report) [[ $word == -* ]] || _bsq_files folders "$word" ;;
-      esac
-      [[ $word == -* || ${#COMPREPLY[@]} -eq 0 ]] && _bsq_words "$(_bsq_flags "$program")" "$word" ;;
-  esac
+  options=$(_bsq_options "$program")
+  while IFS= read -r line; do
+    name=${line%%$'\t'*} value=${line#*$'\t'} choices=${line##*$'\t'}
+    value=${value%%$'\t'*}
+    names+=" $name"
+    [[ -z $name ]] && operand=$value
+    [[ -n $name && $name == "$previous" && -n $value ]] && found=$value && break
+  done <<<"$options"
+  if [[ -n $found && -n $choices ]]; then
+    _bsq_words "$choices" "$word"
+  elif [[ -n $found ]]; then
+    _bsq_values "$program" "$found" "$word"
+  else
+    [[ $word == -* ]] || _bsq_values "$program" "$operand" "$word"
+    [[ $word == -* || ${#COMPREPLY[@]} -eq 0 ]] && _bsq_words "$names" "$word"
+  fi
   $extended
 }
 

@@ -10,14 +10,21 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-// The program, then every flag with its values; sorted.
+// The program, then every option under its own name with its values; sorted.
 std::vector<Words> parts_of(const Words& command) {
-  std::vector<Words> parts;
-  for (const auto& word : command) {
-    if (parts.empty() || word.rfind("--", 0) == 0) {
-      parts.emplace_back();
+  if (command.empty()) {
+    return {};
+  }
+  auto settings = Settings::of_arguments({command.begin() + 1, command.end()});
+  settings.use_own_names(command.front());
+  std::vector<Words> parts = {{command.front()}};
+  for (const auto& [name, values] : settings.entries()) {
+    parts.push_back({"--" + name});
+    for (const auto& value : values) {
+      if (value != "true") {
+        parts.back().push_back(plain_path(value));
+      }
     }
-    parts.back().push_back(plain_path(word));
   }
   std::sort(parts.begin(), parts.end());
   return parts;

@@ -32,7 +32,7 @@ std::vector<std::string> Stage::command() const {
   std::vector<std::string> words = {program};
   const auto flags = settings.arguments();
   words.insert(words.end(), flags.begin(), flags.end());
-  words.insert(words.end(), {"--checkpoint", folder});
+  words.insert(words.end(), {"--out", folder});
   return words;
 }
 

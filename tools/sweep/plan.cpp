@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <map>
 
 #include "bsq/base/error.h"
@@ -9,20 +10,28 @@
 #include "bsq_train/train_options.h"
 #include "finetune/finetune_options.h"
 #include "tools/cli/usage_error.h"
+#include "tools/sweep/program_tables.h"
 
 namespace bsq::cli {
 namespace {
 
 constexpr const char* kFirstBits = "8";
 
-std::string flag_of(const std::string& axis) {
-  return axis == "alpha" ? "decay" : axis == "seed" ? "manualSeed" : axis;
+constexpr const char* kPublishedAlpha = "0.01";
+
+// Whether bsq_train begins with a model in bits; one that is trained first is float.
+bool holds_bits(const std::string& model) {
+  return !model.empty() && read_model(model).checkpoint.method != "float";
 }
 
-void check_is_float(const std::string& model) {
-  if (!model.empty() && read_model(model).checkpoint.method != "float") {
-    throw Error(model + ": holds bits; expected a float network for --fixed-bits");
+// A preset's options, then those of several sources, each over the one before, all under their own names.
+Settings put_together(const std::string& program, std::initializer_list<Settings> sources) {
+  Settings result;
+  for (auto settings : sources) {
+    settings.use_own_names(program);
+    result.merge(settings);
   }
+  return result;
 }
 
 // The values of one point that another does not have: "data a/b".
@@ -39,26 +48,23 @@ std::string own_values(const Job& job, const Job& other) {
 }  // namespace
 
 Plan::Plan(const SweepOptions& options) : options_(options), model_(options.model) {
-  if (!options.fixed.empty()) {
-    check_is_float(options.model);
+  const bool begins_in_bits = holds_bits(options.model);
+  if (begins_in_bits && !options.fixed.empty()) {
+    throw Error(options.model + ": holds bits; expected a float network for --fixed-bits");
   }
   if (model_.empty()) {
-    float_ = Settings::read(options.preset + "-float.cfg");
-    float_.merge(options.both);
+    float_ = put_together("bsq_train", {Settings::read(options.preset + "-float.cfg"), options.both});
     model_ = options.folder + "/float/model_best.h5";
   }
-  train_ = Settings::read(options.preset + "-bsq.cfg");
-  // The same flags serve a model in bits and a float one, which bsq_train converts.
-  train_.remove("bin");
-  train_.set("L1", "true");
-  if (!train_.has("Nbits")) {
-    train_.set("Nbits", kFirstBits);
+  train_ =
+      put_together("bsq_train", {Settings::read(options.preset + "-bsq.cfg"), options.both, options.train});
+  // The same options serve a model in bits and a float one, which bsq_train converts.
+  train_.set("bin", begins_in_bits ? "true" : "false");
+  if (!train_.has("bits") && !begins_in_bits) {
+    train_.set("bits", kFirstBits);
   }
-  train_.merge(options.both);
-  train_.merge(options.train);
-  finetune_ = Settings::read(options.preset + "-finetune.cfg");
-  finetune_.merge(options.both);
-  finetune_.merge(options.finetune);
+  finetune_ = put_together(
+      "finetune", {Settings::read(options.preset + "-finetune.cfg"), options.both, options.finetune});
 }
 
 std::optional<Job> Plan::float_training() const {
@@ -66,7 +72,7 @@ std::optional<Job> Plan::float_training() const {
     return std::nullopt;
   }
   auto settings = float_;
-  settings.set("manualSeed", seed_of(first_values()));
+  settings.set("seed", seed_of(first_values()));
   Job job;
   job.name = "float";
   job.folder = options_.folder + "/float";
@@ -76,7 +82,7 @@ std::optional<Job> Plan::float_training() const {
 
 Stage Plan::finetuning(const Job& job, const std::string& model) const {
   auto settings = finetune_;
-  settings.set("manualSeed", seed_of(job.values));
+  settings.set("seed", seed_of(job.values));
   settings.set("model", model);
   return {"finetune", job.folder + "/finetune", settings};
 }
@@ -88,7 +94,7 @@ Job Plan::point(const PointValues& values) const {
   job.folder = options_.folder + "/" + job.name;
   auto settings = train_;
   for (const auto& [axis, value] : values) {
-    settings.set(flag_of(axis), value);
+    settings.set(ProgramTables::of("bsq_train").own_name(axis), value);
   }
   settings.set("model", model_);
   job.stages = {{"bsq_train", job.folder + "/bsq", settings},
@@ -96,7 +102,7 @@ Job Plan::point(const PointValues& values) const {
   return job;
 }
 
-// As finetuning with the schedule of bsq_train: the width stays, the weights train.
+// As finetuning with the schedule of bsq_train: the bit width stays, the weights train.
 Job Plan::fixed_point(const std::string& bits, const std::string& seed) const {
   Job job;
   job.name = name_of({{"fixed", bits}, {"seed", seed}});
@@ -106,11 +112,9 @@ Job Plan::fixed_point(const std::string& bits, const std::string& seed) const {
     value = axis == "seed" ? seed : "";
   }
   auto settings = train_;
-  for (const char* name : {"L1", "decay", "Prun_Int", "thre", "max-bits", "warmup", "float"}) {
-    settings.remove(name);
-  }
-  settings.set("Nbits", bits);
-  settings.set("manualSeed", seed);
+  settings.keep_those_of("finetune");
+  settings.set("bits", bits);
+  settings.set("seed", seed);
   settings.set("model", model_);
   job.stages = {{"finetune", job.folder + "/fixed", settings},
                 finetuning(job, job.folder + "/fixed/checkpoint.h5")};
@@ -139,7 +143,9 @@ std::vector<Job> Plan::baselines() const {
   return jobs;
 }
 
-double Plan::first_alpha() const { return std::atof(train_.value("decay").value_or("0.01").c_str()); }
+double Plan::first_alpha() const {
+  return std::atof(train_.value("alpha").value_or(kPublishedAlpha).c_str());
+}
 
 PointValues Plan::first_values() const {
   PointValues values;
@@ -169,7 +175,7 @@ void check_commands(const Job& job) {
     try {
       stage.program == "finetune" ? (void)parse_finetune_options(count, arguments.data())
                                   : (void)parse_train_options(count, arguments.data());
-    } catch (const UsageError& error) {
+    } catch (const OptionError& error) {
       throw UsageError(stage.program + " of " + job.name + ": " + error.what());
     }
   }

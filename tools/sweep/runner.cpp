@@ -62,7 +62,7 @@ std::string stop_text(const Job& job) {
 std::vector<std::string> Runner::launch_command(const Stage& stage) const {
   auto words = stage.command();
   if (holds_state(stage.folder)) {
-    words = {stage.program, "--resume", "--checkpoint", stage.folder};
+    words = {stage.program, "--resume", "--out", stage.folder};
   }
   words[0] = options_.programs + "/" + stage.program;
   if (!stage.settings.has("threads")) {

@@ -29,6 +29,24 @@ TEST(Settings, WhatIsMergedReplacesWholeLists) {
   EXPECT_EQ(settings.value("gamma"), "0.5");
 }
 
+TEST(Settings, PublishedNamesBecomeOwnNames) {
+  const auto own = [](const Words& words) {
+    auto settings = Settings::of_words("--train", words);
+    settings.use_own_names("bsq_train");
+    return settings.arguments();
+  };
+  EXPECT_EQ(own({"decay=4", "L1=true", "Prun_Int=2"}), (Words{"--alpha", "4", "--adjust-every", "2"}));
+  EXPECT_EQ(own({"L1=true", "no-such=1"}), (Words{"--no-such", "1", "--alpha", "0.01"}));
+  EXPECT_EQ(own({"L1=false", "decay=4"}), Words());
+  EXPECT_EQ(own({"float=true"}), (Words{"--method", "float"}));
+}
+
+TEST(Settings, WhatAProgramDoesNotHaveIsLeftOut) {
+  auto settings = Settings::of_words("--train", {"alpha=4", "lr=1", "warmup=3", "depth=8"});
+  settings.keep_those_of("finetune");
+  EXPECT_EQ(settings.arguments(), (Words{"--lr", "1", "--depth", "8"}));
+}
+
 TEST(Settings, WhatIsNoAssignmentIsRefused) {
   for (const char* word : {"lr", "=1", "--lr=1", ""}) {
     EXPECT_THROW(Settings::of_words("--train", {word}), UsageError) << word;

@@ -63,7 +63,7 @@ TEST_F(Sweep, RunsEveryPointAndRecordsIt) {
     EXPECT_EQ(point["top1_bsq_train"], read_checkpoint(folder + "/bsq/checkpoint.h5").top1);
     EXPECT_GT(point["seconds"], 0);
     EXPECT_EQ(point["bits"].size(), 9U);
-    EXPECT_EQ(point["commands"][0].get<std::string>().find("bsq_train --L1"), 0U) << point["commands"];
+    EXPECT_EQ(point["commands"][0].get<std::string>().find("bsq_train --bin"), 0U) << point["commands"];
   }
   EXPECT_GT(points[1]["comp"], points[0]["comp"]);
   EXPECT_EQ(results("grid")["status"], "done");
@@ -250,7 +250,7 @@ TEST_F(Sweep, BadInputIsOneLineAndLeavesNoFolder) {
       {"--target-comp 8 --seed 1,2", "--seed"},
       {"--target-comp 8 --tolerance 0", "--tolerance"},
       {"--alpha 1 --fixed-bits 4", "holds bits"},
-      {"--alpha 1 word", "positional"}};
+      {"--alpha 1 word", "'word': unexpected"}};
   for (const auto& [arguments, word] : cases) {
     SCOPED_TRACE(arguments);
     const auto result = run_tool("sweep", arguments + flags("none"));

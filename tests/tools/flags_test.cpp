@@ -1,0 +1,257 @@
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <sstream>
+
+#include "bsq_train/train_options.h"
+#include "convert/convert_options.h"
+#include "finetune/finetune_options.h"
+#include "tests/support.h"
+#include "tools/describe_options.h"
+#include "tools/report/report_options.h"
+#include "tools/sweep/sweep_options.h"
+
+namespace bsq::test {
+namespace {
+
+using cli::CommandLine;
+using cli::OptionError;
+using cli::TrainOptions;
+using cli::UsageError;
+using Words = std::vector<std::string>;
+
+// Every program's line, with the options of every member of its families.
+struct Programs {
+  Programs() {
+    add_options(lines[0], train);
+    add_options(lines[1], convert);
+    add_options(lines[2], finetune);
+    add_options(lines[3], describe);
+    add_options(lines[4], sweep);
+    add_options(lines[5], report);
+    for (const auto& line : lines) {
+      tables.push_back({&line, "", &line.table()});
+      for (const auto& family : line.families()) {
+        for (const auto& name : family.names()) {
+          family.add(members.emplace_back(), name);
+          tables.push_back({&line, " --" + family.option + " " + name, &members.back()});
+        }
+      }
+    }
+  }
+
+  struct Table {
+    const CommandLine* line;
+    std::string chosen;  ///< " --method bsq"
+    const OptionTable* table;
+  };
+
+  TrainOptions train;
+  cli::ConvertOptions convert;
+  cli::FinetuneOptions finetune;
+  cli::DescribeOptions describe;
+  cli::SweepFlags sweep;
+  cli::ReportOptions report;
+  CommandLine lines[6] = {cli::train_command_line(),    cli::convert_command_line(),
+                          cli::finetune_command_line(), cli::describe_command_line(),
+                          cli::sweep_command_line(),    cli::report_command_line()};
+  std::deque<OptionTable> members;
+  std::vector<Table> tables;
+};
+
+std::string output_of(const std::string& command) {
+  const auto result = run_command(command);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  return result.out;
+}
+
+// Calls `visit` with every option, what its program prints when it is called with `flag`, and the program.
+template <typename Visit>
+void for_every_option(const std::string& flag, Visit visit) {
+  const Programs programs;
+  for (const auto& [line, chosen, table] : programs.tables) {
+    const auto text =
+        flag.empty() ? "" : output_of("'" + program(line->program()) + "'" + chosen + " " + flag);
+    for (const auto& option : table->options()) {
+      SCOPED_TRACE(line->program() + chosen + " --" + option.name());
+      visit(option, text, *line);
+    }
+  }
+}
+
+Words names_of(const Option& option) {
+  Words names = {option.name()};
+  names.insert(names.end(), option.aliases().begin(), option.aliases().end());
+  for (const auto& word : option.words()) {
+    names.push_back(word.name);
+  }
+  return names;
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// Parses a command line of bsq_train.
+TrainOptions trained(Words words) {
+  words.insert(words.begin(), "bsq_train");
+  std::vector<const char*> arguments;
+  for (const auto& word : words) {
+    arguments.push_back(word.c_str());
+  }
+  return cli::parse_train_options(static_cast<int>(arguments.size()), arguments.data());
+}
+
+std::string refusal(const Words& words) {
+  try {
+    trained(words);
+  } catch (const OptionError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Flags, EveryOptionHasOneResumeRule) {
+  for_every_option("", [](const Option& option, const std::string&, const CommandLine& line) {
+    ASSERT_TRUE(option.resume_rule().has_value());
+    const bool stores =
+        line.program() == "bsq_train" || line.program() == "convert" || line.program() == "finetune";
+    EXPECT_TRUE(stores || option.resume_rule() == ResumeRule::kCall);
+  });
+}
+
+TEST(Flags, EveryOptionStandsInTheHelpWithItsRule) {
+  for_every_option("--help", [](const Option& option, const std::string& help, const CommandLine& line) {
+    for (const auto& name : names_of(option)) {
+      EXPECT_TRUE(has(help, "--" + name)) << name;
+    }
+    const auto at = help.find(" --" + option.name());
+    const auto end = help.find("\n  ", help.find(')', at));
+    const auto entry = help.substr(at, end - at);
+    EXPECT_TRUE(line.table().find("resume") == nullptr || has(entry, to_string(option.resume_rule().value())))
+        << entry;
+  });
+}
+
+TEST(Flags, EveryOptionIsOfferedByCompletion) {
+  for_every_option("--list-options", [](const Option& option, const std::string& list, const CommandLine&) {
+    for (const auto& name : names_of(option)) {
+      EXPECT_TRUE(has("\n" + list, "\n--" + name + "\t")) << name;
+    }
+    for (const auto& choice : option.choices()) {
+      EXPECT_TRUE(has(list, choice)) << choice;
+    }
+  });
+}
+
+TEST(Flags, EveryOptionStandsOnThePage) {
+  const auto page = read_bytes(BSQ_SOURCE "/docs/flags.md");
+  for_every_option("", [&](const Option& option, const std::string&, const CommandLine&) {
+    for (const auto& name : names_of(option)) {
+      EXPECT_TRUE(has(page, "--" + name)) << name;
+    }
+  });
+}
+
+TEST(Flags, ThePageIsCurrent) {
+  EXPECT_EQ(output_of("'" + program("flags_page") + "'"), read_bytes(BSQ_SOURCE "/docs/flags.md"))
+      << "build/bin/flags_page >docs/flags.md makes it";
+}
+
+TEST(Flags, PublishedNamesAreTaken) {
+  const auto options =
+      trained({"--train-batch", "7", "--manualSeed", "8", "--checkpoint", "c", "--Nbits", "3", "--Prun_Int",
+               "9", "--thre", "1.5", "--decay", "4", "--learning-rate", "0.5", "--weight-decay", "0.25"});
+  EXPECT_EQ(options.data.train_batch, 7);
+  EXPECT_EQ(options.data.seed, 8U);
+  EXPECT_EQ(options.output.folder, "c");
+  EXPECT_EQ(options.model.bits, 3);
+  EXPECT_EQ(options.bsq.adjustment_interval, 9);
+  EXPECT_EQ(options.bsq.threshold, 1.5);
+  EXPECT_EQ(options.bsq.alpha, 4);
+  EXPECT_EQ(options.training.learning_rate, 0.5);
+  EXPECT_EQ(options.training.weight_decay, 0.25);
+}
+
+TEST(Flags, TheSameByModernNames) {
+  const auto options = trained({"--batch-size", "7", "--seed", "8", "--out", "c", "--bits", "3",
+                                "--adjust-every", "9", "--drop-threshold", "1.5", "--alpha", "4"});
+  EXPECT_EQ(options.output.configuration,
+            trained({"--train-batch", "7", "--manualSeed", "8", "-c", "c", "--Nbits", "3", "--Prun_Int", "9",
+                     "--thre", "1.5", "--decay", "4", "--L1"})
+                .output.configuration);
+}
+
+TEST(Flags, ThePenaltyIsSwitchedOnByItsStrength) {
+  EXPECT_EQ(trained({}).bsq.alpha, 0);
+  EXPECT_EQ(trained({"--alpha", "0.3"}).bsq.alpha, 0.3);
+  EXPECT_EQ(trained({"--decay", "0.3"}).bsq.alpha, 0.3);
+  EXPECT_EQ(trained({"--L1"}).bsq.alpha, 0.01);
+  EXPECT_EQ(trained({"--L1", "--decay", "0.3"}).bsq.alpha, 0.3);
+}
+
+TEST(Flags, WhatHasNoEffectIsRefusedWithTheReason) {
+  const std::vector<std::pair<Words, std::string>> cases = {
+      {{"--float", "--thre", "1"}, "--thre: no effect here; it belongs to --method bsq"},
+      {{"--method", "float", "--adjust-every", "2"}, "it belongs to --method bsq"},
+      {{"--float", "--L1"}, "--L1: no effect here"},
+      {{"--float", "--Nbits", "4"}, "--Nbits: cannot go with --float"},
+      {{"--float", "--bin", "--model", "m"}, "--bin: cannot go with --float"},
+      {{"--float", "--method", "bsq"}, "--float: contradicts --method bsq"},
+      {{"--gpu-id", "1"}, "--gpu-id: no effect without --device cuda"},
+      {{"--dataset", "synthetic", "--data", "d"}, "--data: synthetic images are built in"},
+      {{"--evaluate", "--model", "m", "--lr", "1", "--decay", "1", "--epochs", "2"},
+       "--epochs, --lr, --decay: no effect with --evaluate"},
+      {{"--evaluate", "--model", "m", "--out", "c"}, "--out: no effect with --evaluate"},
+      {{"--evaluate"}, "--evaluate: needs --model"},
+      {{"--bin"}, "--bin: needs --model"},
+      {{"--override-resume", "lr"}, "--override-resume: expected --resume too"}};
+  for (const auto& [words, expected] : cases) {
+    EXPECT_TRUE(has(refusal(words), expected)) << expected << " / " << refusal(words);
+  }
+  EXPECT_EQ(refusal({"--evaluate", "--model", "m", "--max-bits", "6"}), "");
+  EXPECT_EQ(refusal({"--device", "cuda", "--gpu-id", "1"}), "");
+}
+
+TEST(Flags, OfDescribeAndSweepToo) {
+  const auto told = [](const std::string& tool, const std::string& arguments) {
+    const auto result = run_command("'" + program(tool) + "' " + arguments);
+    EXPECT_EQ(result.status, 2) << result.err;
+    return result.err;
+  };
+  EXPECT_TRUE(has(told("describe", "--json --brief a.h5"), "--brief: cannot go with --json"));
+  EXPECT_TRUE(has(told("sweep", "--alpha 1 --max-runs 3"), "--max-runs: no effect without --target-comp"));
+  EXPECT_TRUE(
+      has(told("report", "--watc 3 a"), "--watc: no such option; did you mean --watch? (see report --help)"));
+}
+
+TEST(Flags, ListsTakeCommasAndBlanks) {
+  for (const Words& words : {Words{"--schedule", "1", "2"}, {"--schedule", "1,2"}, {"--schedule", "1 2"}}) {
+    EXPECT_EQ(trained(words).training.schedule, (std::vector<int64_t>{1, 2}));
+  }
+  for (const Words& words : {Words{"--layer-bits", "a=1", "b=2"}, {"--layer-bits", "a=1,b=2"}}) {
+    EXPECT_EQ(trained(words).model.layer_rules(), (std::vector<LayerRule>{{"a", 1}, {"b", 2}}));
+  }
+}
+
+TEST(Flags, HelpShowsWhatCounts) {
+  const auto bsq_help = output_of("'" + program("bsq_train") + "' --help");
+  const auto float_help = output_of("'" + program("bsq_train") + "' --method float --help");
+  EXPECT_TRUE(has(bsq_help, "--alpha"));
+  EXPECT_FALSE(has(float_help, "--alpha"));
+  EXPECT_EQ(float_help, output_of("'" + program("bsq_train") + "' --float --help"));
+  EXPECT_TRUE(has(refusal({"--method", "magic"}), "--method magic: expected bsq or float"));
+}
+
+TEST(Flags, VersionNamesWhatItIsBuiltOn) {
+  for (const std::string tool : {"bsq_train", "convert", "finetune", "describe", "sweep", "report"}) {
+    const auto text = output_of("'" + program(tool) + "' --version");
+    EXPECT_EQ(text.find(tool + " (bsq) "), 0U) << text;
+    for (const char* part : {"\nlibtorch ", "\nHDF5 1.", "\nCPU: "}) {
+      EXPECT_TRUE(has(text, part)) << text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bsq::test
