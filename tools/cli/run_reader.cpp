@@ -59,7 +59,7 @@ std::string model_to_use(const std::string& folder, const std::optional<Resumabl
 
 // Of a model without a run's state.
 void take_origin(RunSummary& summary, const Checkpoint& model, bool is_finetuned) {
-  const bool is_float = model.kind == CheckpointKind::kFloat;
+  const bool is_float = model.method == "float";
   summary.program = is_finetuned ? "finetune" : is_float ? "bsq_train" : "convert";
   summary.method = is_finetuned ? "frozen" : is_float ? "float" : "converted";
 }
