@@ -150,6 +150,13 @@ CodeFormat read_format(const Hdf5Handle& dataset) {
   return format;
 }
 
+/// The bit width that counts.
+int64_t read_counted_bits(const Hdf5Handle& dataset, const CodeFormat& format) {
+  if (!has_attribute(dataset, kIsZero.name)) return format.bits;
+  read_integer(dataset, kIsZero);
+  return 0;
+}
+
 torch::Tensor read_scale(const Hdf5Handle& dataset, const std::vector<int64_t>& shape) {
   const torch::Tensor scale = read_values(dataset, "scale");
   if (!is_real(scale)) dataset.fail("the attribute scale is not float32 or float64");
@@ -226,7 +233,7 @@ StoredTensor read_entry(const Hdf5Handle& dataset, ReadBudget& budget, int64_t v
   std::vector<int64_t> shape;
   if (entry.encoding != Encoding::kFloat) {
     entry.format = read_format(dataset);
-    entry.bits = has_attribute(dataset, kIsZero.name) ? 0 : entry.format.bits;
+    entry.bits = read_counted_bits(dataset, entry.format);
     shape = weight_shape(dataset, stored, entry);
     check_type(dataset, stored, entry.encoding);
     if (has_attribute(dataset, "source")) entry.source = read_text(dataset, "source");

@@ -198,7 +198,7 @@ TEST(CheckpointUntrusted, RefusesWrongAttributesOfATensor) {
   EXPECT_REFUSED("expected (12)", set_shape(file, kCodes, {3, 4}));
   EXPECT_REFUSED("negative", set_shape(file, kCodes, {-4, -27}));
   EXPECT_REFUSED("4 GiB", set_shape(file, kCodes, {int64_t{1} << 62, 4, 0}));
-  EXPECT_REFUSED("8 values", set_shape(file, kCodes, std::vector<int64_t>(9, 1)));
+  EXPECT_REFUSED("up to 8 integers", set_shape(file, kCodes, std::vector<int64_t>(9, 1)));
   EXPECT_REFUSED("shape is not a list", set_integer(file, kCodes, "shape", 108));
   EXPECT_REFUSED("expected (2, 3, ...)", set_text(file, kCodes, "encoding", "planes");
                  set_integer(file, kCodes, "bits", 3));
