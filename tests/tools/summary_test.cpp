@@ -58,8 +58,8 @@ TEST(Summary, AStoppedRunSaysSoAndAResumedOneKeepsItsStart) {
   EXPECT_EQ(before.status, RunStatus::kStopped);
   EXPECT_GE(before.epochs_done, 1);
   EXPECT_EQ(before.epochs, 400);
-  run_tiny("bsq_train",
-           "--resume --epochs " + std::to_string(before.epochs_done + 1) + " --checkpoint " + run);
+  run_tiny("bsq_train", "--resume --override-resume epochs --epochs " +
+                            std::to_string(before.epochs_done + 1) + " --checkpoint " + run);
   const auto after = read_summary(run);
   EXPECT_EQ(after.status, RunStatus::kDone);
   EXPECT_EQ(after.epochs_done, before.epochs_done + 1);
