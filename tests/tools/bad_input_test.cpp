@@ -139,7 +139,7 @@ TEST_F(BadInput, Words) {
   expect_refused("bsq_train", "word", 2, "'word': unexpected");
   expect_refused("finetune", "", 2, "--model");
   expect_refused("convert", "", 2, "--model");
-  expect_refused("bsq_train", "--float --L1", 2, "--float");
+  expect_refused("bsq_train", "--float --L1", 2, "--L1: no effect with --method float");
   expect_refused("bsq_train", "--bin", 2, "--bin");
   expect_refused("bsq_train", "--evaluate", 2, "--evaluate");
   expect_refused("bsq_train", "--float --dataset mnist", 2, "mnist");

@@ -111,6 +111,7 @@ void CommandLine::add_members(const OptionTexts& call, const OptionTexts& file, 
       name = name ? name : table_.said(*texts, family.option);
     }
     const auto chosen = name.value_or(family.default_name);
+    chosen_[family.option] = chosen;
     if (is_member(family, chosen)) {
       family.add(table_, chosen);
     } else if (const auto called = table_.said(call, family.option)) {
@@ -142,7 +143,9 @@ void CommandLine::refuse_unknown(const std::string& name) const {
       OptionTable other;
       family.add(other, member);
       if (other.knows(plain)) {
-        throw UsageError(name + ": no effect here; it belongs to --" + family.option + " " + member);
+        const auto flag = "--" + family.option + " ";
+        throw UsageError(name + ": no effect with " + flag + chosen_.at(family.option) + "; it belongs to " +
+                         flag + member);
       }
     }
   }

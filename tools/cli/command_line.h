@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -61,6 +61,7 @@ class CommandLine {
   std::string usage_;
   OptionTable table_;
   std::vector<OptionFamily> families_;
+  std::map<std::string, std::string> chosen_;  // a family's option to the member that takes part
   bool wants_help_ = false;
   bool wants_version_ = false;
   bool wants_list_ = false;
