@@ -204,8 +204,9 @@ TEST_F(BadInput, Configurations) {
   expect_refused("bsq_train", "--config /dev/zero", 1, "/dev/zero: longer than 1 MiB");
   const auto help = made("help.cfg", "help = true\n");
   const auto nested = made("nested.cfg", "config = quickstart-cifar10-bsq\n");
+  const auto resume = made("resume.cfg", "resume = true\n");
   const auto strange = made("strange.cfg", "float = true\nthre = 1\n");
-  for (const auto& file : {key, value, prose, help, nested, strange}) {
+  for (const auto& file : {key, value, prose, help, nested, resume, strange}) {
     expect_refused("bsq_train", "--config " + file, 2, file);
   }
 }

@@ -50,6 +50,7 @@ class CommandLine {
   };
 
   bool is_on(const OptionTexts& texts, const std::string& name) const;
+  bool asks(const OptionTexts& call) const;
   Preset read_preset(const OptionTexts& call) const;
   void add_members(const OptionTexts& call, const OptionTexts& file, const OptionTexts& stored);
   void answer(const OptionTexts& call) const;
