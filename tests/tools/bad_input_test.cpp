@@ -139,7 +139,7 @@ TEST_F(BadInput, Words) {
   expect_refused("bsq_train", "word", 2, "'word': unexpected");
   expect_refused("finetune", "", 2, "--model");
   expect_refused("convert", "", 2, "--model");
-  expect_refused("bsq_train", "--float --L1", 2, "--float");
+  expect_refused("bsq_train", "--float --L1", 2, "--L1: no effect with --method float");
   expect_refused("bsq_train", "--bin", 2, "--bin");
   expect_refused("bsq_train", "--evaluate", 2, "--evaluate");
   expect_refused("bsq_train", "--float --dataset mnist", 2, "mnist");
@@ -204,8 +204,9 @@ TEST_F(BadInput, Configurations) {
   expect_refused("bsq_train", "--config /dev/zero", 1, "/dev/zero: longer than 1 MiB");
   const auto help = made("help.cfg", "help = true\n");
   const auto nested = made("nested.cfg", "config = quickstart-cifar10-bsq\n");
+  const auto resume = made("resume.cfg", "resume = true\n");
   const auto strange = made("strange.cfg", "float = true\nthre = 1\n");
-  for (const auto& file : {key, value, prose, help, nested, strange}) {
+  for (const auto& file : {key, value, prose, help, nested, resume, strange}) {
     expect_refused("bsq_train", "--config " + file, 2, file);
   }
 }

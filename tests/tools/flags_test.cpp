@@ -7,7 +7,7 @@
 #include "bsq_train/train_options.h"
 #include "convert/convert_options.h"
 #include "finetune/finetune_options.h"
-#include "tests/support.h"
+#include "tests/tools/tool_runs.h"
 #include "tools/describe_options.h"
 #include "tools/report/report_options.h"
 #include "tools/sweep/sweep_options.h"
@@ -16,10 +16,8 @@ namespace bsq::test {
 namespace {
 
 using cli::CommandLine;
-using cli::OptionError;
 using cli::TrainOptions;
-using cli::UsageError;
-using Words = std::vector<std::string>;
+using Call = std::vector<std::string>;
 
 // Every program's line, with the options of every member of its families.
 struct Programs {
@@ -81,8 +79,8 @@ void for_every_option(const std::string& flag, Visit visit) {
   }
 }
 
-Words names_of(const Option& option) {
-  Words names = {option.name()};
+Call every_name(const Option& option) {
+  Call names = {option.name()};
   names.insert(names.end(), option.aliases().begin(), option.aliases().end());
   for (const auto& word : option.words()) {
     names.push_back(word.name);
@@ -90,10 +88,27 @@ Words names_of(const Option& option) {
   return names;
 }
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+// The lines that --help has of an option, as one; "" where there are none.
+std::string help_entry(const std::string& help, const std::string& name) {
+  std::string entry;
+  std::istringstream text(help);
+  for (std::string line; std::getline(text, line);) {
+    const bool begins = line.rfind("  -", 0) == 0 || line.rfind("      --", 0) == 0;
+    if (begins && (holds(line + " ", " --" + name + " ") || holds(line, " --" + name + ","))) {
+      entry = line;
+    } else if (begins || line.empty()) {
+      if (!entry.empty()) {
+        return entry;
+      }
+    } else if (!entry.empty()) {
+      entry += " " + line.substr(line.find_first_not_of(' '));
+    }
+  }
+  return entry;
+}
 
 // Parses a command line of bsq_train.
-TrainOptions trained(Words words) {
+TrainOptions trained(Call words) {
   words.insert(words.begin(), "bsq_train");
   std::vector<const char*> arguments;
   for (const auto& word : words) {
@@ -102,7 +117,7 @@ TrainOptions trained(Words words) {
   return cli::parse_train_options(static_cast<int>(arguments.size()), arguments.data());
 }
 
-std::string refusal(const Words& words) {
+std::string refusal(const Call& words) {
   try {
     trained(words);
   } catch (const OptionError& error) {
@@ -122,24 +137,25 @@ TEST(Flags, EveryOptionHasOneResumeRule) {
 
 TEST(Flags, EveryOptionStandsInTheHelpWithItsRule) {
   for_every_option("--help", [](const Option& option, const std::string& help, const CommandLine& line) {
-    for (const auto& name : names_of(option)) {
-      EXPECT_TRUE(has(help, "--" + name)) << name;
+    for (const auto& name : every_name(option)) {
+      EXPECT_TRUE(holds(help, "--" + name)) << name;
     }
-    const auto at = help.find(" --" + option.name());
-    const auto end = help.find("\n  ", help.find(')', at));
-    const auto entry = help.substr(at, end - at);
-    EXPECT_TRUE(line.table().find("resume") == nullptr || has(entry, to_string(option.resume_rule().value())))
+    const auto entry = help_entry(help, option.name());
+    EXPECT_NE(entry, "");
+    EXPECT_TRUE(line.table().find("resume") == nullptr ||
+                holds(entry, std::string("(resume: ") + to_string(*option.resume_rule())) ||
+                holds(entry, std::string("; resume: ") + to_string(*option.resume_rule())))
         << entry;
   });
 }
 
 TEST(Flags, EveryOptionIsOfferedByCompletion) {
   for_every_option("--list-options", [](const Option& option, const std::string& list, const CommandLine&) {
-    for (const auto& name : names_of(option)) {
-      EXPECT_TRUE(has("\n" + list, "\n--" + name + "\t")) << name;
+    for (const auto& name : every_name(option)) {
+      EXPECT_TRUE(holds("\n" + list, "\n--" + name + "\t")) << name;
     }
     for (const auto& choice : option.choices()) {
-      EXPECT_TRUE(has(list, choice)) << choice;
+      EXPECT_TRUE(holds(list, choice)) << choice;
     }
   });
 }
@@ -147,8 +163,8 @@ TEST(Flags, EveryOptionIsOfferedByCompletion) {
 TEST(Flags, EveryOptionStandsOnThePage) {
   const auto page = read_bytes(BSQ_SOURCE "/docs/flags.md");
   for_every_option("", [&](const Option& option, const std::string&, const CommandLine&) {
-    for (const auto& name : names_of(option)) {
-      EXPECT_TRUE(has(page, "--" + name)) << name;
+    for (const auto& name : every_name(option)) {
+      EXPECT_TRUE(holds(page, "--" + name)) << name;
     }
   });
 }
@@ -191,10 +207,10 @@ TEST(Flags, ThePenaltyIsSwitchedOnByItsStrength) {
 }
 
 TEST(Flags, WhatHasNoEffectIsRefusedWithTheReason) {
-  const std::vector<std::pair<Words, std::string>> cases = {
-      {{"--float", "--thre", "1"}, "--thre: no effect here; it belongs to --method bsq"},
+  const std::vector<std::pair<Call, std::string>> cases = {
+      {{"--float", "--thre", "1"}, "--thre: no effect with --method float; it belongs to --method bsq"},
       {{"--method", "float", "--adjust-every", "2"}, "it belongs to --method bsq"},
-      {{"--float", "--L1"}, "--L1: no effect here"},
+      {{"--float", "--L1"}, "--L1: no effect with --method float"},
       {{"--float", "--Nbits", "4"}, "--Nbits: cannot go with --float"},
       {{"--float", "--bin", "--model", "m"}, "--bin: cannot go with --float"},
       {{"--float", "--method", "bsq"}, "--float: contradicts --method bsq"},
@@ -207,7 +223,7 @@ TEST(Flags, WhatHasNoEffectIsRefusedWithTheReason) {
       {{"--bin"}, "--bin: needs --model"},
       {{"--override-resume", "lr"}, "--override-resume: expected --resume too"}};
   for (const auto& [words, expected] : cases) {
-    EXPECT_TRUE(has(refusal(words), expected)) << expected << " / " << refusal(words);
+    EXPECT_TRUE(holds(refusal(words), expected)) << expected << " / " << refusal(words);
   }
   EXPECT_EQ(refusal({"--evaluate", "--model", "m", "--max-bits", "6"}), "");
   EXPECT_EQ(refusal({"--device", "cuda", "--gpu-id", "1"}), "");
@@ -219,17 +235,17 @@ TEST(Flags, OfDescribeAndSweepToo) {
     EXPECT_EQ(result.status, 2) << result.err;
     return result.err;
   };
-  EXPECT_TRUE(has(told("describe", "--json --brief a.h5"), "--brief: cannot go with --json"));
-  EXPECT_TRUE(has(told("sweep", "--alpha 1 --max-runs 3"), "--max-runs: no effect without --target-comp"));
-  EXPECT_TRUE(
-      has(told("report", "--watc 3 a"), "--watc: no such option; did you mean --watch? (see report --help)"));
+  EXPECT_TRUE(holds(told("describe", "--json --brief a.h5"), "--brief: cannot go with --json"));
+  EXPECT_TRUE(holds(told("sweep", "--alpha 1 --max-runs 3"), "--max-runs: no effect without --target-comp"));
+  EXPECT_TRUE(holds(told("report", "--watc 3 a"),
+                    "--watc: no such option; did you mean --watch? (see report --help)"));
 }
 
 TEST(Flags, ListsTakeCommasAndBlanks) {
-  for (const Words& words : {Words{"--schedule", "1", "2"}, {"--schedule", "1,2"}, {"--schedule", "1 2"}}) {
+  for (const Call& words : {Call{"--schedule", "1", "2"}, {"--schedule", "1,2"}, {"--schedule", "1 2"}}) {
     EXPECT_EQ(trained(words).training.schedule, (std::vector<int64_t>{1, 2}));
   }
-  for (const Words& words : {Words{"--layer-bits", "a=1", "b=2"}, {"--layer-bits", "a=1,b=2"}}) {
+  for (const Call& words : {Call{"--layer-bits", "a=1", "b=2"}, {"--layer-bits", "a=1,b=2"}}) {
     EXPECT_EQ(trained(words).model.layer_rules(), (std::vector<LayerRule>{{"a", 1}, {"b", 2}}));
   }
 }
@@ -237,10 +253,10 @@ TEST(Flags, ListsTakeCommasAndBlanks) {
 TEST(Flags, HelpShowsWhatCounts) {
   const auto bsq_help = output_of("'" + program("bsq_train") + "' --help");
   const auto float_help = output_of("'" + program("bsq_train") + "' --method float --help");
-  EXPECT_TRUE(has(bsq_help, "--alpha"));
-  EXPECT_FALSE(has(float_help, "--alpha"));
+  EXPECT_TRUE(holds(bsq_help, "--alpha"));
+  EXPECT_FALSE(holds(float_help, "--alpha"));
   EXPECT_EQ(float_help, output_of("'" + program("bsq_train") + "' --float --help"));
-  EXPECT_TRUE(has(refusal({"--method", "magic"}), "--method magic: expected bsq or float"));
+  EXPECT_TRUE(holds(refusal({"--method", "magic"}), "--method magic: expected bsq or float"));
 }
 
 TEST(Flags, VersionNamesWhatItIsBuiltOn) {
@@ -248,7 +264,7 @@ TEST(Flags, VersionNamesWhatItIsBuiltOn) {
     const auto text = output_of("'" + program(tool) + "' --version");
     EXPECT_EQ(text.find(tool + " (bsq) "), 0U) << text;
     for (const char* part : {"\nlibtorch ", "\nHDF5 1.", "\nCPU: "}) {
-      EXPECT_TRUE(has(text, part)) << text;
+      EXPECT_TRUE(holds(text, part)) << text;
     }
   }
 }

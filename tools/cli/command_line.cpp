@@ -23,6 +23,11 @@ bool can_stand_in_ini(const std::string& text) {
                           !is_blank(text.back()));
 }
 
+// These are looked at before any file is.
+bool decides_what_is_read(const Option& option) {
+  return option.section() == kGeneral || option.name() == "resume" || option.name() == "override-resume";
+}
+
 bool is_member(const OptionFamily& family, const std::string& name) {
   const auto names = family.names();
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -62,7 +67,7 @@ void CommandLine::parse(int argc, const char* const* argv) {
   const auto first = read_arguments(table_, argc, argv).options;
   const auto preset = read_preset(first);
   std::optional<ResumedRun> run;
-  if (is_on(first, "resume") && !is_on(first, "help") && !is_on(first, "list-options")) {
+  if (is_on(first, "resume") && !asks(first)) {
     run.emplace(table_.said(first, "out").value_or(table_.find("out")->text()));
   }
   add_members(first, preset.texts, run ? run->texts() : OptionTexts());
@@ -87,6 +92,11 @@ bool CommandLine::is_on(const OptionTexts& texts, const std::string& name) const
   return table_.said(texts, name) == "true";
 }
 
+// Whether nothing but a question is to be answered.
+bool CommandLine::asks(const OptionTexts& call) const {
+  return is_on(call, "help") || is_on(call, "version") || is_on(call, "list-options");
+}
+
 CommandLine::Preset CommandLine::read_preset(const OptionTexts& call) const {
   const auto named = table_.said(call, "config");
   if (!named) {
@@ -97,7 +107,7 @@ CommandLine::Preset CommandLine::read_preset(const OptionTexts& call) const {
   preset.texts = parse_ini(read_ini_file(preset.path, "a preset in INI form"), preset.path);
   for (const auto& [name, text] : preset.texts) {
     const auto* option = table_.find(name);
-    if (option != nullptr && option->section() == kGeneral) {
+    if (option != nullptr && decides_what_is_read(*option)) {
       throw UsageError(preset.path + ": " + name + ": expected on the command line, not in a file");
     }
   }
@@ -111,6 +121,7 @@ void CommandLine::add_members(const OptionTexts& call, const OptionTexts& file, 
       name = name ? name : table_.said(*texts, family.option);
     }
     const auto chosen = name.value_or(family.default_name);
+    chosen_[family.option] = chosen;
     if (is_member(family, chosen)) {
       family.add(table_, chosen);
     } else if (const auto called = table_.said(call, family.option)) {
@@ -142,7 +153,9 @@ void CommandLine::refuse_unknown(const std::string& name) const {
       OptionTable other;
       family.add(other, member);
       if (other.knows(plain)) {
-        throw UsageError(name + ": no effect here; it belongs to --" + family.option + " " + member);
+        const auto flag = "--" + family.option + " ";
+        throw UsageError(name + ": no effect with " + flag + chosen_.at(family.option) + "; it belongs to " +
+                         flag + member);
       }
     }
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -50,6 +50,7 @@ class CommandLine {
   };
 
   bool is_on(const OptionTexts& texts, const std::string& name) const;
+  bool asks(const OptionTexts& call) const;
   Preset read_preset(const OptionTexts& call) const;
   void add_members(const OptionTexts& call, const OptionTexts& file, const OptionTexts& stored);
   void answer(const OptionTexts& call) const;
@@ -61,6 +62,7 @@ class CommandLine {
   std::string usage_;
   OptionTable table_;
   std::vector<OptionFamily> families_;
+  std::map<std::string, std::string> chosen_;  // a family's option to the member that takes part
   bool wants_help_ = false;
   bool wants_version_ = false;
   bool wants_list_ = false;

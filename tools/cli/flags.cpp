@@ -112,6 +112,7 @@ void add_options(OptionTable& table, ModelFlags& flags) {
   table.add("arch", &flags.arch, "architecture")
       .letter('a')
       .one_of(architectures())
+      .value_name("NAME")
       .default_text("from the file, else resnet")
       .resume(ResumeRule::kFixed);
   table.add("act", &flags.act, "bit width of activations: 0 float, 1 to 3 PACT, 4 to 32 ReLU6")

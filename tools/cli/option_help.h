@@ -7,10 +7,10 @@
 
 namespace bsq::cli {
 
-/// What stands for the value of an option: NUMBER, NAME,... or what Option::value_name() says; "" for a
-/// switch.
+/// What stands for the value of an option: "cpu|cuda", "1..16", N, NAME, or what Option::value_name() says;
+/// "" for a switch.
 std::string value_word(const Option& option);
-/// The help of an option and what its words say: "...; --L1 alone: 0.01".
+/// The help of an option and what its words stand for.
 std::string help_sentence(const Option& option);
 
 /// Adds the headings of a table in the order of the page; that of a member of a family stands behind what
