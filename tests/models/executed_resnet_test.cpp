@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "bsq/nn/network_bits.h"
+#include "bsq/methods/bsq/network_planes.h"
+#include "bsq/methods/bsq/plane_optimizer.h"
 #include "models/registry.h"
 #include "tests/models/hand_written_resnet.h"
 #include "tests/support.h"
@@ -66,13 +67,13 @@ void compare_training(int64_t activation_bits, torch::ScalarType type, bool in_b
   const auto images = torch::randn({4, 3, 32, 32}).to(type).contiguous(torch::MemoryFormat::ChannelsLast);
   for (const auto& network : {pair.built, pair.by_hand}) {
     if (in_bits) {
-      convert_to_bits(*network, /*bits=*/4);
+      to_bits(*network, LayerRules(4));
     }
-    torch::optim::SGD sgd(network->parameters(), torch::optim::SGDOptions(0.01));
+    PlaneOptimizer sgd(*network, SgdOptions{0.9, 1e-4}, /*alpha=*/0.01);
     for (int step = 0; step < 2; ++step) {
       sgd.zero_grad();
       network->forward(images).square().sum().backward();
-      sgd.step();
+      sgd.step(/*learning_rate=*/0.01);
     }
     network->eval();
   }

@@ -4,26 +4,27 @@
 
 #include "bsq/graph/norm_fork.h"
 #include "bsq/nn/activation_factory.h"
-#include "bsq/nn/bit_conv2d.h"
-#include "bsq/nn/bit_linear.h"
-#include "bsq/nn/float_conv2d.h"
+#include "bsq/nn/quant_conv2d.h"
+#include "bsq/nn/quant_linear.h"
 
 namespace bsq::test {
 namespace {
 
-BitConv2dOptions options_of(int64_t in_planes, int64_t planes, int64_t kernel, int64_t stride) {
-  return BitConv2dOptions(in_planes, planes, kernel).stride(stride).padding(kernel / 2).bias(false);
+QuantConv2dOptions options_of(int64_t in_planes, int64_t planes, int64_t kernel, int64_t stride) {
+  return QuantConv2dOptions(in_planes, planes, kernel).stride(stride).padding(kernel / 2).bias(false);
 }
 
 class ShortcutImpl : public torch::nn::Module {
  public:
   ShortcutImpl(int64_t in_planes, int64_t planes, int64_t stride)
-      : conv_(register_module("0", FloatConv2d(options_of(in_planes, planes, /*kernel=*/1, stride)))),
-        norm_(register_module("1", torch::nn::BatchNorm2d(planes))) {}
+      : conv_(register_module("0", QuantConv2d(options_of(in_planes, planes, /*kernel=*/1, stride)))),
+        norm_(register_module("1", torch::nn::BatchNorm2d(planes))) {
+    conv_->set_role(LayerRole::kShortcut);
+  }
   torch::Tensor forward(const torch::Tensor& x) { return norm_fork(*norm_, conv_(x), {}).trunk; }
 
  private:
-  FloatConv2d conv_;
+  QuantConv2d conv_;
   torch::nn::BatchNorm2d norm_;
 };
 TORCH_MODULE(Shortcut);
@@ -31,10 +32,10 @@ TORCH_MODULE(Shortcut);
 class BlockImpl : public torch::nn::Module {
  public:
   BlockImpl(int64_t in_planes, int64_t planes, int64_t stride, const NetworkDescription& description) {
-    conv1_ = register_module("conv1", BitConv2d(options_of(in_planes, planes, /*kernel=*/3, stride)));
+    conv1_ = register_module("conv1", QuantConv2d(options_of(in_planes, planes, /*kernel=*/3, stride)));
     bn1_ = register_module("bn1", torch::nn::BatchNorm2d(planes));
     relu1_ = register_module("relu1", make_activation(description));
-    conv2_ = register_module("conv2", BitConv2d(options_of(planes, planes, /*kernel=*/3, /*stride=*/1)));
+    conv2_ = register_module("conv2", QuantConv2d(options_of(planes, planes, /*kernel=*/3, /*stride=*/1)));
     bn2_ = register_module("bn2", torch::nn::BatchNorm2d(planes));
     if (in_planes != planes) {
       downsample_ = register_module("downsample", Shortcut(in_planes, planes, stride));
@@ -49,7 +50,7 @@ class BlockImpl : public torch::nn::Module {
   }
 
  private:
-  BitConv2d conv1_{nullptr}, conv2_{nullptr};
+  QuantConv2d conv1_{nullptr}, conv2_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr}, bn2_{nullptr};
   ActivationQuantizer relu1_{nullptr}, relu2_{nullptr};
   Shortcut downsample_{nullptr};
@@ -59,7 +60,7 @@ TORCH_MODULE(Block);
 class HandWrittenResNet : public Network {
  public:
   HandWrittenResNet(int64_t depth, const NetworkDescription& description) : Network(description) {
-    conv1_ = register_module("conv1", BitConv2d(options_of(3, 16, /*kernel=*/3, /*stride=*/1)));
+    conv1_ = register_module("conv1", QuantConv2d(options_of(3, 16, /*kernel=*/3, /*stride=*/1)));
     bn1_ = register_module("bn1", torch::nn::BatchNorm2d(16));
     int64_t in_planes = 16;
     for (const int64_t planes : {16, 32, 64}) {
@@ -70,7 +71,7 @@ class HandWrittenResNet : public Network {
       }
       layers_.push_back(register_module("layer" + std::to_string(layers_.size() + 1), layer));
     }
-    fc_ = register_module("fc", BitLinear(64, description.classes));
+    fc_ = register_module("fc", QuantLinear(64, description.classes));
     initialize();
   }
 
@@ -89,17 +90,18 @@ class HandWrittenResNet : public Network {
   void initialize() {
     torch::NoGradGuard no_grad;
     for (const auto& module : modules(/*include_self=*/false)) {
-      if (auto* conv = dynamic_cast<BitConv2dImpl*>(module.get())) {
+      auto* conv = dynamic_cast<QuantConv2dImpl*>(module.get());
+      if (conv != nullptr && conv->role() != LayerRole::kShortcut) {
         const auto fan_out = static_cast<double>(9 * conv->options.out_channels());
-        conv->weight_bits().weight().normal_(/*mean=*/0, std::sqrt(2.0 / fan_out));
+        conv->weight_source().value().normal_(/*mean=*/0, std::sqrt(2.0 / fan_out));
       }
     }
   }
 
-  BitConv2d conv1_{nullptr};
+  QuantConv2d conv1_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr};
   std::vector<torch::nn::ModuleList> layers_;
-  BitLinear fc_{nullptr};
+  QuantLinear fc_{nullptr};
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "bsq_train/train_options.h"
 #include "convert/convert_options.h"
 #include "finetune/finetune_options.h"
+#include "tests/tools/bsq_options.h"
 #include "tests/tools/tool_runs.h"
 #include "tools/describe_options.h"
 #include "tools/report/report_options.h"
@@ -182,9 +183,9 @@ TEST(Flags, PublishedNamesAreTaken) {
   EXPECT_EQ(options.data.seed, 8U);
   EXPECT_EQ(options.output.folder, "c");
   EXPECT_EQ(options.model.bits, 3);
-  EXPECT_EQ(options.bsq.adjustment_interval, 9);
-  EXPECT_EQ(options.bsq.threshold, 1.5);
-  EXPECT_EQ(options.bsq.alpha, 4);
+  EXPECT_EQ(bsq_options(options).adjust_every, 9);
+  EXPECT_EQ(bsq_options(options).drop_threshold, 1.5);
+  EXPECT_EQ(bsq_options(options).alpha, 4);
   EXPECT_EQ(options.training.learning_rate, 0.5);
   EXPECT_EQ(options.training.weight_decay, 0.25);
 }
@@ -199,11 +200,11 @@ TEST(Flags, TheSameByModernNames) {
 }
 
 TEST(Flags, ThePenaltyIsSwitchedOnByItsStrength) {
-  EXPECT_EQ(trained({}).bsq.alpha, 0);
-  EXPECT_EQ(trained({"--alpha", "0.3"}).bsq.alpha, 0.3);
-  EXPECT_EQ(trained({"--decay", "0.3"}).bsq.alpha, 0.3);
-  EXPECT_EQ(trained({"--L1"}).bsq.alpha, 0.01);
-  EXPECT_EQ(trained({"--L1", "--decay", "0.3"}).bsq.alpha, 0.3);
+  EXPECT_EQ(bsq_options(trained({})).alpha, 0);
+  EXPECT_EQ(bsq_options(trained({"--alpha", "0.3"})).alpha, 0.3);
+  EXPECT_EQ(bsq_options(trained({"--decay", "0.3"})).alpha, 0.3);
+  EXPECT_EQ(bsq_options(trained({"--L1"})).alpha, 0.01);
+  EXPECT_EQ(bsq_options(trained({"--L1", "--decay", "0.3"})).alpha, 0.3);
 }
 
 TEST(Flags, WhatHasNoEffectIsRefusedWithTheReason) {

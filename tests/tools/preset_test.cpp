@@ -4,6 +4,7 @@
 
 #include "bsq_train/train_options.h"
 #include "finetune/finetune_options.h"
+#include "tests/tools/bsq_options.h"
 #include "tests/tools/tool_runs.h"
 
 namespace bsq::test {
@@ -30,8 +31,10 @@ TEST(Presets, EveryOneIsReadByItsTool) {
       EXPECT_LT(options.training.learning_rate, 0.1);
     } else {
       const auto options = cli::parse_train_options(count, arguments.data());
-      EXPECT_EQ(options.is_float(), file.find("float") != std::string::npos);
-      EXPECT_EQ(options.bsq.alpha > 0, !options.is_float());
+      EXPECT_EQ(options.method == "float", file.find("float") != std::string::npos);
+      if (options.method == "bsq") {
+        EXPECT_GT(bsq_options(options).alpha, 0);
+      }
       EXPECT_LT(options.training.schedule.back(), options.training.epochs);
     }
   }
@@ -64,9 +67,9 @@ cli::TrainOptions read_by_train(const std::string& text) {
 
 // Files of before the table have published names, and the penalty where L1 says so.
 TEST(Presets, OlderFilesAreReadAsTheyWereMeant) {
-  EXPECT_EQ(read_by_train("L1 = true\ndecay = 4\nPrun_Int = 3\n").bsq.alpha, 4);
-  EXPECT_EQ(read_by_train("L1 = true\n").bsq.alpha, 0.01);
-  EXPECT_EQ(read_by_train("L1 = false\ndecay = 0.01\nfloat = false\n").bsq.alpha, 0);
+  EXPECT_EQ(bsq_options(read_by_train("L1 = true\ndecay = 4\nPrun_Int = 3\n")).alpha, 4);
+  EXPECT_EQ(bsq_options(read_by_train("L1 = true\n")).alpha, 0.01);
+  EXPECT_EQ(bsq_options(read_by_train("L1 = false\ndecay = 0.01\nfloat = false\n")).alpha, 0);
   EXPECT_EQ(read_by_train("schedule = 2\nschedule = 4\n").training.schedule, (std::vector<int64_t>{2, 4}));
 }
 

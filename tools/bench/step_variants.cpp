@@ -3,8 +3,8 @@
 #include <memory>
 #include <stdexcept>
 
-#include "bsq/nn/network_bits.h"
-#include "bsq/train/optimizer.h"
+#include "bsq/methods/bsq/network_planes.h"
+#include "bsq/methods/bsq/plane_optimizer.h"
 #include "models/registry.h"
 #include "tests/naive/naive_resnet.h"
 #include "tools/bench/convolutions.h"
@@ -28,7 +28,7 @@ std::shared_ptr<Network> make_resnet(const StepSetting& setting, bool in_bits) {
   auto network = bsq::make_network(description);
   network->to(device_of(setting));
   if (in_bits) {
-    convert_to_bits(*network, setting.bits);
+    to_bits(*network, LayerRules(setting.bits));
   }
   return network;
 }
@@ -41,21 +41,19 @@ torch::Tensor labels(const StepSetting& setting) {
   return torch::randint(kClasses, {setting.batch}, torch::kLong).to(device_of(setting));
 }
 
-// As Trainer::train_batch() does, in whichever representation the network is.
+// As Trainer::train_batch() does.
 std::function<void()> training_step(const StepSetting& setting, torch::ScalarType type, bool in_bits) {
   auto network = make_resnet(setting, in_bits);
-  auto optimizer = std::make_shared<BsqOptimizer>(*network, BsqOptimizerOptions()
-                                                                .learning_rate(kRate)
-                                                                .momentum(kMomentum)
-                                                                .weight_decay(kWeightDecay)
-                                                                .penalty(in_bits ? kPenalty : 0));
+  const SgdOptions sgd{kMomentum, kWeightDecay};
+  const auto optimizer = in_bits ? std::shared_ptr<Optimizer>(std::make_shared<PlaneOptimizer>(*network, sgd, kPenalty))
+                                 : std::make_shared<Sgd>(*network, sgd);
   const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
   return [network, optimizer, x, y = labels(setting)] {
     optimizer->zero_grad();
     const auto loss = torch::nn::functional::cross_entropy(network->forward(x), y);
     loss.item<double>();
     loss.backward();
-    optimizer->step();
+    optimizer->step(kRate);
   };
 }
 
@@ -78,7 +76,6 @@ std::function<void()> naive_evaluation(const StepSetting& setting, torch::Scalar
 
 std::function<void()> evaluation(const StepSetting& setting, torch::ScalarType type) {
   auto network = make_resnet(setting, /*in_bits=*/true);
-  set_gradient_mode(*network, GradientMode::kWeight);
   network->eval();
   const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
   return [network, x] {

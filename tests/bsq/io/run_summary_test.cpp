@@ -107,10 +107,10 @@ TEST(RunSummary, AMissingFileAndALargeOneAreRefused) {
 TEST(RunSummary, AModelOfZerosHasNoBits) {
   Checkpoint model;
   StoredTensor zeros;
-  zeros.encoding = Encoding::kBinary;
+  zeros.encoding = Encoding::kCodes;
   zeros.value = torch::zeros({2, 3}, torch::kInt32);
   zeros.scale = torch::tensor(1.0F);
-  zeros.bits = 1;
+  zeros.format = sign_magnitude(0);
   StoredTensor kept;
   kept.value = torch::ones({2, 2});
   model.network = {{"conv1.weight", zeros}, {"shortcut.weight", kept}};
