@@ -304,6 +304,15 @@ Option& Option::needs(std::function<std::string()> why_not) {
   return *this;
 }
 
+Option& Option::stored_if_given() {
+  stored_if_given_ = true;
+  return *this;
+}
+
+bool Option::is_stored() const {
+  return rule_ != ResumeRule::kCall && has_value() && (is_given() || !stored_if_given_);
+}
+
 Option& Option::only_training() {
   only_training_ = true;
   return *this;
@@ -507,7 +516,7 @@ std::optional<std::string> OptionTable::said(const OptionTexts& texts, const std
 std::map<std::string, std::string> OptionTable::values() const {
   std::map<std::string, std::string> values;
   for (const auto& option : options_) {
-    if (option.resume_rule() != ResumeRule::kCall && option.has_value()) {
+    if (option.is_stored()) {
       values[option.name()] = option.text();
     }
   }

@@ -82,6 +82,8 @@ class Option {
   Option& needs(std::function<std::string()> why_not);
   /// Says that training alone heeds the option, so that it cannot stand beside --evaluate.
   Option& only_training();
+  /// Says that files keep the option only where somebody gave it: a default that depends on the model file.
+  Option& stored_if_given();
   /// Every option has exactly one rule.
   Option& resume(ResumeRule rule);
   /// What stands for the value in the help: FILE, MODEL, FOLDER, N.
@@ -101,6 +103,8 @@ class Option {
   const std::optional<std::pair<double, double>>& bounds() const { return range_; }
   std::optional<ResumeRule> resume_rule() const { return rule_; }
   const std::string& value_word() const { return value_name_; }
+  /// Whether files keep the value that the option has now.
+  bool is_stored() const;
   bool concerns_training_only() const { return only_training_; }
   /// "": the default needs no word.
   const std::string& default_text() const { return default_text_; }
@@ -144,6 +148,7 @@ class Option {
   std::vector<std::function<std::string()>> needs_;
   std::optional<ResumeRule> rule_;
   bool only_training_ = false;
+  bool stored_if_given_ = false;
   std::string value_name_;
   std::string default_text_;
   std::string default_value_;

@@ -1,8 +1,12 @@
 #include <cmath>
+#include <map>
 #include <set>
 #include <stdexcept>
 
-#include "bsq/nn/network_bits.h"
+#include "bsq/methods/bsq/network_planes.h"
+#include "bsq/methods/methods.h"
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/network_sizes.h"
 #include "models/registry.h"
 #include "tests/bsq/methods/bsq/support.h"
 
@@ -17,10 +21,16 @@ NetworkDescription describe(int64_t depth, const std::string& block = "BasicBloc
   return description;
 }
 
+// Layers that BSQ gives bits, and their weights and biases.
+std::map<std::string, int64_t> bit_layers(torch::nn::Module& network) {
+  return bits_of_layers(network, LayerRules(8));
+}
+
 int64_t count_bit_weights(torch::nn::Module& network) {
+  const auto layers = bit_layers(network);
   int64_t weights = 0;
-  for (const auto& [name, parameter] : bit_parameters(network)) {
-    weights += parameter->numel();
+  for (const auto& ref : sources_of(network)) {
+    weights += layers.count(ref.name.substr(0, ref.name.rfind('.'))) == 0 ? 0 : ref.source().numel();
   }
   return weights;
 }
@@ -77,7 +87,7 @@ TEST(ResNet, ActivationRangeReachesEveryQuantizer) {
     const auto quantizers = activation_quantizers(*network);
     EXPECT_EQ(quantizers.size(), 6U);
     for (const auto* quantizer : quantizers) {
-      EXPECT_EQ(quantizer->options.batch_range(), range == ActivationRange::kBatch);
+      EXPECT_EQ(quantizer->activation().needs_calibration(), range == ActivationRange::kRunning);
     }
   }
 }
@@ -86,8 +96,8 @@ TEST(ResNet, Depth20HasThePublishedCounts) {
   const auto network = make_network(describe(20));
   EXPECT_EQ(count_bit_weights(*network), 268346);
   EXPECT_EQ(bit_layers(*network).size(), 20U);
-  convert_to_bits(*network, /*bits=*/8);
-  const auto sizes = network_sizes(*network);
+  to_bits(*network, LayerRules(8));
+  const auto sizes = sizes_of(*network);
   EXPECT_EQ(sizes.weights, 268346);
   EXPECT_DOUBLE_EQ(sizes.comp(), 4.0);
 }
@@ -147,9 +157,9 @@ TEST(ResNet, ClassCountsHaveLimits) {
 TEST(ResNet, InitializationIsAsPublished) {
   torch::manual_seed(1);
   const auto network = make_network(describe(20));
-  for (const auto& [name, layer] : bit_layers(*network)) {
-    const auto weight = layer->weight_bits().weight().detach();
-    if (weight.dim() != 4) {
+  for (const auto& [name, layer] : quant_layers(*network)) {
+    const auto weight = layer->weight_source().value().detach();
+    if (weight.dim() != 4 || layer->role() == LayerRole::kShortcut) {
       continue;
     }
     const double expected = std::sqrt(2.0 / static_cast<double>(9 * weight.size(0)));
@@ -178,11 +188,11 @@ TEST(ResNet, RunsInEveryTypeAndRepresentation) {
       EXPECT_TRUE(y.isfinite().all().item<bool>()) << what;
     };
     check("float, training");
-    convert_to_bits(*network, /*bits=*/8);
+    to_bits(*network, LayerRules(8));
     check("in bits");
     network->eval();
     check("in evaluation");
-    freeze_network(*network);
+    make_method("frozen")->begin(*network, {LayerRules(8), /*is_training=*/true});
     check("frozen");
   }
 }
@@ -199,11 +209,19 @@ TEST(ResNet, EveryParameterGetsAGradient) {
   torch::manual_seed(4);
   for (const std::string block : {"BasicBlock", "Bottleneck"}) {
     const auto network = make_network(describe(20, block));
-    convert_to_bits(*network, /*bits=*/4);
+    to_bits(*network, LayerRules(4));
     network->forward(torch::randn({4, 3, 32, 32})).square().sum().backward();
+    for (const auto& [name, weight] : plane_weights(*network)) {
+      ASSERT_TRUE(weight->weight_gradient().defined()) << name;
+      EXPECT_GT(weight->weight_gradient().abs().sum().item<double>(), 0.0) << name;
+    }
     for (const auto& item : network->named_parameters()) {
-      ASSERT_TRUE(item.value().grad().defined()) << item.key();
-      EXPECT_GT(item.value().grad().abs().sum().item<double>(), 0.0) << item.key();
+      const auto& name = item.key();
+      const auto last = name.substr(name.rfind('.') + 1);
+      if (last == "alpha" || name.find("bn") != std::string::npos) {
+        ASSERT_TRUE(item.value().grad().defined()) << name;
+        EXPECT_GT(item.value().grad().abs().sum().item<double>(), 0.0) << name;
+      }
     }
   }
 }

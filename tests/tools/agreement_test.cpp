@@ -87,7 +87,7 @@ TEST(Agreement, EveryProgramGivesTheSameBitsOfShippedFiles) {
     const auto file = json["path"].get<std::string>();
     SCOPED_TRACE(file);
     const test::TemporaryFolder folder;
-    expect_agreement(json, folder_with(folder, file, json["kind"] == "float"));
+    expect_agreement(json, folder_with(folder, file, json["method"] == "float"));
   }
 }
 

@@ -93,7 +93,7 @@ TEST_F(BadInput, AnotherNetworkThanTheFiles) {
   expect_refused("bsq_train", model + " -a vgg", 2, "vgg");
   expect_refused("bsq_train", model + " --act 8", 2, "--act 8 contradicts");
   expect_refused("bsq_train", model + " --act-range batch", 2, "--act-range batch contradicts");
-  expect_refused("bsq_train", model + " --quantize-shortcut", 2, "--quantize-shortcut contradicts");
+  expect_refused("bsq_train", model + " --quantize-shortcut", 2, "--quantize-shortcut true contradicts");
   expect_refused("bsq_train", "--float --depth 21", 2, "21");
   expect_refused("bsq_train", "--float -a vgg", 2, "vgg");
 }

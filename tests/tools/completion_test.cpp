@@ -42,7 +42,7 @@ TEST(Completion, OffersFlagsOfTheTool) {
 TEST(Completion, OffersValues) {
   EXPECT_EQ(completions("bsq_train", "--arch", ""), Words{"resnet"});
   EXPECT_EQ(completions("bsq_train", "--precision", ""), (Words{"bf16", "fp32"}));
-  EXPECT_EQ(completions("bsq_train", "--method", ""), (Words{"bsq", "float"}));
+  EXPECT_EQ(completions("bsq_train", "--method", ""), (Words{"bsq", "float", "frozen"}));
   EXPECT_EQ(completions("bsq_train", "--config", "resnet20-cifar10-b"), Words{"resnet20-cifar10-bsq"});
   EXPECT_TRUE(completions("sweep", "--config", "resnet20-cifar10-b").empty()) << "presets go by --preset";
   EXPECT_EQ(completions("sweep", "--preset", "quickstart-s"), Words{"quickstart-synthetic"});

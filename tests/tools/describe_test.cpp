@@ -17,11 +17,11 @@ std::string text_of(const std::string& arguments) {
 
 TEST(Describe, TellsTheKindsApart) {
   const auto& runs = tiny_runs();
-  EXPECT_EQ(described(runs.full.file("model_best.h5"))["kind"], "float");
-  EXPECT_EQ(described(runs.bsq.file("checkpoint.h5"))["kind"], "bits");
-  EXPECT_EQ(described(runs.finetuned.file("checkpoint.h5"))["kind"], "frozen");
-  EXPECT_EQ(described(runs.finetuned.file("best_bin.h5"))["kind"], "bits");
-  EXPECT_EQ(described(runs.finetuned.file("best_float.h5"))["kind"], "float");
+  EXPECT_EQ(described(runs.full.file("model_best.h5"))["method"], "float");
+  EXPECT_EQ(described(runs.bsq.file("checkpoint.h5"))["method"], "bsq");
+  EXPECT_EQ(described(runs.finetuned.file("checkpoint.h5"))["method"], "frozen");
+  EXPECT_EQ(described(runs.finetuned.file("best_bin.h5"))["method"], "frozen");
+  EXPECT_EQ(described(runs.finetuned.file("best_float.h5"))["method"], "float");
 }
 
 TEST(Describe, JsonHoldsTheNetworkAndItsTensors) {
@@ -36,7 +36,7 @@ TEST(Describe, JsonHoldsTheNetworkAndItsTensors) {
   EXPECT_EQ(json["tensors"][0]["name"], "conv1.weight");
   EXPECT_EQ(json["tensors"][0]["shape"], (std::vector<int64_t>{16, 3, 3, 3}));
   EXPECT_EQ(json["tensors"][0]["encoding"], "planes");
-  EXPECT_TRUE(holds(json["configuration"], "Prun_Int = 1\n")) << json["configuration"];
+  EXPECT_TRUE(holds(json["configuration"], "adjust-every = 1\n")) << json["configuration"];
 }
 
 TEST(Describe, JsonAgreesWithTheRun) {
@@ -50,7 +50,7 @@ TEST(Describe, JsonAgreesWithTheRun) {
 
 TEST(Describe, TextNamesWhatMatters) {
   const auto text = text_of(tiny_runs().bsq.file("checkpoint.h5"));
-  EXPECT_TRUE(holds(text, "kind: bits\n")) << text;
+  EXPECT_TRUE(holds(text, "method: bsq\n")) << text;
   EXPECT_TRUE(
       holds(text, "network: resnet, block-name BasicBlock, depth 8, quantize-shortcut false, 10 classes"))
       << text;
@@ -65,7 +65,7 @@ TEST(Describe, BriefIsOneLineAFile) {
       text_of("--brief " + runs.full.file("model_best.h5") + " " + runs.finetuned.file("best_bin.h5"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
   EXPECT_EQ(text.find("float  top-1 "), 0U) << text;
-  EXPECT_TRUE(holds(text, "\nbits   top-1 ")) << text;
+  EXPECT_TRUE(holds(text, "\nfrozen top-1 ")) << text;
 }
 
 TEST(Describe, SeveralFilesAreAnArray) {
@@ -73,13 +73,13 @@ TEST(Describe, SeveralFilesAreAnArray) {
   const auto json = nlohmann::json::parse(
       text_of("--json " + runs.full.file("model_best.h5") + " " + runs.bsq.file("checkpoint.h5")));
   ASSERT_EQ(json.size(), 2U);
-  EXPECT_EQ(json[1]["kind"], "bits");
+  EXPECT_EQ(json[1]["method"], "bsq");
 }
 
 TEST(Describe, ReadsAnExportedPyTorchFile) {
   const auto& file = tiny_runs().exported;
   const auto json = described(file);
-  EXPECT_EQ(json["kind"], "float");
+  EXPECT_EQ(json["method"], "float");
   EXPECT_FALSE(json.contains("network"));
   EXPECT_GT(json["float_elements"], 74810);
   EXPECT_TRUE(holds(text_of(file), "not said in a PyTorch file")) << text_of(file);

@@ -45,7 +45,7 @@ TEST_F(EarlierRun, OfNoStepMakesWay) {
 
 TEST_F(EarlierRun, GoesWhereOverwriteSaysSo) {
   run_tiny("bsq_train", "--overwrite --epochs 1 --lr 0.01 --L1 --model " + full_ + " --checkpoint " + run_);
-  EXPECT_EQ(described(run_ + "/checkpoint.h5")["kind"], "bits");
+  EXPECT_EQ(described(run_ + "/checkpoint.h5")["method"], "bsq");
   EXPECT_FALSE(std::filesystem::exists(run_ + "/best_bin.h5")) << "of the run before";
   EXPECT_EQ(read_bytes(run_ + "/config.cfg").find("overwrite"), std::string::npos);
   const auto both = run_tool("bsq_train", "--overwrite --resume --checkpoint " + run_);

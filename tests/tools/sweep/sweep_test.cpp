@@ -250,7 +250,7 @@ TEST_F(Sweep, BadInputIsOneLineAndLeavesNoFolder) {
       {"--target-comp 8 --seed 1,2", "--seed"},
       {"--target-comp 8 --tolerance 0", "--tolerance"},
       {"--alpha 1 --fixed-bits 4", "holds bits"},
-      {"--alpha 1 word", "'word': unexpected"}};
+      {"--alpha 1 word", "--alpha word: expected"}};
   for (const auto& [arguments, word] : cases) {
     SCOPED_TRACE(arguments);
     const auto result = run_tool("sweep", arguments + flags("none"));
