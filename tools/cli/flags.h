@@ -37,7 +37,7 @@ struct ModelFlags {
   int64_t bit_width() const { return bits.value_or(4); }
   /// layer_bits as rules.
   std::vector<LayerRule> layer_rules() const;
-  /// Whether layers are told apart.
+  /// Whether --layer-bits or --keep-float is given.
   bool names_layers() const { return !layer_bits.empty() || !keep_float.empty(); }
 };
 

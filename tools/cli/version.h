@@ -4,7 +4,7 @@
 
 namespace bsq::cli {
 
-/// "bsq_train (bsq) 0.1.0", the versions of libtorch and HDF5, and what this CPU offers for speed.
+/// "bsq_train (bsq) 0.2.0", the versions of libtorch and HDF5, and what this CPU offers for speed.
 std::string version_text(const std::string& program);
 
 }  // namespace bsq::cli

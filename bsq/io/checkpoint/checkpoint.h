@@ -19,7 +19,7 @@ struct Checkpoint {
   std::string dataset;                ///< the data set it was trained on, "" if unknown
   double top1 = std::nan("");         ///< percent, of `network` on the evaluation split; NaN: not evaluated
   int64_t epoch = -1;                 ///< last finished epoch; -1: none
-  double comp = std::nan("");         ///< 32 * #weights / bits_total; NaN: unknown
+  double comp = std::nan("");         ///< 32 * weights / bits_total; NaN: unknown
   double comp_stored = std::nan("");  ///< float32 bits of everything / bits that the file needs; NaN: unknown
   std::string configuration;          ///< the run's full configuration, INI text, at most 1 MiB
   NetworkState network;               ///< every tensor, in the network's own order

@@ -99,7 +99,8 @@ class Document {
   int64_t spent_ = 0;
 };
 
-/// Text from a file made fit for a one-line message: cut at 80 bytes, what is not printable ASCII as \xNN.
+/// Text from a file made fit for a one-line message: cut at 80 bytes, what is not printable ASCII as a
+/// hexadecimal escape.
 std::string printable(std::string_view text);
 /// "a dict", "an integer"... for messages.
 const char* describe(Kind kind);

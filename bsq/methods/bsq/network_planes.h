@@ -31,7 +31,7 @@ void requantize_network(torch::nn::Module& network, int64_t max_bits);
 /// Precision adjustment of every weight in planes (bsq/methods/bsq/precision_adjustment.h).
 void adjust_network(torch::nn::Module& network, double threshold_percent);
 
-/// sum_l (#weights_l n_l) B_l / #weights, differentiable: the penalty without alpha.
+/// sum_l (N_l n_l) B_l / N, N_l of N weights, differentiable: the penalty without alpha.
 torch::Tensor network_penalty(torch::nn::Module& network);
 
 }  // namespace bsq

@@ -24,7 +24,7 @@ class PlaneOptimizer : public Optimizer {
   std::map<std::string, torch::Tensor> state() const override;
   void load(const std::map<std::string, torch::Tensor>& state) override;
 
-  /// sum_l (#weights_l n_l) B_l / #weights before the last step, without alpha; before any step: now.
+  /// sum_l (N_l n_l) B_l / N, N_l of N weights, before the last step, without alpha; before any step: now.
   double group_norms() const { return group_norms_; }
 
  private:
