@@ -2,15 +2,18 @@
 # and the package's configuration (development).
 include(CMakePackageConfigHelpers)
 set(BSQ_INSTALL_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/bsq)
-set(BSQ_INSTALLED_PROGRAMS bsq_train convert finetune describe sweep report)
-# Those that build networks; others build them again with networks of their own.
-set(BSQ_INSTALLED_TOOLS bsq_train convert finetune sweep)
 
 # libtorch and others may lie where the loader does not look by itself; a wheel's also in a virtual environment within
 # this folder, which CMake would leave out.
-set_target_properties(${BSQ_INSTALLED_PROGRAMS} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON
-                      INSTALL_RPATH "${BSQ_TORCH_RPATH}")
-install(TARGETS ${BSQ_INSTALLED_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+set_target_properties(${BSQ_PROGRAMS} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON INSTALL_RPATH "${BSQ_TORCH_RPATH}")
+# Other packages have a `convert` or a `sweep`, so the programs go into a folder of their own, and `bsq` runs them.
+install(TARGETS ${BSQ_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/bsq COMPONENT runtime)
+set_target_properties(bsq PROPERTIES EXPORT_NAME modes)
+install(TARGETS bsq EXPORT bsqTargets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+# The name in the published command lines.
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/links)
+file(CREATE_LINK ${BSQ_PROGRAMS_FROM_BIN}/bsq_train ${CMAKE_BINARY_DIR}/links/bsq_train SYMBOLIC)
+install(FILES ${CMAKE_BINARY_DIR}/links/bsq_train DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(DIRECTORY models/presets DESTINATION ${CMAKE_INSTALL_DATADIR}/bsq COMPONENT runtime)
 install(FILES README.md LICENSE CHANGELOG.md CONTRIBUTING.md CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime
@@ -18,13 +21,10 @@ install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime
 install(FILES models/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/models COMPONENT runtime)
 install(FILES checkpoints/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/checkpoints COMPONENT runtime)
 install(FILES ${BSQ_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
-# bash-completion looks for a file of the command's name. Debian's package of it has one for ImageMagick's convert
-# already, which is left alone: ours knows convert as soon as it knows one of the others.
-foreach(program ${BSQ_INSTALLED_PROGRAMS})
-  if(NOT program STREQUAL "convert")
-    install(FILES tools/completion/bsq.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
-            RENAME ${program} COMPONENT runtime)
-  endif()
+# bash-completion looks for a file of the command's name.
+foreach(command bsq bsq_train)
+  install(FILES tools/completion/bsq.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+          RENAME ${command} COMPONENT runtime)
 endforeach()
 
 # bsq::bsq: networks, data, training, files.
@@ -34,8 +34,9 @@ set_target_properties(bsq_all PROPERTIES EXPORT_NAME bsq)
 
 set(BSQ_INSTALLED_LIBRARIES
   bsq_all bsq_common bsq_base bsq_kernels bsq_quant bsq_nn bsq_graph ${BSQ_METHOD_LIBRARIES} bsq_data bsq_atomic_file bsq_seal
-  bsq_pytorch bsq_io bsq_train_lib bsq_models bsq_architectures bsq_cli bsq_train_options bsq_convert_options bsq_finetune_options bsq_sweep)
-foreach(tool ${BSQ_INSTALLED_TOOLS})
+  bsq_pytorch bsq_io bsq_train_lib bsq_models bsq_architectures bsq_cli bsq_train_options bsq_convert_options bsq_finetune_options
+  bsq_describe bsq_sweep bsq_report)
+foreach(tool ${BSQ_PROGRAMS})
   list(APPEND BSQ_INSTALLED_LIBRARIES bsq_main_${tool})
 endforeach()
 if(BSQ_JEMALLOC)

@@ -17,9 +17,6 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME bsq)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 # The reference BLAS, which libtorch takes where there is no other, is many times slower.
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS libopenblas0-pthread)
-# Who else has /usr/bin/convert or /usr/bin/sweep.
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONFLICTS
-  "imagemagick-6.q16, imagemagick-6.q16hdri, graphicsmagick-imagemagick-compat, sweep")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME bsq-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)

@@ -101,17 +101,30 @@ function(bsq_tool name)
   bsq_program(${name} ${CMAKE_BINARY_DIR}/pch/empty.cpp DEPENDS bsq_main_${name})
 endfunction()
 
-# bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label] [SEPARATE]): one GoogleTest program. With SEPARATE every TEST is
-# a ctest case of its own, so that long ones run side by side and a skip shows.
+# A limit for what hangs; one that holds where something else has all cores for a long time.
+set(BSQ_TEST_TIMEOUT 5000)
+
+# bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label] [SEPARATE | SHARDS n]): one GoogleTest program. With SEPARATE
+# every TEST is a ctest case of its own, so that long ones run side by side and a skip shows. With SHARDS there are n
+# cases, each with its part of the tests: for those that share what takes long to make. They start first.
 function(bsq_test name)
-  cmake_parse_arguments(ARG "SEPARATE" "LABEL" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "LABEL;SHARDS" "DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   bsq_test_target(${name} ${ARG_DEPENDS} bsq_test_support GTest::gtest)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(ARG_SEPARATE)
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 1500 LABELS "${ARG_LABEL}")
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT ${BSQ_TEST_TIMEOUT}
+      PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}")
+  elseif(ARG_SHARDS)
+    foreach(shard RANGE 1 ${ARG_SHARDS})
+      math(EXPR index "${shard} - 1")
+      add_test(NAME ${name}_${shard}_of_${ARG_SHARDS} COMMAND ${name})
+      set_tests_properties(${name}_${shard}_of_${ARG_SHARDS} PROPERTIES
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}"
+        TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}" COST 100)
+    endforeach()
   else()
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 1500 LABELS "${ARG_LABEL}")
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}")
   endif()
 endfunction()

@@ -37,6 +37,12 @@ void write_bytes(const std::string& path, const std::string& bytes) {
   EXPECT_TRUE(out.good()) << "cannot write " << path;
 }
 
+void write_script(const std::string& path, const std::string& lines) {
+  fs::remove(path);  // nobody else's file behind a link
+  write_bytes(path, "#!/bin/sh\n" + lines + "\n");
+  fs::permissions(path, fs::perms::owner_all);
+}
+
 bool same_bits(const torch::Tensor& a, const torch::Tensor& b) {
   return a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() && torch::equal(a.cpu(), b.cpu());
 }

@@ -27,6 +27,8 @@ class TemporaryFolder {
 std::string read_bytes(const std::string& path);
 /// Replaces a file by these bytes.
 void write_bytes(const std::string& path, const std::string& bytes);
+/// Replaces a file by a shell script that can be run.
+void write_script(const std::string& path, const std::string& lines);
 
 /// Equality of type, shape and every bit.
 bool same_bits(const torch::Tensor& a, const torch::Tensor& b);

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <set>
 
+#include "bsq/base/spelling.h"
+
 namespace bsq {
 namespace {
 
@@ -150,30 +152,6 @@ std::string bound_text(double value) {
   constexpr double kLargestWhole = 1e15;
   const bool is_whole = std::floor(value) == value && std::abs(value) <= kLargestWhole;
   return is_whole ? std::to_string(static_cast<int64_t>(value)) : shortest_text(value);
-}
-
-// How many letters have to be put in, left out or exchanged to make one word of the other.
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) {
-    row[j] = j;
-  }
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t exchanged = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, exchanged});
-    }
-  }
-  return row.back();
-}
-
-// How far a name is from the one that was meant; a name that only goes on is near.
-size_t distance(const std::string& written, const std::string& name) {
-  constexpr size_t kLeastBeginning = 4;
-  const bool is_beginning = written.size() >= kLeastBeginning && name.rfind(written, 0) == 0;
-  return is_beginning ? 0 : edit_distance(written, name);
 }
 
 std::vector<std::string> all_names(const Option& option) {
@@ -542,16 +520,12 @@ void OptionTable::check() const {
 }
 
 std::string OptionTable::unknown_text(const std::string& name) const {
-  std::string nearest;
-  size_t least = 1 + name.size() / 4;  // what is further away was hardly meant
+  std::vector<std::string> known;
   for (const auto& option : options_) {
-    for (const auto& known : all_names(option)) {
-      if (const size_t away = distance(name, known); away < least || (nearest.empty() && away == least)) {
-        least = away;
-        nearest = known;
-      }
-    }
+    const auto names = all_names(option);
+    known.insert(known.end(), names.begin(), names.end());
   }
+  const auto nearest = nearest_word(name, known);
   return "--" + name + ": no such option" + (nearest.empty() ? "" : "; did you mean --" + nearest + "?");
 }
 

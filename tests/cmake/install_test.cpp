@@ -22,6 +22,7 @@ class Installation {
   Installation() { run_well("'" BSQ_CMAKE "' --install '" BSQ_BUILD "' --prefix '" + prefix() + "'"); }
   std::string prefix() const { return folder_.file("usr"); }
   std::string program(const std::string& name) const { return prefix() + "/bin/" + name; }
+  std::string page(const std::string& name) const { return prefix() + "/share/man/man1/" + name + ".1"; }
 
  private:
   TemporaryFolder folder_;
@@ -43,13 +44,47 @@ double number_after(const std::string& text, const std::string& word) {
 
 TEST(Install, ProgramsFindTheirPresets) {
   const Installation installation;
-  for (const char* name : {"bsq_train", "convert", "finetune", "describe", "sweep", "report"}) {
-    EXPECT_FALSE(run_well("'" + installation.program(name) + "' --help").out.empty()) << name;
+  const auto bsq = "'" + installation.program("bsq") + "' ";
+  for (const std::string mode : {"train", "convert", "finetune", "describe", "sweep", "report"}) {
+    EXPECT_NE(run_well(bsq + mode + " --help").out.find("usage: bsq " + mode), std::string::npos) << mode;
   }
-  const auto result = run_command("'" + installation.program("bsq_train") +
-                                  "' --config quickstart-synthetic-bsq --model missing.h5");
-  EXPECT_EQ(result.status, 1);
-  EXPECT_NE(result.err.find("missing.h5"), std::string::npos) << result.err;
+  for (const auto& train : {bsq + "train", "'" + installation.program("bsq_train") + "'"}) {
+    const auto result = run_command(train + " --config quickstart-synthetic-bsq --model missing.h5");
+    EXPECT_EQ(result.status, 1);
+    EXPECT_NE(result.err.find("missing.h5"), std::string::npos) << result.err;
+  }
+}
+
+// ImageMagick, GraphicsMagick and others have a `convert`, a `sweep`, a `report`: every path holds our name.
+TEST(Install, HasNoNameOfAnotherPackage) {
+  const Installation installation;
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(installation.prefix())) {
+    if (!entry.is_directory()) {
+      ++files;
+      const auto path = "/" + fs::relative(entry.path(), installation.prefix()).string();
+      EXPECT_TRUE(std::regex_search(path, std::regex("/(lib)?bsq([-_./]|$)"))) << path;
+    }
+  }
+  EXPECT_GT(files, 50);
+}
+
+// Beside an installed bsq lies what another package installs.
+TEST(Install, RunsItsOwnConvert) {
+  const Installation installation;
+  write_script(installation.program("convert"), "exit 77");
+  run_well("'" + installation.program("bsq") + "' convert --help");
+}
+
+// A sweep runs the programs beside itself, wherever the user finds it.
+TEST(Install, SweepRunsItsPrograms) {
+  const Installation installation;
+  const TemporaryFolder work;
+  const auto train = installation.prefix() + "/libexec/bsq/bsq_train";
+  write_script(train, "echo \"$0\" >'" + work.file("ran") + "'; exit 1");
+  run_command("cd '" + work.path().string() + "' && '" + installation.program("bsq") +
+              "' sweep --preset quickstart-synthetic --alpha 1e-3 --out sweep");
+  EXPECT_EQ(read_bytes(work.file("ran")), train + "\n");
 }
 
 TEST(Install, NamesNoFolderOfTheBuild) {
@@ -68,10 +103,12 @@ TEST(Install, NamesNoFolderOfTheBuild) {
 
 TEST(Install, HasManPagesAndCompletion) {
   const Installation installation;
-  for (const std::string name : {"bsq_train", "finetune", "describe", "sweep", "report"}) {
+  for (const std::string name : {"bsq", "bsq_train"}) {
     EXPECT_TRUE(fs::exists(installation.prefix() + "/share/bash-completion/completions/" + name)) << name;
-    const auto page = installation.prefix() + "/share/man/man1/" + name + ".1";
-    EXPECT_EQ(fs::exists(page), BSQ_HAS_MAN_PAGES) << name;
+    EXPECT_EQ(fs::exists(installation.page(name)), BSQ_HAS_MAN_PAGES) << name;
+  }
+  for (const std::string mode : {"train", "convert", "finetune", "describe", "sweep", "report"}) {
+    EXPECT_EQ(fs::exists(installation.page("bsq-" + mode)), BSQ_HAS_MAN_PAGES) << mode;
   }
 }
 
@@ -93,12 +130,13 @@ TEST(Install, TheExampleBuildsAndTrains) {
   const std::string tools = in_folder + "'" + build + "/bin/";
   const auto evaluated = run_well(tools + "finetune' --evaluate --threads 1 --model small_net.h5").out;
   EXPECT_NEAR(number_after(evaluated, "start: top-1"), number_after(out, "final: top-1"), 0.5);
+  EXPECT_FALSE(run_well(tools + "bsq' describe small_net.h5").out.empty());
   const std::string flags = " --dataset synthetic --threads 1 --epochs 1 --schedule 1 -a small_net ";
   run_well(tools + "bsq_train' --float" + flags + "--checkpoint float");
   run_well(tools +
            "convert' --threads 1 --model float/model_best.h5 --keep-float fc --layer-bits 'conv.*=6' "
            "--checkpoint bits");
-  EXPECT_NE(run_command("'" + installation.program("finetune") + "' --evaluate --model '" +
+  EXPECT_NE(run_command("'" + installation.program("bsq") + "' finetune --evaluate --model '" +
                         work.file("small_net.h5") + "'")
                 .err.find("architecture 'small_net'; expected resnet"),
             std::string::npos);

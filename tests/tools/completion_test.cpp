@@ -11,22 +11,26 @@ namespace {
 
 using Words = std::set<std::string>;
 
-// What bash offers for `word`, the last of a command line, after `previous`.
-Words completions(const std::string& tool, const std::string& previous, const std::string& word,
-                  const std::string& folder = "/") {
-  const auto result = run_command(
-      "cd '" + folder + "' && bash -c '. \"" BSQ_SOURCE "/tools/completion/bsq.bash\"; _bsq \"" +
-      program(tool) + "\" \"" + word + "\" \"" + previous + "\"; printf \"%s\\n\" \"${COMPREPLY[@]}\"'");
-  EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_EQ(result.err, "");
+Words words_of(const std::string& lines) {
   Words words;
-  std::istringstream text(result.out);
+  std::istringstream text(lines);
   for (std::string line; std::getline(text, line);) {
     if (!line.empty()) {
       words.insert(line);
     }
   }
   return words;
+}
+
+// What bash offers for `word`, the last of a command line, after `previous`.
+Words completions(const std::string& tool, const std::string& previous, const std::string& word,
+                  const std::string& folder = "/") {
+  const auto result = run_command(
+      "cd '" + folder + "' && bash -c '. \"" BSQ_SOURCE "/tools/completion/bsq.bash\"; _bsq_program \"" +
+      program(tool) + "\" \"" + word + "\" \"" + previous + "\"; printf \"%s\\n\" \"${COMPREPLY[@]}\"'");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  return words_of(result.out);
 }
 
 TEST(Completion, OffersFlagsOfTheTool) {
@@ -46,6 +50,42 @@ TEST(Completion, OffersValues) {
   EXPECT_EQ(completions("bsq_train", "--config", "resnet20-cifar10-b"), Words{"resnet20-cifar10-bsq"});
   EXPECT_TRUE(completions("sweep", "--config", "resnet20-cifar10-b").empty()) << "presets go by --preset";
   EXPECT_EQ(completions("sweep", "--preset", "quickstart-s"), Words{"quickstart-synthetic"});
+}
+
+// What bash offers for the last of the words behind `bsq`; `last` is its place.
+Words completions_of_bsq(const std::string& words, int last, const std::string& word) {
+  const auto result =
+      run_command("bash -c '. \"" BSQ_SOURCE "/tools/completion/bsq.bash\"; COMP_WORDS=(bsq " + words +
+                  "); COMP_CWORD=" + std::to_string(last) + "; _bsq \"" + program("bsq") + "\" \"" + word +
+                  "\" \"${COMP_WORDS[COMP_CWORD-1]}\"; printf \"%s\\n\" \"${COMPREPLY[@]}\"'");
+  EXPECT_EQ(result.status, 0) << result.err;
+  return words_of(result.out);
+}
+
+TEST(Completion, OffersModesThenTheirOptions) {
+  EXPECT_EQ(completions_of_bsq("f", 1, "f"), Words{"finetune"});
+  EXPECT_EQ(completions_of_bsq("help de", 2, "de"), Words{"describe"});
+  EXPECT_EQ(completions_of_bsq("train --adj", 2, "--adj"), Words{"--adjust-every"});
+  EXPECT_EQ(completions_of_bsq("train --precision b", 3, "b"), Words{"bf16"});
+  EXPECT_EQ(completions_of_bsq("sweep --preset quickstart-s", 3, "quickstart-s"),
+            Words{"quickstart-synthetic"});
+}
+
+// The names for which the completion registers itself where these programs are found first.
+Words registered(const std::string& path) {
+  return words_of(run_command("PATH='" + path +
+                              "':$PATH bash -c '. \"" BSQ_SOURCE
+                              "/tools/completion/bsq.bash\"; complete -p | grep _bsq | sed \"s/.* //\"'")
+                      .out);
+}
+
+TEST(Completion, LeavesAloneWhatOthersCallConvert) {
+  const auto built = std::filesystem::path(program("bsq")).parent_path().string();
+  EXPECT_EQ(registered(built),
+            (Words{"bsq", "bsq_train", "convert", "describe", "finetune", "report", "sweep"}));
+  const TemporaryFolder others;
+  write_script(others.file("convert"), "");
+  EXPECT_EQ(registered(others.path().string() + "':'" + built).count("convert"), 0U);
 }
 
 TEST(Completion, OffersFilesOfTheKind) {

@@ -8,6 +8,7 @@
 #include "tools/cli/ini.h"
 #include "tools/cli/option_help.h"
 #include "tools/cli/presets.h"
+#include "tools/cli/program_name.h"
 #include "tools/cli/resume_flags.h"
 #include "tools/cli/version.h"
 
@@ -135,7 +136,7 @@ void CommandLine::answer(const OptionTexts& call) const {
     throw HelpRequest{help_text(*this)};
   }
   if (is_on(call, "version")) {
-    throw HelpRequest{version_text(program_)};
+    throw HelpRequest{version_text(called_name(program_))};
   }
   if (is_on(call, "list-options")) {
     throw HelpRequest{option_list(*this)};

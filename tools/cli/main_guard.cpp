@@ -7,6 +7,7 @@
 
 #include "bsq/base/error.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/program_name.h"
 #include "tools/cli/record.h"
 #include "tools/cli/signals.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-int report(const char* name, const std::string& what, int status) {
+int report(const std::string& name, const std::string& what, int status) {
   std::cout.flush();
   std::cerr << name << ": " << first_line(what) << std::endl;
   return status;
@@ -31,19 +32,20 @@ int with_record(int status) {
 
 int guarded_main(const char* name, const std::function<int()>& tool) {
   make_file_limits_errors();
+  const auto called = called_name(name);
   try {
     return with_record(tool());
   } catch (const HelpRequest& help) {
     std::cout << help.text;
     return with_record(0);
   } catch (const OptionError& error) {
-    return report(name, first_line(error.what()) + " (see " + name + " --help)", 2);
+    return report(called, first_line(error.what()) + " (see " + called + " --help)", 2);
   } catch (const c10::Error& error) {
-    return report(name, error.what_without_backtrace(), 1);
+    return report(called, error.what_without_backtrace(), 1);
   } catch (const std::bad_alloc&) {
-    return report(name, "out of memory", 1);
+    return report(called, "out of memory", 1);
   } catch (const std::exception& error) {
-    return report(name, error.what(), 1);
+    return report(called, error.what(), 1);
   }
 }
 

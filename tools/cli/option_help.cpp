@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "tools/cli/program_name.h"
+
 namespace bsq::cli {
 namespace {
 
@@ -115,7 +117,7 @@ void add_sections(std::vector<std::string>& sections, const OptionTable& table) 
 
 std::string help_text(const CommandLine& line) {
   const bool has_rules = line.table().find("resume") != nullptr;
-  std::string text = line.usage();
+  auto text = with_called_name(line.usage(), line.program());
   std::vector<std::string> sections;
   add_sections(sections, line.table());
   for (const auto& section : sections) {

@@ -8,7 +8,10 @@ namespace fs = std::filesystem;
 std::string preset_folder() {
   std::error_code error;
   const auto program = fs::read_symlink("/proc/self/exe", error);
-  return (program.parent_path().parent_path() / "share/bsq/presets").string();
+  const auto above = program.parent_path().parent_path();
+  const fs::path presets = "share/bsq/presets";
+  const auto installed = above.parent_path() / presets;
+  return (fs::is_directory(above / presets, error) ? above / presets : installed).string();
 }
 
 std::string preset_path(const std::string& named) {

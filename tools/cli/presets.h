@@ -4,7 +4,8 @@
 
 namespace bsq::cli {
 
-/// Where a build or an installation keeps the presets: ../share/bsq/presets, seen from the program's folder.
+/// Where the presets are, seen from the program's folder: ../share/bsq/presets in a build,
+/// ../../share/bsq/presets where programs are installed (libexec/bsq).
 std::string preset_folder();
 
 /// The file that --config names: a path, or, where there is no such file, the name of a preset with or

@@ -1,4 +1,5 @@
-# Completion for bash: options and values, as the program's own --list-options gives them.
+# Completion for bash: the modes of bsq, and options and values as a program's own --list-options gives them.
+# `_bsq_call` is the command that the words begin with: a program, or bsq and a mode.
 
 # Lines of "--name<TAB>VALUE<TAB>choices", with the options of the method and the architecture that the words so far
 # name; words that belong to no option have a line without a name.
@@ -11,13 +12,14 @@ _bsq_options() {
       --float) chosen+=(--float) ;;
     esac
   done
-  "$1" "${chosen[@]}" --list-options 2>/dev/null
+  "${_bsq_call[@]}" "${chosen[@]}" --list-options 2>/dev/null
 }
 
 _bsq_presets() {
   local program folder file
-  program=$(readlink -f "$(type -P "$1")") || return
+  program=$(readlink -f "$(type -P "${_bsq_call[0]}")") || return
   folder=${program%/*/*}/share/bsq/presets
+  [[ -d $folder ]] || folder=${program%/*/*/*}/share/bsq/presets
   for file in "$folder"/*.cfg; do
     [[ -e $file ]] && basename "$file" .cfg
   done
@@ -35,24 +37,25 @@ _bsq_words() {
 
 # What can stand for a value that the help calls so.
 _bsq_values() {
-  local program=$1 value=$2 word=$3
+  local value=$1 word=$2
   case $value in
     MODEL) _bsq_files 'h5|pth|pth.tar|th' "$word" ;;
     FOLDER) _bsq_files '' "$word" ;;
     FILE.*) _bsq_files "${value#FILE.}" "$word" ;;
     PRESET)
       _bsq_files cfg "$word"
-      COMPREPLY+=($(compgen -W "$(_bsq_presets "$program")" -- "$word")) ;;
-    PREFIX) _bsq_words "$(_bsq_presets "$program" | sed -n 's/-bsq$//p')" "$word" ;;
+      COMPREPLY+=($(compgen -W "$(_bsq_presets)" -- "$word")) ;;
+    PREFIX) _bsq_words "$(_bsq_presets | sed -n 's/-bsq$//p')" "$word" ;;
   esac
 }
 
-_bsq() {
-  local program=$1 word=$2 previous=$3 extended options line name value choices names='' operand='' found=''
+# The last word, behind `previous`.
+_bsq_complete() {
+  local word=$1 previous=$2 extended options line name value choices names='' operand='' found=''
   extended=$(shopt -p extglob)
   shopt -s extglob
   COMPREPLY=()
-  options=$(_bsq_options "$program")
+  options=$(_bsq_options)
   while IFS= read -r line; do
     name=${line%%$'\t'*} value=${line#*$'\t'} choices=${line##*$'\t'}
     value=${value%%$'\t'*}
@@ -63,12 +66,39 @@ _bsq() {
   if [[ -n $found && -n $choices ]]; then
     _bsq_words "$choices" "$word"
   elif [[ -n $found ]]; then
-    _bsq_values "$program" "$found" "$word"
+    _bsq_values "$found" "$word"
   else
-    [[ $word == -* ]] || _bsq_values "$program" "$operand" "$word"
+    [[ $word == -* ]] || _bsq_values "$operand" "$word"
     [[ $word == -* || ${#COMPREPLY[@]} -eq 0 ]] && _bsq_words "$names" "$word"
   fi
   $extended
 }
 
-complete -F _bsq bsq_train convert finetune describe sweep report
+_bsq_program() {
+  local -a _bsq_call=("$1")
+  _bsq_complete "$2" "$3"
+}
+
+_bsq() {
+  local -a _bsq_call=("$1" "${COMP_WORDS[1]}")
+  if [[ $COMP_CWORD -eq 1 ]]; then
+    _bsq_words "$("$1" --list-modes 2>/dev/null) help --help --version" "$2"
+  elif [[ $COMP_CWORD -eq 2 && ${COMP_WORDS[1]} == help ]]; then
+    _bsq_words "$("$1" --list-modes 2>/dev/null)" "$2"
+  else
+    _bsq_complete "$2" "$3"
+  fi
+}
+
+# The plain names, where they are ours: programs in the folder of bsq_train.
+_bsq_register() {
+  local ours name
+  complete -F _bsq bsq
+  complete -F _bsq_program bsq_train
+  ours=$(readlink -f "$(type -P bsq_train)") || return 0
+  for name in convert finetune describe sweep report; do
+    [[ $(readlink -f "$(type -P "$name")") == "${ours%/*}/$name" ]] && complete -F _bsq_program "$name"
+  done
+  return 0
+}
+_bsq_register

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+namespace bsq::cli {
+
+/// What the user called to run `program`: "bsq convert" where the program `bsq` became it and says so by
+/// argv[0], else `program` itself. Messages, help and version begin with it.
+std::string called_name(const std::string& program);
+
+/// A help text in which the program has the name that the user called: at the beginning and behind "usage: ".
+std::string with_called_name(const std::string& usage, const std::string& program);
+
+}  // namespace bsq::cli
