@@ -23,11 +23,13 @@ void install(const SourceRef& ref, std::unique_ptr<Quantizer> quantizer) {
   }
 }
 
-// Activations of another kind in place of the network's own.
+// Activations of another kind in place of the network's own, on its device and in its type.
 void put_activations(Network& network, const std::string& kind) {
   network.set_activation_kind(kind);
+  const auto like = network.parameters().front();
   for (auto* quantizer : activation_quantizers(network)) {
     quantizer->set_activation(activation_of(network.description()));
+    quantizer->to(like.device(), like.scalar_type());
   }
 }
 

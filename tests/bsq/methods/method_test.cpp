@@ -92,6 +92,18 @@ TEST(Method, BeginExchangesActivationsOnlyWhereAsked) {
   EXPECT_EQ(unquantized.relu1->activation().bits(), 0) << "--act 0 stays float";
 }
 
+TEST(Method, ExchangedActivationsAreOfTheNetworksType) {
+  register_activation("running", [](const NetworkDescription& description) {
+    return std::make_unique<UniformActivation>(UniformActivationOptions(description.activation_bits));
+  });
+  PartsMethod method;
+  method.kind = "running";
+  SmallNetwork network;
+  network.to(torch::kFloat64);
+  method.begin(network, {LayerRules(3)});
+  EXPECT_EQ(network.named_buffers()["relu1.range"].scalar_type(), torch::kFloat64);
+}
+
 TEST(Method, PlacesSayWhereALayerIs) {
   SmallNetwork network;
   network.conv2->set_role(LayerRole::kShortcut);
