@@ -66,7 +66,8 @@ std::vector<LayerPlace> layer_places(torch::nn::Module& network, const LayerRule
   std::vector<LayerPlace> places;
   for (const auto& [path, layer] : quant_layers(network)) {
     const auto own = bits.find(path);
-    places.push_back({path, layer->role(), own == bits.end() ? rules.bits() : own->second});
+    places.push_back({path, layer->role(), own == bits.end() ? rules.bits() : own->second,
+                      own != bits.end() && names_layer(rules, path)});
   }
   const auto has_role = [](const LayerPlace& place) {
     return place.role == LayerRole::kFirst || place.role == LayerRole::kLast;

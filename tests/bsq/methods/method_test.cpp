@@ -118,6 +118,15 @@ TEST(Method, PlacesSayWhereALayerIs) {
   EXPECT_EQ(places[2].bits, 0);
 }
 
+TEST(Method, PlacesSayWhetherARuleNamesTheLayer) {
+  SmallNetwork network;
+  network.conv2->set_role(LayerRole::kShortcut);
+  const auto places = layer_places(network, LayerRules(4).layer_bits({{"conv*", 5}}));
+  EXPECT_TRUE(places[0].is_named);
+  EXPECT_FALSE(places[1].is_named) << "rules do not speak of shortcuts";
+  EXPECT_FALSE(places[2].is_named);
+}
+
 TEST(Method, RolesThatANetworkGivesStay) {
   SmallNetwork network;
   network.conv2->set_role(LayerRole::kFirst);
