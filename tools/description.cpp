@@ -7,6 +7,7 @@
 
 #include "bsq/io/model_file.h"
 #include "bsq/nn/network_sizes.h"
+#include "tools/cli/model_cost.h"
 
 namespace bsq::cli {
 namespace {
@@ -55,6 +56,10 @@ std::string number(double value, int digits = 2) {
 
 nlohmann::json json_number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+nlohmann::json json_count(const std::optional<int64_t>& count) {
+  return count ? nlohmann::json(*count) : nlohmann::json();
 }
 
 // One number for a tensor, or a list for its channels.
@@ -126,6 +131,11 @@ FileDescription describe_file(const std::string& path) {
   description.next_epoch = checkpoint.training ? checkpoint.training->next_epoch : -1;
   description.configuration = checkpoint.configuration;
   take_tensors(description, checkpoint.network);
+  if (description.has_description) {
+    const auto cost = model_cost(network, tensor_bits(checkpoint.network));
+    description.macs = cost ? std::optional(cost->macs()) : std::nullopt;
+    description.bit_operations = cost ? std::optional(cost->bit_operations()) : std::nullopt;
+  }
   return description;
 }
 
@@ -146,7 +156,8 @@ std::string text_of(const FileDescription& description) {
   text << "data set: " << (description.dataset.empty() ? "unknown" : description.dataset) << "\n";
   text << "last epoch: " << (description.epoch < 0 ? "none" : std::to_string(description.epoch)) << "\n";
   text << "top-1: " << number(description.top1) << "\n";
-  text << sizes_text(description.sizes);
+  text << sizes_text(description.sizes) << count_text("MACs", description.macs)
+       << count_text("bit operations", description.bit_operations);
   if (description.is_resumable) {
     text << "resumable: at epoch " << description.next_epoch << "\n";
   }
@@ -180,6 +191,8 @@ nlohmann::json json_of(const FileDescription& description) {
                          {"comp", json_number(description.sizes.comp())},
                          {"comp_stored", json_number(description.sizes.comp_stored())},
                          {"float_elements", description.sizes.float_elements},
+                         {"macs", json_count(description.macs)},
+                         {"bit_operations", json_count(description.bit_operations)},
                          {"resumable", description.is_resumable},
                          {"configuration", description.configuration},
                          {"tensors", nlohmann::json::array()}};

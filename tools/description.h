@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct FileDescription {
   bool is_resumable = false;
   int64_t next_epoch = -1;
   Sizes sizes;
+  std::optional<int64_t> macs, bit_operations;  ///< of one image; nothing: not known
   std::vector<TensorLine> tensors;
   std::string configuration;
 };

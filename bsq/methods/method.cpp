@@ -23,11 +23,13 @@ void install(const SourceRef& ref, std::unique_ptr<Quantizer> quantizer) {
   }
 }
 
-// Activations of another kind in place of the network's own.
+// Activations of another kind in place of the network's own, on its device and in its type.
 void put_activations(Network& network, const std::string& kind) {
   network.set_activation_kind(kind);
+  const auto like = network.parameters().front();
   for (auto* quantizer : activation_quantizers(network)) {
     quantizer->set_activation(activation_of(network.description()));
+    quantizer->to(like.device(), like.scalar_type());
   }
 }
 
@@ -64,7 +66,8 @@ std::vector<LayerPlace> layer_places(torch::nn::Module& network, const LayerRule
   std::vector<LayerPlace> places;
   for (const auto& [path, layer] : quant_layers(network)) {
     const auto own = bits.find(path);
-    places.push_back({path, layer->role(), own == bits.end() ? rules.bits() : own->second});
+    places.push_back({path, layer->role(), own == bits.end() ? rules.bits() : own->second,
+                      own != bits.end() && names_layer(rules, path)});
   }
   const auto has_role = [](const LayerPlace& place) {
     return place.role == LayerRole::kFirst || place.role == LayerRole::kLast;

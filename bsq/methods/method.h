@@ -24,10 +24,12 @@ class OptionTable;
 /// A layer as a method sees it.
 struct LayerPlace {
   std::string path;  ///< "layer1.0.conv1"
-  /// Of a network whose forward() is written by hand the layers that stand first and last among its modules are
-  /// kFirst and kLast.
+  /// Of a network whose forward() is written by hand the layers that stand first and last among its modules
+  /// are kFirst and kLast.
   LayerRole role = LayerRole::kInner;
   int64_t bits = 0;  ///< what --bits and --layer-bits give it; 0: the user keeps it float
+  /// Whether a rule of --layer-bits names it. Its bit width counts, whatever the method has for its role.
+  bool is_named = false;
 };
 
 /// What a method puts into a layer. Null: the tensor stays float.
@@ -96,8 +98,8 @@ class Method {
  protected:
   /// What a layer gets when a float network begins. Only methods without a begin() of their own need it.
   virtual Parts parts(const LayerPlace& /*place*/, const WeightSource& /*weight*/) const { return {}; }
-  /// The kind of activation that the method puts into a network (bsq/nn/activation_factory.h); "": those that the
-  /// network has stay.
+  /// The kind of activation that the method puts into a network (bsq/nn/activation_factory.h); "": those that
+  /// the network has stay.
   virtual std::string activation_kind() const { return ""; }
 };
 

@@ -32,11 +32,15 @@ std::string list_of_layers(torch::nn::Module& network) {
   return text.empty() ? "none" : text;
 }
 
+bool matches(const std::string& pattern, const std::string& path) {
+  return fnmatch(pattern.c_str(), path.c_str(), /*flags=*/0) == 0;
+}
+
 // Gives that bit width to the layers that the pattern matches; false where there are none.
 bool apply(const std::string& pattern, int64_t wanted, BitsByLayer& bits) {
   bool any = false;
   for (auto& [name, own] : bits) {
-    if (fnmatch(pattern.c_str(), name.c_str(), /*flags=*/0) == 0) {
+    if (matches(pattern, name)) {
       own = wanted;
       any = true;
     }
@@ -85,6 +89,12 @@ BitsByLayer bits_of_layers(torch::nn::Module& network, const LayerRules& rules) 
                                 list_of_layers(network));
   }
   return bits;
+}
+
+bool names_layer(const LayerRules& rules, const std::string& path) {
+  const auto& list = rules.layer_bits();
+  return std::any_of(list.begin(), list.end(),
+                     [&](const LayerRule& rule) { return matches(rule.first, path); });
 }
 
 }  // namespace bsq

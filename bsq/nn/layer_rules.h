@@ -30,4 +30,7 @@ struct LayerRules {
 /// or stands twice in its list, and where no layer is left to quantize.
 std::map<std::string, int64_t> bits_of_layers(torch::nn::Module& network, const LayerRules& rules);
 
+/// Whether a pattern of layer_bits matches the path.
+bool names_layer(const LayerRules& rules, const std::string& path);
+
 }  // namespace bsq

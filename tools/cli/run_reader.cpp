@@ -7,6 +7,7 @@
 #include "bsq/base/error.h"
 #include "tools/cli/folder_lock.h"
 #include "tools/cli/ini.h"
+#include "tools/cli/model_cost.h"
 #include "tools/cli/resumable.h"
 
 namespace bsq::cli {
@@ -106,7 +107,7 @@ DerivedRun derive_run(const std::string& folder) {
   const bool is_last = last && fs::path(last->path).filename() == file;
   run.model = is_last ? last->file : read_checkpoint(folder + "/" + file);
   take_progress(run, folder, last ? last->file : run.model);
-  take_model(run.summary, run.model);
+  take_model_and_cost(run.summary, run.model);
   const double loss = is_last ? run.summary.metric("Valid Loss") : run.summary.best.loss;
   run.summary.kept = {file, run.model.epoch, run.model.top1, loss, ""};
   return run;

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "bsq/base/error.h"
+#include "tools/cli/model_cost.h"
 
 namespace bsq::cli {
 namespace {
@@ -77,7 +78,7 @@ void SummaryWriter::take_state(const TrainingState& state, const Checkpoint& cur
   summary_.best.file = best == nullptr ? "" : kBest;
   summary_.best.split = best == nullptr ? "" : split_;
   const bool is_best = keeps_best_ && best != nullptr;
-  take_model(summary_, is_best ? *best : current);
+  take_model_and_cost(summary_, is_best ? *best : current);
   summary_.kept =
       is_best ? summary_.best
               : ModelResult{kLast, current.epoch, current.top1, summary_.metric("Valid Loss"), split_};
@@ -91,7 +92,7 @@ void SummaryWriter::take_final(const Checkpoint& model, const Evaluation& evalua
 }
 
 void SummaryWriter::keep(const std::string& file, const Checkpoint& model, const Evaluation& evaluation) {
-  take_model(summary_, model);
+  take_model_and_cost(summary_, model);
   summary_.kept = result_of(file, model.epoch, evaluation);
 }
 

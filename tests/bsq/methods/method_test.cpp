@@ -92,6 +92,18 @@ TEST(Method, BeginExchangesActivationsOnlyWhereAsked) {
   EXPECT_EQ(unquantized.relu1->activation().bits(), 0) << "--act 0 stays float";
 }
 
+TEST(Method, ExchangedActivationsAreOfTheNetworksType) {
+  register_activation("running", [](const NetworkDescription& description) {
+    return std::make_unique<UniformActivation>(UniformActivationOptions(description.activation_bits));
+  });
+  PartsMethod method;
+  method.kind = "running";
+  SmallNetwork network;
+  network.to(torch::kFloat64);
+  method.begin(network, {LayerRules(3)});
+  EXPECT_EQ(network.named_buffers()["relu1.range"].scalar_type(), torch::kFloat64);
+}
+
 TEST(Method, PlacesSayWhereALayerIs) {
   SmallNetwork network;
   network.conv2->set_role(LayerRole::kShortcut);
@@ -104,6 +116,15 @@ TEST(Method, PlacesSayWhereALayerIs) {
   EXPECT_EQ(places[1].bits, 4) << "rules do not speak of shortcuts, methods do";
   EXPECT_EQ(places[2].role, LayerRole::kLast);
   EXPECT_EQ(places[2].bits, 0);
+}
+
+TEST(Method, PlacesSayWhetherARuleNamesTheLayer) {
+  SmallNetwork network;
+  network.conv2->set_role(LayerRole::kShortcut);
+  const auto places = layer_places(network, LayerRules(4).layer_bits({{"conv*", 5}}));
+  EXPECT_TRUE(places[0].is_named);
+  EXPECT_FALSE(places[1].is_named) << "rules do not speak of shortcuts";
+  EXPECT_FALSE(places[2].is_named);
 }
 
 TEST(Method, RolesThatANetworkGivesStay) {
