@@ -5,12 +5,17 @@
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
+#include <string>
+#include <utility>
 
 #include "bsq/data/dataset.h"
 #include "bsq/data/loader.h"
 #include "bsq/io/checkpoint/checkpoint.h"
-#include "bsq/nn/network_bits.h"
-#include "bsq/nn/to_bits.h"
+#include "bsq/methods/bsq/bsq_method.h"
+#include "bsq/methods/methods.h"
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/network_sizes.h"
+#include "bsq/nn/network_state.h"
 #include "bsq/train/trainer.h"
 #include "models/registry.h"
 
@@ -18,14 +23,14 @@ namespace {
 
 class Printer : public bsq::TrainerObserver {
  public:
-  explicit Printer(const char* phase) : phase_(phase) {}
+  explicit Printer(std::string phase) : phase_(std::move(phase)) {}
   void on_epoch_end(const bsq::EpochReport& report) override {
     std::cout << phase_ << " epoch " << report.epoch << ": loss " << report.train_loss << ", top-1 "
               << report.validation.top1() << " %, comp " << report.comp << std::endl;
   }
 
  private:
-  const char* phase_;
+  std::string phase_;
 };
 
 struct Images {
@@ -41,17 +46,8 @@ struct Images {
   bsq::BatchLoader training, test;
 };
 
-void train(const std::shared_ptr<bsq::Network>& network, Images& images, const char* phase,
-           const bsq::TrainerOptions& options) {
-  Printer printer(phase);
-  bsq::Trainer trainer(network, images.training, images.test, options, printer);
-  trainer.run();
-  trainer.finish();
-}
-
-bsq::TrainerOptions options_of(bsq::TrainingMethod method, int64_t epochs, double learning_rate) {
+bsq::TrainerOptions options_of(int64_t epochs, double learning_rate) {
   bsq::TrainerOptions options;
-  options.method = method;
   options.epochs = epochs;
   options.learning_rate = learning_rate;
   options.weight_decay = 1e-4;
@@ -59,18 +55,21 @@ bsq::TrainerOptions options_of(bsq::TrainingMethod method, int64_t epochs, doubl
   return options;
 }
 
-void train_bits(const std::shared_ptr<bsq::Network>& network, Images& images, int64_t epochs) {
-  // Eight bits, six for the first convolution; the last layer stays float.
-  bsq::to_bits(*network, bsq::ToBitsOptions(8).layer_bits({{"conv.0", 6}}).keep_float({"fc"}));
-  auto options = options_of(bsq::TrainingMethod::kBits, epochs, 0.03);
-  options.penalty = 0.8;
-  options.adjustment_interval = 2;
-  train(network, images, "bits", options);
+// Eight bits, six for the first convolution; the last layer stays float. Methods that begin with bits keep
+// them.
+void train(const std::shared_ptr<bsq::Network>& network, bsq::Method& method, Images& images,
+           const bsq::TrainerOptions& options) {
+  const auto rules = bsq::LayerRules(8).layer_bits({{"conv.0", 6}}).keep_float({"fc"});
+  method.begin(*network, {rules, /*is_training=*/true});
+  Printer printer(method.name());
+  bsq::Trainer trainer(network, method, images.training, images.test, options, printer);
+  trainer.run();
+  trainer.finish();
 }
 
 void save(bsq::Network& network, const bsq::Evaluation& evaluation, const bsq::Sizes& sizes) {
   bsq::Checkpoint checkpoint;
-  checkpoint.kind = bsq::CheckpointKind::kFrozen;
+  checkpoint.method = "frozen";
   checkpoint.description = network.description();
   checkpoint.dataset = "synthetic";
   checkpoint.top1 = evaluation.top1();
@@ -90,13 +89,16 @@ int run(int64_t float_epochs, int64_t bit_epochs, int64_t finetuning_epochs) {
   description.architecture = "small_net";
   const auto network = bsq::make_network(description);
 
-  train(network, images, "float", options_of(bsq::TrainingMethod::kFloat, float_epochs, 0.1));
-  train_bits(network, images, bit_epochs);
-  bsq::freeze_network(*network);
-  train(network, images, "finetuning", options_of(bsq::TrainingMethod::kFinetune, finetuning_epochs, 0.01));
+  train(network, *bsq::make_method("float"), images, options_of(float_epochs, 0.1));
+  bsq::BsqOptions bits;
+  bits.alpha = 0.8;
+  bits.adjust_every = 2;
+  bsq::BsqMethod method(bits);
+  train(network, method, images, options_of(bit_epochs, 0.03));
+  train(network, *bsq::make_method("frozen"), images, options_of(finetuning_epochs, 0.01));
 
   const auto evaluation = bsq::evaluate(*network, images.test);
-  const auto sizes = bsq::network_sizes(*network);
+  const auto sizes = bsq::sizes_of(*network);
   for (const auto& [layer, bits] : bsq::scheme_of(*network)) {
     std::cout << layer << ": " << bits.weight << " bits\n";
   }
