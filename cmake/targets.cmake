@@ -104,6 +104,10 @@ endfunction()
 # A limit for what hangs; one that holds where something else has all cores for a long time.
 set(BSQ_TEST_TIMEOUT 5000)
 
+# Tests run side by side, so each takes one thread unless it asks for more: OpenMP's threads wait for each other at full
+# speed, and two such programs on two cores are many times slower than one after the other.
+set(BSQ_TEST_ENVIRONMENT OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive)
+
 # bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label] [SEPARATE | SHARDS n]): one GoogleTest program. With SEPARATE
 # every TEST is a ctest case of its own, so that long ones run side by side and a skip shows. With SHARDS there are n
 # cases, each with its part of the tests: for those that share what takes long to make. They start first.
@@ -114,17 +118,18 @@ function(bsq_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(ARG_SEPARATE)
     gtest_discover_tests(${name} DISCOVERY_TIMEOUT ${BSQ_TEST_TIMEOUT}
-      PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}")
+      PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}" ENVIRONMENT "${BSQ_TEST_ENVIRONMENT}")
   elseif(ARG_SHARDS)
     foreach(shard RANGE 1 ${ARG_SHARDS})
       math(EXPR index "${shard} - 1")
       add_test(NAME ${name}_${shard}_of_${ARG_SHARDS} COMMAND ${name})
       set_tests_properties(${name}_${shard}_of_${ARG_SHARDS} PROPERTIES
-        ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}"
+        ENVIRONMENT "${BSQ_TEST_ENVIRONMENT};GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}"
         TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}" COST 100)
     endforeach()
   else()
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}")
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}"
+      ENVIRONMENT "${BSQ_TEST_ENVIRONMENT}")
   endif()
 endfunction()

@@ -74,6 +74,18 @@ void upgrade(TrainingState& state) {
   state.optimizer = std::move(momenta);
 }
 
+// Version 1 wrote the ResNet's options for every architecture; another one knows those that differ from their
+// defaults.
+void drop_defaults(std::map<std::string, std::string>& options) {
+  const std::map<std::string, std::string> kDefaults = {
+      {"depth", "20"}, {"block-name", "BasicBlock"}, {"quantize-shortcut", "false"}};
+  for (const auto& [name, text] : kDefaults) {
+    if (options.at(name) == text) {
+      options.erase(name);
+    }
+  }
+}
+
 }  // namespace
 
 void read_root_v1(const Hdf5Handle& file, Checkpoint& checkpoint) {
@@ -89,6 +101,9 @@ void read_root_v1(const Hdf5Handle& file, Checkpoint& checkpoint) {
   options["depth"] = std::to_string(read_integer(file, kDepth));
   options["block-name"] = read_text(file, "block_name");
   options["quantize-shortcut"] = read_integer(file, kQuantizeShortcut) != 0 ? "true" : "false";
+  if (checkpoint.description.architecture != "resnet") {
+    drop_defaults(options);
+  }
 }
 
 void upgrade_v1(Checkpoint& checkpoint) {
