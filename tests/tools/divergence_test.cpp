@@ -64,7 +64,7 @@ TEST(Divergence, AfterThreeRollbacksTheRunEnds) {
 TEST(Divergence, OtherWordsForOnNanAreRefused) {
   const auto result = run_tool("bsq_train", "--float --on-nan ignore");
   EXPECT_EQ(result.status, 2);
-  EXPECT_EQ(result.err, "bsq_train: --on-nan ignore: expected stop or rollback\n");
+  EXPECT_EQ(result.err, "bsq_train: --on-nan ignore: expected stop or rollback (see bsq_train --help)\n");
 }
 
 }  // namespace

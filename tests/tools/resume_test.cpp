@@ -240,9 +240,9 @@ TEST(Resume, TheOtherProgramsRunIsRefused) {
   const auto result = run_tool("finetune", "--resume --checkpoint " + run);
   EXPECT_EQ(result.status, 1);
   EXPECT_EQ(result.err,
-            "finetune: " + run + "/checkpoint.h5: a run of bsq_train; expected one of finetune\n");
+            "finetune: " + run + "/checkpoint.h5: a run of the method bsq; expected one of frozen\n");
   const auto other = run_tool("bsq_train", "--resume --checkpoint " + tiny_runs().finetuned.folder);
-  EXPECT_TRUE(holds(other.err, "a run of finetune; expected one of bsq_train")) << other.err;
+  EXPECT_TRUE(holds(other.err, "a run of the method frozen; expected one of bsq")) << other.err;
 }
 
 TEST(Resume, ADamagedRecordOfAdjustmentsIsBegunAnew) {
