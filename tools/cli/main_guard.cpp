@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bsq/base/error.h"
+#include "bsq/methods/methods.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/program_name.h"
 #include "tools/cli/record.h"
@@ -32,6 +33,7 @@ int with_record(int status) {
 
 int guarded_main(const char* name, const std::function<int()>& tool) {
   make_file_limits_errors();
+  register_methods();
   const auto called = called_name(name);
   try {
     return with_record(tool());

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "bsq/base/error.h"
+#include "bsq/methods/methods.h"
 #include "bsq/nn/network_state.h"
 #include "bsq/quant/sign_magnitude.h"
 #include "tools/cli/run_reader.h"
@@ -118,6 +119,7 @@ RunRecord read_any(const std::string& folder) {
 }  // namespace
 
 RunRecord read_run(const std::string& folder) {
+  register_methods();  // models hold any method's weights
   auto run = read_any(folder);
   take_adjustments(run);
   return run;
