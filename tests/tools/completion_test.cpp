@@ -46,7 +46,10 @@ TEST(Completion, OffersFlagsOfTheTool) {
 TEST(Completion, OffersValues) {
   EXPECT_EQ(completions("bsq_train", "--arch", ""), Words{"resnet"});
   EXPECT_EQ(completions("bsq_train", "--precision", ""), (Words{"bf16", "fp32"}));
-  EXPECT_EQ(completions("bsq_train", "--method", ""), (Words{"bsq", "float", "frozen"}));
+  const auto methods = completions("bsq_train", "--method", "");
+  for (const char* method : {"bsq", "float", "frozen"}) {
+    EXPECT_EQ(methods.count(method), 1U) << method;
+  }
   EXPECT_EQ(completions("bsq_train", "--config", "resnet20-cifar10-b"), Words{"resnet20-cifar10-bsq"});
   EXPECT_TRUE(completions("sweep", "--config", "resnet20-cifar10-b").empty()) << "presets go by --preset";
   EXPECT_EQ(completions("sweep", "--preset", "quickstart-s"), Words{"quickstart-synthetic"});
