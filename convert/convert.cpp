@@ -96,7 +96,7 @@ int run(const ConvertOptions& options) {
   summary.write(RunStatus::kDone);
   folder.write_configuration();
   if (!options.export_file.empty()) {
-    export_float_model(options.export_file, *model.network, evaluation.top1());
+    export_model(options.export_file, *model.network, checkpoint, evaluation.top1());
   }
   std::cout << "after: " << text_of(evaluation) << std::endl;
   return 0;

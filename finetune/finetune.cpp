@@ -22,21 +22,20 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
   checkpoint.network = codes_of_network(*model.network);
   folder.write("best_bin.h5", checkpoint);
   run.keep("best_bin.h5", checkpoint, evaluation);
+  if (!options.export_file.empty()) {
+    export_model(options.export_file, *model.network, checkpoint, evaluation.top1());
+  }
   checkpoint.network = float_state(*model.network);
   checkpoint.method = "float";
   checkpoint.comp = checkpoint.comp_stored = 1;
   folder.write("best_float.h5", checkpoint);
-  if (!options.export_file.empty()) {
-    export_float_model(options.export_file, *model.network, evaluation.top1());
-  }
   std::cout << "best: " << text_of(evaluation) << std::endl;
 }
 
 // A float file is evaluated as it is, unless a bit width is asked for.
 void prepare(Method& method, Network& network, const FinetuneOptions& options) {
   const bool stays_float = options.training.evaluate && !options.training.needs_bits && !options.model.bits &&
-                           !options.model.names_layers() &&
-                           is_float(network);
+                           !options.model.names_layers() && is_float(network);
   if (!stays_float) {
     begin_method(method, network, options);
   }
@@ -52,7 +51,7 @@ int run(const FinetuneOptions& options) {
   steps.prepare = [&](Network& network) { prepare(*method, network, options); };
   steps.evaluated = [&](Model& model, const Evaluation& evaluation) {
     if (!options.export_file.empty()) {
-      export_float_model(options.export_file, *model.network, evaluation.top1());
+      export_model(options.export_file, *model.network, model.origin, evaluation.top1());
     }
   };
   steps.conclude = [&](TrainingRun& run, Model& model, Data& data, RunFolder& folder) {

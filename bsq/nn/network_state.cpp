@@ -5,7 +5,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "bsq/base/error.h"
+#include "bsq/base/type_name.h"
 #include "bsq/nn/layers_of.h"
 
 namespace bsq {
@@ -69,15 +69,9 @@ std::set<std::string> all_slot_names(torch::nn::Module& network) {
 
 // The registered names of slots and counters that an imported state may lack.
 std::set<std::string> absent_names(torch::nn::Module& network) {
-  std::set<std::string> names;
+  auto names = own_names(network);
   for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
-    if (const auto* module = dynamic_cast<const SlotModule*>(item.value().get())) {
-      for (const auto& slot : module->slots()) {
-        if (slot.may_be_absent) {
-          names.insert(item.key() + "." + slot.name);
-        }
-      }
-    } else if (item.value()->as<torch::nn::BatchNorm2d>() != nullptr) {
+    if (item.value()->as<torch::nn::BatchNorm2d>() != nullptr) {
       names.insert(item.key() + ".num_batches_tracked");
     }
   }
@@ -112,20 +106,47 @@ const torch::Tensor& plain_value(const std::string& name, const StoredTensor& st
   return stored.value;
 }
 
+// Integers would be some quantizer's codes, not values.
+void require_real(const std::string& name, const torch::Tensor& value) {
+  if (!value.is_floating_point()) {
+    throw Error(name + ": " + type_name(value.scalar_type()) + ", expected floating point");
+  }
+}
+
+void require_finite(const std::string& name, const torch::Tensor& tensor) {
+  if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>()) {
+    throw Error(name + ": holds a number that is not finite in " + type_name(tensor.scalar_type()));
+  }
+}
+
+// A parameter or buffer takes real numbers; a counter takes any but complex ones.
+void copy_checked(const std::string& name, torch::Tensor& tensor, const torch::Tensor& value) {
+  if (tensor.is_floating_point() || value.is_complex()) {
+    require_real(name, value);
+  }
+  require_shape(name, value.sizes(), tensor.sizes());
+  tensor.copy_(value);
+  require_finite(name, tensor);
+}
+
 // Fills a slot from its own entry. One number becomes one a channel where the entry says so.
 void fill_slot(const std::string& name, torch::Tensor tensor, int64_t channels, const StoredTensor& stored) {
   const auto& value = plain_value(name, stored);
   if (tensor.dim() == 0 && value.dim() == 1 && value.size(0) == channels) {
     tensor.set_data(torch::empty(value.sizes(), tensor.options().requires_grad(false)));
   }
-  require_shape(name, value.sizes(), tensor.sizes());
-  tensor.copy_(value);
+  copy_checked(name, tensor, value);
 }
 
 // The source of an entry and of the entries of those slots that it does not cover, which it takes.
 std::unique_ptr<WeightSource> source_of(const std::string& name, const StoredTensor& stored,
                                         const torch::TensorOptions& options, StateOrigin origin,
                                         StateMap& by_name) {
+  for (const auto& real : {stored.value, stored.positive, stored.negative}) {
+    if (real.defined() && stored.encoding != Encoding::kCodes) {
+      require_real(name, real);
+    }
+  }
   auto source = make_weight_source(stored, options);
   const int64_t channels = source->shape().empty() ? 1 : source->shape().front();
   for (const auto& slot : source->slots()) {
@@ -140,6 +161,9 @@ std::unique_ptr<WeightSource> source_of(const std::string& name, const StoredTen
     } else if (origin == StateOrigin::kOwn || !slot.may_be_absent) {
       throw Error(own_name + ": missing");
     }
+  }
+  for (const auto& slot : source->slots()) {
+    require_finite(slot_name(name, slot.name), slot.tensor);
   }
   source->refresh();
   return source;
@@ -173,9 +197,55 @@ void load_source(const SourceRef& ref, StateOrigin origin, StateMap& by_name) {
 }
 
 void load_plain(const std::string& name, torch::Tensor& tensor, const StoredTensor& stored) {
-  const auto& value = plain_value(name, stored);
-  require_shape(name, value.sizes(), tensor.sizes());
-  tensor.copy_(value);
+  copy_checked(name, tensor, plain_value(name, stored));
+}
+
+std::string and_others(size_t others) {
+  return others == 0 ? "" : " (and " + std::to_string(others) + " others)";
+}
+
+// Some of the names, for a message.
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr size_t kMost = 3;
+  std::string text;
+  for (size_t i = 0; i < std::min(kMost, names.size()); ++i) {
+    text += (i == 0 ? "" : ", ") + names[i];
+  }
+  return text + and_others(names.size() - std::min(kMost, names.size()));
+}
+
+// The state's names that have no place in the network.
+std::vector<std::string> foreign_names(torch::nn::Module& network, const StateMap& by_name) {
+  std::set<std::string> modules;
+  for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
+    modules.insert(item.key());
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, stored] : by_name) {
+    const auto dot = name.rfind('.');
+    if (dot == std::string::npos || modules.count(name.substr(0, dot)) == 0) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+// Throws where the state lacks tensors of the network.
+void require_names(torch::nn::Module& network, const StateMap& by_name, StateOrigin origin) {
+  const auto may_be_absent =
+      origin == StateOrigin::kImported ? absent_names(network) : std::set<std::string>();
+  std::vector<std::string> missing;
+  for (const auto& name : state_names(network)) {
+    if (by_name.count(name) == 0 && may_be_absent.count(name) == 0) {
+      missing.push_back(name);
+    }
+  }
+  if (missing.empty()) {
+    return;
+  }
+  const auto foreign = foreign_names(network, by_name);
+  throw NamesDiffer(missing.front() + ": missing" + and_others(missing.size() - 1) +
+                    (foreign.empty() ? "" : "; the network does not have " + some_of(foreign)));
 }
 
 template <typename Entry>
@@ -209,9 +279,39 @@ NetworkState float_state(torch::nn::Module& network) {
                     [](const WeightSource& source) { return float_entry(source.value()); });
 }
 
+std::set<std::string> own_names(torch::nn::Module& network) {
+  std::set<std::string> names;
+  for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
+    if (const auto* module = dynamic_cast<const SlotModule*>(item.value().get())) {
+      for (const auto& slot : module->slots()) {
+        if (slot.may_be_absent) {
+          names.insert(item.key() + "." + slot.name);
+        }
+      }
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> state_names(torch::nn::Module& network) {
+  std::vector<std::string> names;
+  std::set<std::string> slots;
+  for (const auto& ref : sources_of(network)) {
+    names.push_back(ref.name);
+    for (const auto& slot : ref.source().slots()) {
+      slots.insert(ref.slot_name(slot.name));
+    }
+  }
+  for (const auto& [name, tensor] : plain_tensors(network, slots)) {
+    names.push_back(name);
+  }
+  return names;
+}
+
 void load_network(torch::nn::Module& network, const NetworkState& state, StateOrigin origin) {
   torch::NoGradGuard no_grad;
   auto by_name = map_of(state);
+  require_names(network, by_name, origin);
   std::set<std::string> loaded;
   for (const auto& ref : sources_of(network)) {
     load_source(ref, origin, by_name);
@@ -231,7 +331,7 @@ void load_network(torch::nn::Module& network, const NetworkState& state, StateOr
     }
   }
   if (!by_name.empty()) {
-    throw Error(by_name.begin()->first + ": not in the network");
+    throw NamesDiffer(by_name.begin()->first + ": not in the network" + and_others(by_name.size() - 1));
   }
 }
 

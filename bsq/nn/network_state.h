@@ -2,6 +2,12 @@
 
 #include <torch/torch.h>
 
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bsq/base/error.h"
 #include "bsq/nn/stored_tensor.h"
 
 namespace bsq {
@@ -18,10 +24,24 @@ NetworkState float_state(torch::nn::Module& network);
 /// and counters of batch norm; they keep their values.
 enum class StateOrigin { kOwn, kImported };
 
+/// A state lacks tensors of the network, or has others. The message names some of each.
+class NamesDiffer : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Fills a network from a state and gives every layer the weight source that its entries name. Names and
-/// shapes must be the network's own. Throws bsq::Error that names the tensor.
+/// shapes must be the network's own, weights and statistics real numbers, finite in the network's type.
+/// Throws NamesDiffer for names, bsq::Error that names the tensor for the rest.
 void load_network(torch::nn::Module& network, const NetworkState& state,
                   StateOrigin origin = StateOrigin::kOwn);
+
+/// The names that load_network takes: of weights, biases, parameters and buffers.
+std::vector<std::string> state_names(torch::nn::Module& network);
+
+/// Those of slots that PyTorch's own modules do not have (Slot::may_be_absent), such as ranges of
+/// activations.
+std::set<std::string> own_names(torch::nn::Module& network);
 
 /// The codes of a state's tensors, in its order. Throws bsq::Error that names the tensor.
 std::vector<std::pair<std::string, Codes>> codes_of(const NetworkState& state);

@@ -13,7 +13,8 @@ class EventLog {
 
   // What cannot be written (bsq::Error) is tried again with what is added next.
 
-  /// log.txt's columns (the method's as "method/reg_loss"), bits of every tensor, and histograms of the weights that the network computes with.
+  /// log.txt's columns (the method's as "method/reg_loss"), bits of every tensor, and histograms of the
+  /// weights that the network computes with.
   void add_epoch(const EpochReport& report, Network& network);
   /// Accuracy and bits of the final network, at the step after the last epoch.
   void add_final(int64_t epochs, const Evaluation& evaluation, Network& network);

@@ -5,10 +5,13 @@
 #include "bsq/base/error.h"
 #include "bsq/io/model_file.h"
 #include "bsq/io/pytorch/pytorch_writer.h"
+#include "bsq/io/pytorch_model.h"
+#include "bsq/io/safetensors.h"
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/network_state.h"
 
 namespace bsq::cli {
+
 Checkpoint read_scheme_file(const std::string& path) {
   auto file = read_model(path).checkpoint;
   if (scheme_of(file.network).empty()) {
@@ -24,14 +27,16 @@ void check_export_path(const std::string& path) {
   }
 }
 
-void export_float_model(const std::string& path, Network& network, double top1) {
-  std::map<std::string, std::pair<int64_t, int64_t>> scheme;
-  for (const auto& [name, bits] : scheme_of(network)) {
-    scheme[name] = {bits.weight, bits.bias};
+void export_model(const std::string& path, Network& network, Checkpoint origin, double top1) {
+  origin.description = network.description();
+  origin.top1 = top1;
+  origin.network = codes_of_network(network);
+  const auto file = export_pytorch(origin, own_names(network));
+  if (is_safetensors_name(path)) {
+    write_safetensors(path, file);
+  } else {
+    write_pytorch(path, file);
   }
-  auto file = export_pytorch(float_state(network), scheme);
-  file.accuracy = top1;
-  write_pytorch(path, file);
 }
 
 }  // namespace bsq::cli

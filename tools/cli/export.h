@@ -12,7 +12,9 @@ Checkpoint read_scheme_file(const std::string& path);
 /// Throws bsq::Error where the folder that a file is to be exported to is missing, so that no run ends with
 /// that.
 void check_export_path(const std::string& path);
-/// Writes what a network computes with as float weights, with the bit widths as Nbit_dict, as a PyTorch file. The network is unchanged. Throws bsq::Error.
-void export_float_model(const std::string& path, Network& network, double top1);
+/// Writes what a network computes with as float weights beside its bit widths, scales and ranges: a PyTorch
+/// file or, where the name ends so, a .safetensors file. `origin` says method, data set and epoch. The
+/// network is unchanged. Throws bsq::Error.
+void export_model(const std::string& path, Network& network, Checkpoint origin, double top1);
 
 }  // namespace bsq::cli

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "bsq/data/dataset.h"
+#include "bsq/io/rename.h"
 #include "models/registry.h"
 #include "tools/cli/conversion.h"
 #include "tools/cli/usage_error.h"
@@ -24,6 +25,17 @@ bool are_rules(const std::vector<std::string>& entries) {
     parse_layer_bits(entries);
     return true;
   } catch (const UsageError&) {
+    return false;
+  }
+}
+
+bool are_renames(const std::vector<std::string>& entries) {
+  try {
+    for (const auto& entry : entries) {
+      RenameRule{entry};
+    }
+    return true;
+  } catch (const std::invalid_argument&) {
     return false;
   }
 }
@@ -129,6 +141,17 @@ void add_options(OptionTable& table, ModelFlags& flags) {
       .resume(ResumeRule::kFixed);
   table.add("model", &flags.model, "model file: .h5, or PyTorch's .pth, .pth.tar, .th")
       .value_name("MODEL")
+      .resume(ResumeRule::kFixed);
+  table
+      .add("rename", &flags.rename,
+           "other names for a PyTorch file's tensors, as 'shortcut=downsample,linear=fc'; PATTERN is matched "
+           "with "
+           "whole parts of a name between dots, '*' stands for any text within a part")
+      .value_name("PATTERN=NAME,...")
+      .verify([&] {
+        return are_renames(flags.rename) ? "" : "PATTERN=NAME,... with no more '*' in NAME than in PATTERN";
+      })
+      .needs([&] { return flags.model.empty() ? "needs --model FILE" : ""; })
       .resume(ResumeRule::kFixed);
   table
       .add("bits", &flags.bits,

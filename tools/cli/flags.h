@@ -29,6 +29,7 @@ struct ModelFlags {
   bool bits_by_call = false;            ///< whether the command line itself gives --bits
   std::vector<std::string> layer_bits;  ///< "PATTERN=BITS"
   std::vector<std::string> keep_float;
+  std::vector<std::string> rename;  ///< "PATTERN=NAME"
 
   /// Architectures whose options a table holds.
   std::vector<std::shared_ptr<Architecture>> architectures;

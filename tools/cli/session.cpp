@@ -12,6 +12,7 @@
 
 #include "bsq/base/error.h"
 #include "bsq/io/model_file.h"
+#include "bsq/io/rename.h"
 #include "bsq/nn/network_state.h"
 #include "models/registry.h"
 #include "tools/cli/usage_error.h"
@@ -102,6 +103,27 @@ std::shared_ptr<Network> build(const NetworkDescription& description, const Mode
   }
 }
 
+// A file without a description may have other names than the network.
+void load_model(Network& network, const ModelFlags& flags, const Checkpoint& file) {
+  const bool is_own = !file.description.architecture.empty();
+  if (is_own && !flags.rename.empty()) {
+    throw UsageError("--rename: " + flags.model + " is a file of ours, whose names are the network's");
+  }
+  try {
+    auto state = file.network;
+    if (!is_own) {
+      drop_common_prefixes(state, state_names(network));
+      rename_tensors(state, {flags.rename.begin(), flags.rename.end()});
+    }
+    load_network(network, state, is_own ? StateOrigin::kOwn : StateOrigin::kImported);
+  } catch (const NamesDiffer& error) {
+    throw Error(flags.model + ": " + error.what() +
+                (is_own ? "" : "; --rename PATTERN=NAME gives tensors other names"));
+  } catch (const Error& error) {
+    throw Error(flags.model + ": " + error.what());
+  }
+}
+
 }  // namespace
 
 torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed) {
@@ -160,12 +182,7 @@ Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file,
   const bool has_description = file && !file->description.architecture.empty();
   model.network = build(description, flags, has_description);
   if (file) {
-    try {
-      load_network(*model.network, file->network,
-                   has_description ? StateOrigin::kOwn : StateOrigin::kImported);
-    } catch (const Error& error) {
-      throw Error(flags.model + ": " + error.what());
-    }
+    load_model(*model.network, flags, *file);
     model.origin = *file;
     model.origin.network.clear();
   }

@@ -49,8 +49,8 @@ TrainerOptions options_of(const TrainingFlags& flags) {
   return options;
 }
 
-TrainingRun::TrainingRun(Model& model, Method& method, Data& data, RunFolder& folder, const TrainerOptions& options,
-                         const TrainingFlags& flags, SummaryWriter& summary)
+TrainingRun::TrainingRun(Model& model, Method& method, Data& data, RunFolder& folder,
+                         const TrainerOptions& options, const TrainingFlags& flags, SummaryWriter& summary)
     : model_(model),
       method_(method),
       data_(data),
@@ -264,8 +264,7 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
   log_is_pending_ = true;
   save(report.validation.top1());
   if (events_) {
-    attempt([&] { events_->add_epoch(report, *model_.network); },
-            "; tried again after the next epoch");
+    attempt([&] { events_->add_epoch(report, *model_.network); }, "; tried again after the next epoch");
   }
   print_epoch(report);
 }

@@ -77,6 +77,7 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   const auto found = find_interrupted(flags, steps.method->name());
   if (found) {
     flags.model.model = found->path;
+    flags.model.rename.clear();
   }
   const auto file = found ? std::optional<Checkpoint>(found->file) : read_named_model(flags.model);
   auto data = load_data(flags.data, flags.runtime, file);

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-json scheme_of(const NetworkState& network) {
+json scheme_json(const NetworkState& network) {
   json scheme = json::object();
   for (const auto& [name, tensor] : network) {
     if (tensor.encoding == Encoding::kFloat) continue;
@@ -41,11 +41,11 @@ std::optional<json> parse(const std::string& text) {
 
 }  // namespace
 
-std::string scheme_text(const NetworkState& network) { return scheme_of(network).dump(); }
+std::string scheme_text(const NetworkState& network) { return scheme_json(network).dump(); }
 
 bool is_scheme_of(const std::string& text, const NetworkState& network) {
   const std::optional<json> value = parse(text);
-  return value && *value == scheme_of(network);
+  return value && *value == scheme_json(network);
 }
 
 std::string options_text(const std::map<std::string, std::string>& options) {

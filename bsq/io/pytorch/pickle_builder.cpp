@@ -7,23 +7,39 @@
 namespace bsq::pickle {
 namespace {
 
-enum class Action { kOrderedDict, kTensor, kParameter, kNumpyType, kNumpyScalar, kEncode };
+enum class Action {
+  kOrderedDict,
+  kDefaultDict,
+  kCounter,
+  kTensor,
+  kOldTensor,
+  kTensorOfClass,
+  kParameter,
+  kNumpyType,
+  kNumpyScalar,
+  kEncode
+};
 
-struct Allowed {
+struct Made {
   const char* name;
   Action action;
 };
 
-constexpr Allowed kAllowed[] = {
+constexpr Made kMade[] = {
     {"collections.OrderedDict", Action::kOrderedDict},
+    {"collections.defaultdict", Action::kDefaultDict},
+    {"collections.Counter", Action::kCounter},
+    {"torch._utils._rebuild_tensor", Action::kOldTensor},
     {"torch._utils._rebuild_tensor_v2", Action::kTensor},
+    {"torch._tensor._rebuild_from_type_v2", Action::kTensorOfClass},
     {"torch._utils._rebuild_parameter", Action::kParameter},
+    {"torch._utils._rebuild_parameter_with_state", Action::kParameter},
     {"numpy.dtype", Action::kNumpyType},
     {"numpy.core.multiarray.scalar", Action::kNumpyScalar},
     {"numpy._core.multiarray.scalar", Action::kNumpyScalar},
     {"_codecs.encode", Action::kEncode},
 };
-constexpr int64_t kAllowedCount = sizeof(kAllowed) / sizeof(kAllowed[0]);
+constexpr int64_t kMadeCount = sizeof(kMade) / sizeof(kMade[0]);
 
 struct StorageClass {
   const char* name;
@@ -42,7 +58,7 @@ std::optional<int64_t> find_storage_class(std::string_view module, std::string_v
   if (module == "torch" || module == "torch.cuda") {
     for (const StorageClass& known : kStorageClasses) {
       if (name == known.name) {
-        return kAllowedCount + (&known - kStorageClasses);
+        return kMadeCount + (&known - kStorageClasses);
       }
     }
   }
@@ -67,33 +83,41 @@ Ref Builder::global(std::string_view module, std::string_view name) {
   }
   const std::string full = std::string(module) + "." + std::string(name);
   std::optional<int64_t> place = find_storage_class(module, name);
-  for (int64_t i = 0; i < kAllowedCount && !place; ++i) {
-    if (full == kAllowed[i].name) {
+  for (int64_t i = 0; i < kMadeCount && !place; ++i) {
+    if (full == kMade[i].name) {
       place = i;
     }
   }
-  if (!place) {
-    document_.fail("pickle uses " + printable(full) +
-                   ", which is not in the list of what a checkpoint may hold");
-  }
   Value value;
   value.kind = Kind::kGlobal;
-  value.integer = *place;
+  value.integer = place.value_or(kUnknown);
   value.text = full;
   return document_.add(std::move(value));
 }
 
 Ref Builder::reduce(Ref callable, Ref arguments) {
-  const Value& function = expect("what a pickle calls", callable, Kind::kGlobal);
-  const std::vector<Ref>& items = expect("the arguments of a call", arguments, Kind::kTuple).items;
-  if (function.integer >= kAllowedCount) {
-    document_.fail("pickle calls " + function.text + ", expected it only within a storage");
+  const Value& function = document_.at(callable);
+  if (function.kind == Kind::kOpaque || (function.kind == Kind::kGlobal && function.integer == kUnknown)) {
+    return opaque(function.text);
   }
-  switch (kAllowed[function.integer].action) {
+  expect("what a pickle calls", callable, Kind::kGlobal);
+  const std::vector<Ref>& items = expect("the arguments of a call", arguments, Kind::kTuple).items;
+  if (function.integer >= kMadeCount) {
+    return opaque(function.text);
+  }
+  switch (kMade[function.integer].action) {
     case Action::kOrderedDict:
       return ordered_dict(items);
+    case Action::kDefaultDict:
+      return ordered_dict({});
+    case Action::kCounter:
+      return counter(items);
     case Action::kTensor:
       return tensor(items);
+    case Action::kOldTensor:
+      return old_tensor(items);
+    case Action::kTensorOfClass:
+      return tensor_of_class(items);
     case Action::kParameter:
       return parameter(items);
     case Action::kNumpyType:
@@ -104,6 +128,19 @@ Ref Builder::reduce(Ref callable, Ref arguments) {
       return encode(items);
   }
   document_.fail("pickle calls " + function.text + ", which it may not");
+}
+
+Ref Builder::object(Ref type) {
+  const Value& value = document_.at(type);
+  const bool is_named = value.kind == Kind::kGlobal || value.kind == Kind::kOpaque;
+  return opaque(is_named ? value.text : describe(value.kind));
+}
+
+Ref Builder::opaque(const std::string& name) {
+  Value value;
+  value.kind = Kind::kOpaque;
+  value.text = name;
+  return document_.add(std::move(value));
 }
 
 // Python 2 gives OrderedDict its items as a list of [key, value] lists.
@@ -127,20 +164,47 @@ Ref Builder::ordered_dict(const std::vector<Ref>& arguments) {
   return document_.add(std::move(value));
 }
 
+// A Counter of a dict: the dict.
+Ref Builder::counter(const std::vector<Ref>& arguments) {
+  expect_count("a Counter", arguments.size(), 0, 1);
+  return arguments.empty() || document_.at(arguments[0]).kind != Kind::kDict ? ordered_dict({})
+                                                                             : arguments[0];
+}
+
 // (storage, offset, sizes, strides, requires_grad, hooks[, metadata])
 Ref Builder::tensor(const std::vector<Ref>& arguments) {
   expect_count("a tensor", arguments.size(), 6, 7);
-  const StorageView view =
-      document_.views[expect("a tensor's storage", arguments[0], Kind::kStorage).integer];
-  TensorRecord tensor{view.storage, expect_size("a tensor's offset", arguments[1]),
-                      expect_sizes("a tensor's sizes", arguments[2]),
-                      expect_sizes("a tensor's strides", arguments[3])};
   if (arguments.size() == 7) {
     const Value& metadata = document_.at(arguments[6]);
     if (metadata.kind != Kind::kNone && !(metadata.kind == Kind::kDict && metadata.items.empty())) {
-      document_.fail("a tensor carries metadata (a negated or conjugated view), expected a plain tensor");
+      return opaque("a tensor with metadata, a negated or conjugated view");
     }
   }
+  return old_tensor({arguments.begin(), arguments.begin() + 4});
+}
+
+// (storage, offset, sizes, strides), as PyTorch 0.1 to 0.3 has it
+Ref Builder::old_tensor(const std::vector<Ref>& arguments) {
+  expect_count("a tensor", arguments.size(), 4, 4);
+  if (document_.at(arguments[0]).kind == Kind::kOpaque) {
+    return opaque("a tensor of " + document_.at(arguments[0]).text);
+  }
+  const StorageView view =
+      document_.views[expect("a tensor's storage", arguments[0], Kind::kStorage).integer];
+  return add_tensor(
+      {view.storage, expect_size("a tensor's offset", arguments[1]),
+       expect_sizes("a tensor's sizes", arguments[2]), expect_sizes("a tensor's strides", arguments[3])},
+      view);
+}
+
+// (function, class, arguments, attributes): a tensor that has attributes or a class of its own, which are
+// dropped
+Ref Builder::tensor_of_class(const std::vector<Ref>& arguments) {
+  expect_count("a tensor with attributes", arguments.size(), 4, 4);
+  return reduce(arguments[0], arguments[2]);
+}
+
+Ref Builder::add_tensor(TensorRecord tensor, const StorageView& view) {
   check_bounds(tensor, view);
   tensor.offset += view.offset;
   if (document_.tensors.size() >= static_cast<size_t>(kMaxTensors)) {
@@ -179,27 +243,32 @@ void Builder::check_bounds(const TensorRecord& tensor, const StorageView& view) 
 }
 
 Ref Builder::parameter(const std::vector<Ref>& arguments) {
-  expect_count("a parameter", arguments.size(), 3, 3);
-  expect("a parameter's data", arguments[0], Kind::kTensor);
+  expect_count("a parameter", arguments.size(), 3, 4);
+  if (document_.at(arguments[0]).kind != Kind::kOpaque) {
+    expect("a parameter's data", arguments[0], Kind::kTensor);
+  }
   return arguments[0];
 }
 
 Ref Builder::storage(Ref persistent_id) {
   const std::vector<Ref>& items = expect("a persistent id", persistent_id, Kind::kTuple).items;
-  expect_count("a persistent id", items.size(), 5, 6);
-  const std::string& tag = expect("a persistent id's first item", items[0], Kind::kString).text;
-  const Value& type = expect("a storage's type", items[1], Kind::kGlobal);
-  if (tag != "storage" || type.integer < kAllowedCount) {
-    document_.fail("a persistent id is '" + printable(tag) + "' of " + type.text +
-                   ", expected a 'storage' of torch");
+  expect_count("a persistent id", items.size(), 1, kMaxDimensions);
+  if (expect("a persistent id's first item", items[0], Kind::kString).text != "storage") {
+    return opaque("a '" + printable(document_.at(items[0]).text) + "'");
   }
+  expect_count("a persistent id", items.size(), 5, 6);
+  const Value& type = document_.at(items[1]);
+  if (type.kind == Kind::kOpaque || (type.kind == Kind::kGlobal && type.integer < kMadeCount)) {
+    return opaque(type.text);
+  }
+  expect("a storage's type", items[1], Kind::kGlobal);
   const std::string& key = expect("a storage's key", items[2], Kind::kString).text;
   if (key.empty() || key.size() > kMaxNameLength) {
     document_.fail("a storage's key has " + std::to_string(key.size()) + " bytes, expected 1 to " +
                    std::to_string(kMaxNameLength));
   }
   const int64_t numel = expect_size("a storage's size", items[4]);
-  StorageView view{record({key, kStorageClasses[type.integer - kAllowedCount].type, numel}), 0, numel};
+  StorageView view{record({key, kStorageClasses[type.integer - kMadeCount].type, numel}), 0, numel};
   if (items.size() == 6 && document_.at(items[5]).kind != Kind::kNone) {
     const std::vector<Ref>& part = expect("a storage's view", items[5], Kind::kTuple).items;
     expect_count("a storage's view", part.size(), 3, 3);
@@ -237,11 +306,9 @@ void Builder::build(Ref object, Ref state) {
     expect_count("a numpy type's state", items.size(), 2, 16);
     const std::string& order = expect("a numpy type's byte order", items[1], Kind::kString).text;
     if (order != "<" && order != "|") {
-      document_.fail("a numpy type has byte order '" + printable(order) + "', expected '<'");
+      document_.make_opaque(object, "numpy.dtype of byte order '" + printable(order) + "'");
     }
-  } else if (kind == Kind::kDict) {
-    expect("a dict's attributes", state, Kind::kDict);
-  } else {
+  } else if (kind != Kind::kDict && kind != Kind::kTensor && kind != Kind::kOpaque) {
     document_.fail(std::string("pickle sets the state of ") + describe(kind) + ", which it may not");
   }
 }
@@ -250,7 +317,7 @@ Ref Builder::numpy_type(const std::vector<Ref>& arguments) {
   expect_count("a numpy type", arguments.size(), 1, 3);
   const std::string& code = expect("a numpy type's name", arguments[0], Kind::kString).text;
   if (!is_numpy_number(code)) {
-    document_.fail("numpy type '" + printable(code) + "', expected a plain number such as 'f8'");
+    return opaque("numpy.dtype '" + printable(code) + "'");
   }
   Value value;
   value.kind = Kind::kNumpyType;
@@ -260,13 +327,13 @@ Ref Builder::numpy_type(const std::vector<Ref>& arguments) {
 
 Ref Builder::numpy_scalar(const std::vector<Ref>& arguments) {
   expect_count("a numpy scalar", arguments.size(), 2, 2);
+  if (document_.at(arguments[0]).kind == Kind::kOpaque || document_.at(arguments[1]).kind == Kind::kOpaque) {
+    return opaque("numpy.core.multiarray.scalar");
+  }
   const std::string& code = expect("a numpy scalar's type", arguments[0], Kind::kNumpyType).text;
   const std::string& bytes = expect("a numpy scalar's bytes", arguments[1], Kind::kString).text;
   const std::optional<Value> number = decode_numpy_number(code, bytes);
-  if (!number) {
-    document_.fail("a numpy scalar of type '" + code + "' has " + std::to_string(bytes.size()) + " bytes");
-  }
-  return document_.add(*number);
+  return number ? document_.add(*number) : opaque("numpy.core.multiarray.scalar");
 }
 
 // How protocol 2 writes bytes: text whose code points are the bytes.
@@ -276,8 +343,7 @@ Ref Builder::encode(const std::vector<Ref>& arguments) {
   const std::string& codec = expect("the codec's name", arguments[1], Kind::kString).text;
   const std::optional<std::string> bytes = codec == "latin1" ? decode_latin1(text) : std::nullopt;
   if (!bytes) {
-    document_.fail("pickle encodes " + std::to_string(text.size()) + " bytes as '" + printable(codec) +
-                   "', expected the few bytes of a number as 'latin1'");
+    return opaque("bytes");
   }
   Value value;
   value.kind = Kind::kString;

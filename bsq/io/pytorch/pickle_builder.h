@@ -13,24 +13,34 @@ namespace bsq::pickle {
 /// hold.
 const char* storage_class(torch::ScalarType type);
 
-/// Makes the few things that a checkpoint's pickle may make: ordered dicts, tensors, parameters, storages,
-/// numpy scalars. Everything is made here, from data; nothing that a file names is ever looked up or called.
+/// Makes the few things that a checkpoint needs: dicts, tensors, parameters, storages, numpy scalars.
+/// Everything is made here, from data; nothing that a file names is ever looked up or called. Whatever else a
+/// file names becomes an opaque object, of which the name alone is known.
 class Builder {
  public:
   explicit Builder(Document& document) : document_(document) {}
 
-  /// The GLOBAL opcode; throws Error for every name that is not in the allow-list.
+  /// The GLOBAL opcode.
   Ref global(std::string_view module, std::string_view name);
-  /// The REDUCE opcode: callable(*arguments).
+  /// The REDUCE and NEWOBJ opcodes: callable(*arguments).
   Ref reduce(Ref callable, Ref arguments);
-  /// The BINPERSID opcode: ('storage', type, key, location, elements[, view]).
+  /// The opcodes that make an object of a class in other ways: an opaque one.
+  Ref object(Ref type);
+  /// An object of which only the name is known.
+  Ref opaque(const std::string& name);
+  /// The BINPERSID opcode: ('storage', type, key, location, elements[, view]). Any other one, such as the
+  /// source of a module, is an opaque object.
   Ref storage(Ref persistent_id);
-  /// The BUILD opcode. The attributes of a dict are dropped.
+  /// The BUILD opcode. The attributes of dicts, tensors and opaque objects are dropped.
   void build(Ref object, Ref state);
 
  private:
   Ref ordered_dict(const std::vector<Ref>& arguments);
+  Ref counter(const std::vector<Ref>& arguments);
   Ref tensor(const std::vector<Ref>& arguments);
+  Ref old_tensor(const std::vector<Ref>& arguments);
+  Ref add_tensor(TensorRecord tensor, const StorageView& view);
+  Ref tensor_of_class(const std::vector<Ref>& arguments);
   Ref parameter(const std::vector<Ref>& arguments);
   Ref numpy_type(const std::vector<Ref>& arguments);
   Ref numpy_scalar(const std::vector<Ref>& arguments);

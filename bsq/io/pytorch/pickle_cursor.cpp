@@ -47,8 +47,8 @@ double Cursor::take_real() {
   return real;
 }
 
-std::optional<int64_t> Cursor::take_long() {
-  const std::string_view raw = take(take_unsigned(1));
+std::optional<int64_t> Cursor::take_long(int length_bytes) {
+  const std::string_view raw = take(take_unsigned(length_bytes));
   if (raw.size() > sizeof(int64_t)) {
     return std::nullopt;
   }

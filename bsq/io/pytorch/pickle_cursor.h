@@ -24,9 +24,9 @@ class Cursor {
   std::string_view take_line();
   /// A big-endian double.
   double take_real();
-  /// A length in one byte and that many bytes of a signed little-endian number; nothing if it exceeds 64
-  /// bits.
-  std::optional<int64_t> take_long();
+  /// A length of one or four bytes and that many bytes of a signed little-endian number; nothing if it
+  /// exceeds 64 bits.
+  std::optional<int64_t> take_long(int length_bytes);
 
  private:
   std::string_view bytes_;

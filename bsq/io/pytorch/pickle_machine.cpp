@@ -38,6 +38,7 @@ class Machine {
   Ref pop();
   std::vector<Ref> pop(int count);
   std::vector<Ref> pop_to_mark();
+  void pop_or_close();
   void append(Kind kind, const std::vector<Ref>& items);
   void remember(uint64_t place);
   void recall(uint64_t place);
@@ -101,7 +102,8 @@ bool Machine::run_constant(Opcode opcode) {
       push_new(Kind::kInteger, static_cast<int32_t>(cursor_.take_unsigned(4)));
       return true;
     case Opcode::kLong1:
-      push_long(cursor_.take_long());
+    case Opcode::kLong4:
+      push_long(cursor_.take_long(opcode == Opcode::kLong1 ? 1 : 4));
       return true;
     case Opcode::kFloat:
       push_real(cursor_.take_real());
@@ -122,6 +124,11 @@ bool Machine::run_text(Opcode opcode) {
     case Opcode::kString:
     case Opcode::kBytes:
       push_text(cursor_.take(cursor_.take_unsigned(4)));
+      return true;
+    case Opcode::kUnicode8:
+    case Opcode::kBytes8:
+    case Opcode::kByteArray8:
+      push_text(cursor_.take(cursor_.take_unsigned(8)));
       return true;
     default:
       return false;
@@ -168,6 +175,25 @@ bool Machine::run_container(Opcode opcode) {
       return true;
     case Opcode::kAppends:
       append(Kind::kList, pop_to_mark());
+      return true;
+    case Opcode::kEmptySet:
+      stack_.push_back(builder_.opaque("set"));
+      return true;
+    case Opcode::kAddItems:
+      append(Kind::kOpaque, pop_to_mark());
+      return true;
+    case Opcode::kFrozenSet:
+      pop_to_mark();
+      stack_.push_back(builder_.opaque("frozenset"));
+      return true;
+    case Opcode::kPop:
+      pop_or_close();
+      return true;
+    case Opcode::kPopMark:
+      pop_to_mark();
+      return true;
+    case Opcode::kDuplicate:
+      push(top());
       return true;
     default:
       return false;
@@ -216,6 +242,31 @@ bool Machine::run_call(Opcode opcode) {
     case Opcode::kReduce: {
       const std::vector<Ref> call = pop(2);
       push(builder_.reduce(call[0], call[1]));
+      return true;
+    }
+    case Opcode::kNewObject: {
+      const std::vector<Ref> call = pop(2);
+      push(builder_.reduce(call[0], call[1]));
+      return true;
+    }
+    case Opcode::kNewObjectNamed: {
+      const std::vector<Ref> call = pop(3);
+      push(builder_.object(call[0]));
+      return true;
+    }
+    case Opcode::kObject: {
+      const std::vector<Ref> call = pop_to_mark();
+      if (call.empty()) {
+        document_.fail("pickle makes an object of no class");
+      }
+      push(builder_.object(call[0]));
+      return true;
+    }
+    case Opcode::kInstance: {
+      const std::string_view module = cursor_.take_line();
+      const Ref type = builder_.global(module, cursor_.take_line());
+      pop_to_mark();
+      push(builder_.object(type));
       return true;
     }
     case Opcode::kPersistentId:
@@ -301,8 +352,21 @@ std::vector<Ref> Machine::pop_to_mark() {
   return items;
 }
 
+// The POP opcode takes away the mark where nothing lies above it.
+void Machine::pop_or_close() {
+  if (!marks_.empty() && marks_.back() == stack_.size()) {
+    marks_.pop_back();
+  } else {
+    pop();
+  }
+}
+
+// What an opaque object holds is dropped.
 void Machine::append(Kind kind, const std::vector<Ref>& items) {
   const Kind found = document_.at(top()).kind;
+  if (found == Kind::kOpaque) {
+    return;
+  }
   if (found != kind || (kind == Kind::kDict && items.size() % 2 != 0)) {
     document_.fail("pickle adds " + std::to_string(items.size()) + " items to " + describe(found) +
                    ", expected " + describe(kind) + (kind == Kind::kDict ? " and pairs" : ""));

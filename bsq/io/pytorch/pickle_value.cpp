@@ -21,6 +21,12 @@ void Document::append(Ref container, const std::vector<Ref>& items) {
   value.items.insert(value.items.end(), items.begin(), items.end());
 }
 
+void Document::make_opaque(Ref ref, const std::string& name) {
+  values[ref] = {};
+  values[ref].kind = Kind::kOpaque;
+  values[ref].text = name;
+}
+
 void Document::spend(int64_t objects) {
   spent_ += objects;
   if (spent_ > kMaxObjects) {
@@ -98,8 +104,21 @@ const char* describe(Kind kind) {
       return "a storage";
     case Kind::kTensor:
       return "a tensor";
+    case Kind::kOpaque:
+      return "an object";
   }
   return "an unknown value";
+}
+
+std::string describe(const Value& value) {
+  switch (value.kind) {
+    case Kind::kGlobal:
+      return "the class or function " + printable(value.text);
+    case Kind::kOpaque:
+      return "an object of " + printable(value.text);
+    default:
+      return describe(value.kind);
+  }
 }
 
 }  // namespace bsq::pickle

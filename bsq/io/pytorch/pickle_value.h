@@ -33,11 +33,15 @@ enum class Kind : uint8_t {
   kTuple,       ///< items
   kList,        ///< items
   kDict,        ///< items: key, value, key, value ...
-  kGlobal,      ///< text: "module.name"; integer: place in the allow-list
+  kGlobal,      ///< text: "module.name"; integer: place in the list of what can be made, or kUnknown
   kNumpyType,   ///< text: such as "f8"
   kStorage,     ///< integer: place in Document::views
-  kTensor       ///< integer: place in Document::tensors
+  kTensor,      ///< integer: place in Document::tensors
+  kOpaque       ///< text: what made it; an object that is not made here, so that only its name is known
 };
+
+/// The place of a global that nothing here makes.
+constexpr int64_t kUnknown = -1;
 
 struct Value {
   Kind kind = Kind::kNone;
@@ -80,6 +84,8 @@ class Document {
   Ref add(Value value);
   /// Appends to a list or a dict.
   void append(Ref container, const std::vector<Ref>& items);
+  /// Turns a value into an opaque object.
+  void make_opaque(Ref ref, const std::string& name);
   /// Counts work against kMaxObjects; throws Error beyond it.
   void spend(int64_t objects);
   /// The value of a string key in a dict, null if there is none; throws Error if it is there twice.
@@ -104,5 +110,7 @@ class Document {
 std::string printable(std::string_view text);
 /// "a dict", "an integer"... for messages.
 const char* describe(Kind kind);
+/// The same; of an opaque object or a global also its name: "an object of argparse.Namespace".
+std::string describe(const Value& value);
 
 }  // namespace bsq::pickle

@@ -25,13 +25,57 @@ constexpr int64_t kMostBits = 64;
 constexpr int64_t kMostRepeats = 16;
 constexpr int64_t kRepeatsAllowance = int64_t{1} << 20;
 
-std::string without_module(const std::string& key) {
-  constexpr std::string_view kPrefix = "module.";
-  return key.compare(0, kPrefix.size(), kPrefix) == 0 ? key.substr(kPrefix.size()) : key;
+/// Where training scripts put the state dict; the first that is there counts.
+constexpr const char* kStateNames[] = {"state_dict", "model_state_dict", "model",
+                                       "net",        "state_dict_ema",   "model_ema"};
+/// Where they put the accuracy.
+constexpr const char* kAccuracyNames[] = {"acc", "best_acc", "best_acc1", "best_prec1"};
+/// What PyTorch's wrappers put before every name: DataParallel and averaged models, torch.compile.
+constexpr std::string_view kWrappers[] = {"module.", "_orig_mod."};
+/// The count of averaged models, which stands beside the wrapped names.
+constexpr std::string_view kAveraged = "n_averaged";
+/// What modules may keep in a state dict beside tensors.
+constexpr std::string_view kExtraState = "_extra_state";
+
+bool starts_with(const std::string& text, std::string_view start) {
+  return text.compare(0, start.size(), start) == 0;
+}
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+/// Takes the wrapper's prefix from every name, where all tensors have it. Returns whether they do.
+bool unwrap(PyTorchCheckpoint& checkpoint, std::string_view prefix) {
+  auto& state = checkpoint.state;
+  const auto is_wrapped = [&](const auto& entry) {
+    return starts_with(entry.first, prefix) && entry.first.size() > prefix.size();
+  };
+  const auto is_count = [](const auto& entry) { return entry.first == kAveraged; };
+  if (!std::any_of(state.begin(), state.end(), is_wrapped) ||
+      !std::all_of(state.begin(), state.end(),
+                   [&](const auto& entry) { return is_wrapped(entry) || is_count(entry); })) {
+    return false;
+  }
+  state.erase(std::remove_if(state.begin(), state.end(), is_count), state.end());
+  for (auto& [name, tensor] : state) {
+    name.erase(0, prefix.size());
+  }
+  std::map<std::string, std::pair<int64_t, int64_t>> bits;
+  for (const auto& [layer, widths] : checkpoint.bits) {
+    bits.emplace(starts_with(layer, prefix) ? layer.substr(prefix.size()) : layer, widths);
+  }
+  if (bits.size() == checkpoint.bits.size()) {
+    checkpoint.bits = std::move(bits);
+  }
+  return true;
 }
 
 /// Whether a top-level entry tells about the training, so that it is no weight even where it is a tensor.
-bool is_record(const std::string& name) { return name == "epoch" || name == "acc" || name == "best_acc"; }
+bool is_record(const std::string& name) {
+  return name == "epoch" ||
+         std::find(std::begin(kAccuracyNames), std::end(kAccuracyNames), name) != std::end(kAccuracyNames);
+}
 
 /// Turns a parsed file into a checkpoint.
 class CheckpointReader {
@@ -42,7 +86,8 @@ class CheckpointReader {
 
  private:
   const Value& find_state(const Value& top) const;
-  void read_state(const Value& dict, PyTorchCheckpoint& checkpoint);
+  PyTorchTensors read_state(const Value& dict);
+  std::optional<PyTorchExtras> read_extras(const Value* extras);
   void read_bits(const Value& dict, PyTorchCheckpoint& checkpoint) const;
   int64_t read_width(const std::string& layer, const Value& value) const;
   std::optional<double> read_number(const Value* value);
@@ -60,12 +105,22 @@ class CheckpointReader {
 
 PyTorchCheckpoint CheckpointReader::read() {
   const Value& top = document_.at(document_.root);
+  if (top.kind == Kind::kOpaque) {
+    document_.fail("holds " + describe(top) +
+                   ", perhaps a whole model; expected a file of model.state_dict()");
+  }
   if (top.kind != Kind::kDict) {
-    document_.fail(std::string("holds ") + describe(top.kind) +
-                   ", expected a dict of tensors or a checkpoint");
+    document_.fail("holds " + describe(top) + ", expected a dict of tensors or a checkpoint");
   }
   PyTorchCheckpoint checkpoint;
-  read_state(find_state(top), checkpoint);
+  checkpoint.state = read_state(find_state(top));
+  if (checkpoint.state.empty()) {
+    std::string names;
+    for (const char* name : kStateNames) {
+      names += std::string(names.empty() ? "'" : ", '") + name + "'";
+    }
+    document_.fail("holds no tensors, expected a state dict at the top level or under one of " + names);
+  }
   if (const Value* bits = document_.find(top, "Nbit_dict")) {
     read_bits(*bits, checkpoint);
   }
@@ -75,15 +130,18 @@ PyTorchCheckpoint CheckpointReader::read() {
       checkpoint.epoch = static_cast<int64_t>(*epoch);
     }
   }
-  checkpoint.accuracy = read_number(document_.find(top, "acc"));
-  if (!checkpoint.accuracy) {
-    checkpoint.accuracy = read_number(document_.find(top, "best_acc"));
+  for (const char* name : kAccuracyNames) {
+    if (!checkpoint.accuracy) {
+      checkpoint.accuracy = read_number(document_.find(top, name));
+    }
   }
+  checkpoint.extras = read_extras(document_.find(top, "bsq"));
+  unwrap_names(checkpoint);
   return checkpoint;
 }
 
 const Value& CheckpointReader::find_state(const Value& top) const {
-  for (const char* name : {"state_dict", "model", "net"}) {
+  for (const char* name : kStateNames) {
     const Value* state = document_.find(top, name);
     if (state != nullptr && state->kind == Kind::kDict) {
       return *state;
@@ -92,12 +150,31 @@ const Value& CheckpointReader::find_state(const Value& top) const {
   return top;
 }
 
-void CheckpointReader::read_state(const Value& dict, PyTorchCheckpoint& checkpoint) {
+// Whatever else somebody calls 'bsq' is none of ours.
+std::optional<PyTorchExtras> CheckpointReader::read_extras(const Value* extras) {
+  if (extras == nullptr || extras->kind != Kind::kDict) {
+    return std::nullopt;
+  }
+  const Value* description = document_.find(*extras, "description");
+  const Value* scales = document_.find(*extras, "scales");
+  const Value* state = document_.find(*extras, "state");
+  const auto is = [](const Value* value, Kind kind) { return value != nullptr && value->kind == kind; };
+  if (!is(description, Kind::kString) || !is(scales, Kind::kDict) || !is(state, Kind::kDict)) {
+    return std::nullopt;
+  }
+  return PyTorchExtras{description->text, read_state(*scales), read_state(*state)};
+}
+
+PyTorchTensors CheckpointReader::read_state(const Value& dict) {
+  PyTorchTensors tensors;
   const bool top_level = &dict == &document_.at(document_.root);
   std::unordered_set<std::string> seen;
   for (size_t i = 0; i < dict.items.size(); i += 2) {
     const Value& name = document_.at(dict.items[i]);
     const Value& value = document_.at(dict.items[i + 1]);
+    if (value.kind == Kind::kOpaque && !top_level && !ends_with(name.text, kExtraState)) {
+      document_.fail("'" + printable(name.text) + "' is " + describe(value) + ", expected a tensor");
+    }
     if (value.kind != Kind::kTensor || (top_level && is_record(name.text))) {
       continue;
     }
@@ -105,12 +182,9 @@ void CheckpointReader::read_state(const Value& dict, PyTorchCheckpoint& checkpoi
     if (!seen.insert(key).second) {
       document_.fail("holds two tensors '" + key + "', expected one");
     }
-    checkpoint.state.emplace_back(key, materialize(value));
+    tensors.emplace_back(key, materialize(value));
   }
-  if (checkpoint.state.empty()) {
-    document_.fail(
-        "holds no tensors, expected a state dict at the top level or under 'state_dict', 'model' or 'net'");
-  }
+  return tensors;
 }
 
 void CheckpointReader::read_bits(const Value& dict, PyTorchCheckpoint& checkpoint) const {
@@ -186,7 +260,7 @@ const torch::Tensor& CheckpointReader::storage(size_t place) {
 }
 
 std::string CheckpointReader::read_key(const Value& key) const {
-  const std::string name = key.kind == Kind::kString ? without_module(key.text) : "";
+  const std::string name = key.kind == Kind::kString ? key.text : "";
   if (!is_state_key(name)) {
     document_.fail("holds an entry named by " + std::string(describe(key.kind)) + " '" + printable(key.text) +
                    "', expected a name of 1 to " + std::to_string(kLongestKey) + " printable bytes");
@@ -226,6 +300,12 @@ PyTorchCheckpoint read_file(const std::string& path) {
 }
 
 }  // namespace
+
+void unwrap_names(PyTorchCheckpoint& checkpoint) {
+  while (std::any_of(std::begin(kWrappers), std::end(kWrappers),
+                     [&](std::string_view prefix) { return unwrap(checkpoint, prefix); })) {
+  }
+}
 
 bool is_state_key(const std::string& name) {
   return !name.empty() && name.size() <= kLongestKey && std::none_of(name.begin(), name.end(), [](char c) {

@@ -67,11 +67,11 @@ void write_tensor(pickle::Writer& out, Contents& contents, const std::string& na
   contents.storages.push_back(tensor);
 }
 
-void write_state(pickle::Writer& out, Contents& contents, const PyTorchCheckpoint& checkpoint) {
+void write_state(pickle::Writer& out, Contents& contents, const PyTorchTensors& tensors) {
   std::unordered_set<std::string> seen;
   out.ordered_dict();
   out.put(Opcode::kMark);
-  for (const auto& [name, tensor] : checkpoint.state) {
+  for (const auto& [name, tensor] : tensors) {
     if (!seen.insert(name).second) {
       throw std::invalid_argument("two tensors are named '" + name + "'");
     }
@@ -95,13 +95,25 @@ void write_bits(pickle::Writer& out, const PyTorchCheckpoint& checkpoint) {
   out.put(Opcode::kSetItems);
 }
 
+void write_extras(pickle::Writer& out, Contents& contents, const PyTorchExtras& extras) {
+  out.put(Opcode::kEmptyDict);
+  out.put(Opcode::kMark);
+  out.string("description");
+  out.string(extras.description);
+  out.string("scales");
+  write_state(out, contents, extras.scales);
+  out.string("state");
+  write_state(out, contents, extras.state);
+  out.put(Opcode::kSetItems);
+}
+
 Contents describe(const PyTorchCheckpoint& checkpoint) {
   Contents contents;
   pickle::Writer out;
   out.put(Opcode::kEmptyDict);
   out.put(Opcode::kMark);
   out.string("state_dict");
-  write_state(out, contents, checkpoint);
+  write_state(out, contents, checkpoint.state);
   if (checkpoint.epoch) {
     out.string("epoch");
     out.integer(*checkpoint.epoch);
@@ -113,6 +125,10 @@ Contents describe(const PyTorchCheckpoint& checkpoint) {
   if (checkpoint.has_bits) {
     out.string("Nbit_dict");
     write_bits(out, checkpoint);
+  }
+  if (checkpoint.extras) {
+    out.string("bsq");
+    write_extras(out, contents, *checkpoint.extras);
   }
   out.put(Opcode::kSetItems);
   contents.pickle = out.finish();

