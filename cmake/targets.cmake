@@ -30,11 +30,12 @@ set(BSQ_PCH_FLAGS $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 # Tests are compiled with less optimization, in a third of the time; what they call is not.
 set(BSQ_TEST_FLAGS $<$<CONFIG:Release>:-O1>)
 
-# bsq_header(NAME FLAG...): torch/torch.h precompiled with these flags, as the targets that use it have them.
+# bsq_header(NAME FLAG...): the headers of libtorch's tensors precompiled with these flags, as the targets that use them
+# have them. torch/torch.h, with all modules and optimizers, takes twice the time, and every file pays for it again.
 function(bsq_header name)
   add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cpp)
   target_link_libraries(${name} PUBLIC bsq_common)
-  target_precompile_headers(${name} PRIVATE <torch/torch.h>)
+  target_precompile_headers(${name} PRIVATE <torch/types.h> <torch/utils.h>)
   target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS} ${ARGN})
 endfunction()
 bsq_header(bsq_pch)
@@ -99,6 +100,7 @@ endfunction()
 function(bsq_tool name)
   bsq_library(bsq_main_${name} ${ARGN})
   bsq_program(${name} ${CMAKE_BINARY_DIR}/pch/empty.cpp DEPENDS bsq_main_${name})
+  set_target_properties(${name} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
 endfunction()
 
 # A limit for what hangs; one that holds where something else has all cores for a long time.

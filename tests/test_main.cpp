@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 // One thread a program: the programs run side by side. Tests of threads ask for more themselves.
 int main(int argc, char** argv) {

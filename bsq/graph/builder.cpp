@@ -1,5 +1,9 @@
 #include "bsq/graph/builder.h"
 
+#include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+
 #include <algorithm>
 #include <stdexcept>
 #include <utility>

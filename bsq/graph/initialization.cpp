@@ -1,5 +1,7 @@
 #include "bsq/graph/initialization.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "bsq/nn/quant_conv2d.h"

@@ -1,5 +1,7 @@
 #include "bsq/graph/norm_activation.h"
 
+#include <torch/nn/modules/batchnorm.h>
+
 #include "bsq/graph/norm_fork.h"
 
 namespace bsq {

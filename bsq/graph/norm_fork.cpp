@@ -1,5 +1,7 @@
 #include "bsq/graph/norm_fork.h"
 
+#include <torch/nn/modules/batchnorm.h>
+
 #include "bsq/quant/norm_act_ste.h"
 
 namespace bsq {

@@ -1,5 +1,7 @@
 #include "bsq/kernels/sgd_step.h"
 
+#include <torch/utils.h>
+
 #include "bsq/base/parallel.h"
 #include "bsq/base/vector_variants.h"
 

@@ -1,5 +1,8 @@
 #include "bsq/methods/method.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <stdexcept>
 

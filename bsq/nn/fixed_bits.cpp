@@ -1,5 +1,8 @@
 #include "bsq/nn/fixed_bits.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <set>
 #include <stdexcept>
 

@@ -1,6 +1,7 @@
 #include "bsq/nn/layer_rules.h"
 
 #include <fnmatch.h>
+#include <torch/nn/module.h>
 
 #include <algorithm>
 #include <set>

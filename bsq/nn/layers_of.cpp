@@ -1,5 +1,7 @@
 #include "bsq/nn/layers_of.h"
 
+#include <torch/nn/module.h>
+
 #include <algorithm>
 #include <stdexcept>
 

@@ -1,5 +1,7 @@
 #include "bsq/nn/network_sizes.h"
 
+#include <torch/nn/module.h>
+
 #include <map>
 #include <set>
 #include <string>

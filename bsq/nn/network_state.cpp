@@ -1,5 +1,9 @@
 #include "bsq/nn/network_state.h"
 
+#include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <map>
 #include <set>

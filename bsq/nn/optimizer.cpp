@@ -1,5 +1,8 @@
 #include "bsq/nn/optimizer.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <stdexcept>
 #include <utility>
 

@@ -1,5 +1,9 @@
 #include "bsq/nn/quant_conv2d.h"
 
+#include <torch/nn/functional/conv.h>
+#include <torch/nn/functional/padding.h>
+#include <torch/nn/modules/conv.h>
+
 #include <ostream>
 #include <variant>
 #include <vector>

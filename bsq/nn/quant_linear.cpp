@@ -1,5 +1,8 @@
 #include "bsq/nn/quant_linear.h"
 
+#include <torch/nn/functional/linear.h>
+#include <torch/nn/modules/linear.h>
+
 #include <ostream>
 
 namespace bsq {

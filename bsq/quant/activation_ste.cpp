@@ -1,5 +1,8 @@
 #include "bsq/quant/activation_ste.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "bsq/kernels/activation_kernels.h"

@@ -1,5 +1,7 @@
 #include "bsq/quant/codes.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <algorithm>
 #include <stdexcept>
 #include <string>

@@ -1,5 +1,7 @@
 #include "bsq/quant/norm_act_ste.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <algorithm>
 #include <cmath>
 

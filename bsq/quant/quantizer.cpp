@@ -1,5 +1,7 @@
 #include "bsq/quant/quantizer.h"
 
+#include <torch/utils.h>
+
 #include <limits>
 
 namespace bsq {

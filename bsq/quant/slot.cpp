@@ -1,5 +1,7 @@
 #include "bsq/quant/slot.h"
 
+#include <torch/nn/module.h>
+
 namespace bsq {
 
 // A libtorch module cannot forget a tensor, so it takes everything that it registers from a fresh one.

@@ -1,5 +1,7 @@
 #include "bsq/quant/uniform_activation.h"
 
+#include <torch/utils.h>
+
 #include <ostream>
 #include <stdexcept>
 #include <string>

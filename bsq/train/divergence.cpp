@@ -1,6 +1,7 @@
 #include "bsq/train/divergence.h"
 
 #include <ATen/record_function.h>
+#include <torch/utils.h>
 
 #include <utility>
 #include <vector>

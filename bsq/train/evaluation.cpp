@@ -1,5 +1,8 @@
 #include "bsq/train/evaluation.h"
 
+#include <torch/nn/functional/loss.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 
 #include "bsq/nn/layers_of.h"

@@ -1,5 +1,8 @@
 #include "bsq/train/trainer.h"
 
+#include <torch/nn/functional/loss.h>
+#include <torch/utils.h>
+
 #include <chrono>
 #include <cmath>
 #include <stdexcept>

@@ -1,5 +1,7 @@
 #include "tests/golden/golden_model.h"
 
+#include <torch/utils.h>
+
 #include "bsq/data/dataset.h"
 #include "bsq/io/model_file.h"
 #include "tests/support.h"

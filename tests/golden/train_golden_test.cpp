@@ -1,3 +1,5 @@
+#include <torch/nn/functional/loss.h>
+
 #include <algorithm>
 #include <cmath>
 

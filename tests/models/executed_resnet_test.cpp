@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "bsq/methods/bsq/network_planes.h"
 #include "bsq/methods/bsq/plane_optimizer.h"

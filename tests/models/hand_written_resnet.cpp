@@ -1,5 +1,10 @@
 #include "tests/models/hand_written_resnet.h"
 
+#include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "bsq/graph/norm_fork.h"

@@ -1,3 +1,6 @@
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <cmath>
 #include <map>
 #include <set>

@@ -1,5 +1,10 @@
 #include "tests/naive/naive_resnet.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
+
 #include <cmath>
 #include <stdexcept>
 

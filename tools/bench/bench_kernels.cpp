@@ -2,7 +2,7 @@
 // what a copy of the same size moves in the same run.
 
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 #include <string>

@@ -3,7 +3,10 @@
 // order. Ends with one line per ratio: "ratio NAME VALUE".
 
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+#include <torch/version.h>
 
 #include <boost/program_options.hpp>
 #include <cstdio>

@@ -1,5 +1,7 @@
 #include "tools/bench/convolutions.h"
 
+#include <torch/utils.h>
+
 #include <array>
 
 namespace bsq::bench {

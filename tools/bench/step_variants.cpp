@@ -1,5 +1,9 @@
 #include "tools/bench/step_variants.h"
 
+#include <torch/cuda.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/utils.h>
+
 #include <memory>
 #include <stdexcept>
 
@@ -45,8 +49,9 @@ torch::Tensor labels(const StepSetting& setting) {
 std::function<void()> training_step(const StepSetting& setting, torch::ScalarType type, bool in_bits) {
   auto network = make_resnet(setting, in_bits);
   const SgdOptions sgd{kMomentum, kWeightDecay};
-  const auto optimizer = in_bits ? std::shared_ptr<Optimizer>(std::make_shared<PlaneOptimizer>(*network, sgd, kPenalty))
-                                 : std::make_shared<Sgd>(*network, sgd);
+  const auto optimizer =
+      in_bits ? std::shared_ptr<Optimizer>(std::make_shared<PlaneOptimizer>(*network, sgd, kPenalty))
+              : std::make_shared<Sgd>(*network, sgd);
   const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
   return [network, optimizer, x, y = labels(setting)] {
     optimizer->zero_grad();

@@ -1,5 +1,7 @@
 #include "tools/cli/event_log.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cctype>
 

@@ -1,6 +1,7 @@
 #include "tools/cli/session.h"
 
 #include <torch/cuda.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <filesystem>

@@ -1,6 +1,7 @@
 #include "tools/cli/summary_writer.h"
 
 #include <H5public.h>
+#include <torch/utils.h>
 #include <torch/version.h>
 #include <unistd.h>
 

@@ -1,5 +1,8 @@
 #include "bsq/methods/bsq/network_planes.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <functional>
 #include <stdexcept>

@@ -1,6 +1,7 @@
 #include "bsq/methods/bsq/plane_kernels.h"
 
 #include <ATen/Dispatch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,8 @@
 #include "bsq/methods/bsq/plane_optimizer.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <cmath>
 #include <set>
 

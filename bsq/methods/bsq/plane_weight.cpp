@@ -1,5 +1,7 @@
 #include "bsq/methods/bsq/plane_weight.h"
 
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "bsq/methods/bsq/plane_kernels.h"

@@ -1,5 +1,7 @@
 #include "bsq/methods/bsq/precision_adjustment.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <stdexcept>
 #include <string>

@@ -1,5 +1,7 @@
 #include "bsq/methods/bsq/reconstruction.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <vector>
 
 #include "bsq/methods/bsq/bit_planes.h"

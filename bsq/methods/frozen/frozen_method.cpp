@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include "bsq/methods/registry.h"
 #include "bsq/nn/fixed_bits.h"
 #include "bsq/nn/layers_of.h"

@@ -1,5 +1,7 @@
 #include "bsq/methods/lsq/lsq_activation.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <ostream>
 #include <stdexcept>

@@ -1,5 +1,7 @@
 #include "bsq/methods/lsq/lsq_quantizer.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <stdexcept>
 

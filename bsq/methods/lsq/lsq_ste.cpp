@@ -1,5 +1,7 @@
 #include "bsq/methods/lsq/lsq_ste.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,7 @@
 #include "bsq/data/batch_maker.h"
 
+#include <torch/utils.h>
+
 #include <set>
 
 #include "bsq/data/random.h"

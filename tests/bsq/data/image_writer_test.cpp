@@ -1,5 +1,7 @@
 #include "bsq/data/image_writer.h"
 
+#include <torch/utils.h>
+
 #include "tests/bsq/data/support.h"
 #include "tests/support.h"
 

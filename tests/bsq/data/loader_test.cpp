@@ -1,5 +1,7 @@
 #include "bsq/data/loader.h"
 
+#include <torch/utils.h>
+
 #include "tests/bsq/data/support.h"
 #include "tests/support.h"
 

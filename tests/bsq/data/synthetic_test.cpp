@@ -1,5 +1,15 @@
 #include "bsq/data/synthetic.h"
 
+#include <torch/nn/functional/loss.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/pooling.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
+
 #include "bsq/data/loader.h"
 #include "tests/bsq/data/support.h"
 #include "tests/support.h"

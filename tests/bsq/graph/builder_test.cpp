@@ -1,6 +1,7 @@
 #include "bsq/graph/builder.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <stdexcept>
 

@@ -1,6 +1,7 @@
 #include "bsq/graph/executor.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <map>

@@ -1,5 +1,8 @@
 #include "bsq/graph/norm_activation.h"
 
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/utils.h>
+
 #include "tests/support.h"
 
 namespace bsq::test {

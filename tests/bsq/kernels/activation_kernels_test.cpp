@@ -1,5 +1,7 @@
 #include "bsq/kernels/activation_kernels.h"
 
+#include <torch/utils.h>
+
 #include "tests/bsq/quant/slow_quantization.h"
 #include "tests/support.h"
 

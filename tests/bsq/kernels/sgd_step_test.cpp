@@ -1,6 +1,8 @@
 #include "bsq/kernels/sgd_step.h"
 
 #include <gtest/gtest.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

@@ -1,5 +1,7 @@
 #include "bsq/methods/method.h"
 
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "bsq/methods/methods.h"

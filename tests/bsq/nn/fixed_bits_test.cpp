@@ -1,5 +1,7 @@
 #include "bsq/nn/fixed_bits.h"
 
+#include <torch/utils.h>
+
 #include <limits>
 #include <stdexcept>
 

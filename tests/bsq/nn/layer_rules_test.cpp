@@ -1,5 +1,10 @@
 #include "bsq/nn/layer_rules.h"
 
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+
 #include <stdexcept>
 
 #include "tests/bsq/nn/small_network.h"

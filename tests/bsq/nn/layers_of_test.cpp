@@ -1,5 +1,11 @@
 #include "bsq/nn/layers_of.h"
 
+#include <torch/nn/module.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "tests/bsq/nn/small_network.h"

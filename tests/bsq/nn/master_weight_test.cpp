@@ -1,5 +1,7 @@
 #include "bsq/nn/master_weight.h"
 
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "bsq/quant/sign_magnitude.h"

@@ -1,5 +1,7 @@
 #include "bsq/nn/network_sizes.h"
 
+#include <torch/utils.h>
+
 #include "tests/bsq/nn/small_network.h"
 
 namespace bsq::test {

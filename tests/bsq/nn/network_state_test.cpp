@@ -1,5 +1,7 @@
 #include "bsq/nn/network_state.h"
 
+#include <torch/utils.h>
+
 #include <functional>
 
 #include "bsq/base/error.h"

@@ -1,5 +1,8 @@
 #include "bsq/nn/optimizer.h"
 
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
+
 #include <limits>
 #include <stdexcept>
 

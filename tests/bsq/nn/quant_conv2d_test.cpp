@@ -1,5 +1,8 @@
 #include "bsq/nn/quant_conv2d.h"
 
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
+
 #include <sstream>
 
 #include "tests/bsq/nn/small_network.h"

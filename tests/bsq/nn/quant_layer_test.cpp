@@ -1,5 +1,7 @@
 #include "bsq/nn/quant_layer.h"
 
+#include <torch/utils.h>
+
 #include <functional>
 #include <stdexcept>
 #include <thread>

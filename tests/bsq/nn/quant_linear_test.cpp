@@ -1,5 +1,8 @@
 #include "bsq/nn/quant_linear.h"
 
+#include <torch/nn/modules/linear.h>
+#include <torch/utils.h>
+
 #include <sstream>
 
 #include "tests/bsq/nn/small_network.h"

@@ -1,5 +1,7 @@
 #include "bsq/quant/activation_quantizer.h"
 
+#include <torch/utils.h>
+
 #include <limits>
 #include <sstream>
 #include <stdexcept>

@@ -1,5 +1,7 @@
 #include "bsq/quant/activation_ste.h"
 
+#include <torch/utils.h>
+
 #include <limits>
 
 #include "bsq/kernels/activation_kernels.h"

@@ -1,5 +1,8 @@
 #include "bsq/quant/norm_act_ste.h"
 
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/utils.h>
+
 #include <array>
 #include <limits>
 

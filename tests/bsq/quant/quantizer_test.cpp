@@ -1,5 +1,7 @@
 #include "bsq/quant/quantizer.h"
 
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "tests/bsq/methods/bsq/support.h"

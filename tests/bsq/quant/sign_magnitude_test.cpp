@@ -1,5 +1,7 @@
 #include "bsq/quant/sign_magnitude.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <limits>
 #include <stdexcept>

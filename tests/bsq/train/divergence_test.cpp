@@ -1,5 +1,7 @@
 #include "bsq/train/divergence.h"
 
+#include <torch/utils.h>
+
 #include <limits>
 
 #include "tests/bsq/train/training_run.h"

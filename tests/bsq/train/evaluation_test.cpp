@@ -1,5 +1,7 @@
 #include "bsq/train/evaluation.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "tests/bsq/train/training_run.h"

@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include "bsq/nn/network_sizes.h"
 #include "tests/bsq/train/training_run.h"
 

@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include "bsq/base/error.h"
 #include "tests/bsq/train/training_run.h"
 #include "tests/support.h"

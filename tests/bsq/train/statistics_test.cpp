@@ -1,5 +1,8 @@
 #include "bsq/train/statistics.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <sstream>
 
 #include "tests/bsq/nn/small_network.h"

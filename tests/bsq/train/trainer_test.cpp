@@ -1,5 +1,7 @@
 #include "bsq/train/trainer.h"
 
+#include <torch/utils.h>
+
 #include <limits>
 #include <stdexcept>
 

@@ -1,5 +1,7 @@
 #include "tests/bsq/io/checkpoint/checkpoint_samples.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <limits>
 

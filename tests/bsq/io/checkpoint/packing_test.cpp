@@ -1,5 +1,7 @@
 #include "bsq/io/checkpoint/packing.h"
 
+#include <torch/utils.h>
+
 #include <vector>
 
 #include "bsq/base/error.h"

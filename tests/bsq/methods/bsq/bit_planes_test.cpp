@@ -1,5 +1,7 @@
 #include "bsq/methods/bsq/bit_planes.h"
 
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "tests/bsq/methods/bsq/support.h"

@@ -1,5 +1,7 @@
 #include "bsq/methods/bsq/bsq_method.h"
 
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "bsq/methods/bsq/network_planes.h"

@@ -1,5 +1,8 @@
 #include "bsq/methods/bsq/network_planes.h"
 
+#include <torch/nn/modules/linear.h>
+#include <torch/utils.h>
+
 #include <limits>
 #include <stdexcept>
 

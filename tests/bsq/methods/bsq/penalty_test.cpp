@@ -1,5 +1,7 @@
 #include "bsq/methods/bsq/penalty.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "tests/bsq/methods/bsq/support.h"

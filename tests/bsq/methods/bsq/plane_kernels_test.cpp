@@ -1,6 +1,8 @@
 #include "bsq/methods/bsq/plane_kernels.h"
 
 #include <ATen/Parallel.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
 
 #include "bsq/methods/bsq/penalty.h"
 #include "bsq/methods/bsq/reconstruction.h"

@@ -1,5 +1,9 @@
 #include "bsq/methods/bsq/plane_optimizer.h"
 
+#include <torch/nn/functional/loss.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "bsq/methods/bsq/network_planes.h"

@@ -1,5 +1,7 @@
 #include "bsq/methods/bsq/requantization.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 

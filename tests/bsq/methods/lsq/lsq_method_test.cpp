@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "bsq/base/error.h"

@@ -1,5 +1,7 @@
 #include "bsq/methods/lsq/lsq_ste.h"
 
+#include <torch/utils.h>
+
 #include "bsq/quant/codes.h"
 #include "tests/bsq/methods/lsq/slow_lsq.h"
 #include "tests/support.h"

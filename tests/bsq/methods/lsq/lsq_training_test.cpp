@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include "bsq/methods/lsq/lsq_ste.h"
 #include "tests/bsq/methods/lsq/lsq_network.h"
 #include "tests/bsq/train/training_run.h"
