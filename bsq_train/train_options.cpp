@@ -53,6 +53,7 @@ void add_options(CommandLine& line, TrainOptions& options) {
       .word("float", "float")
       .resume(ResumeRule::kFixed);
   add_options(table, static_cast<SessionFlags&>(options));
+  table.find("overwrite")->needs(needs_training(options.training));
   table.section("Training");
   table
       .add("warmup", &options.warmup,
@@ -62,8 +63,9 @@ void add_options(CommandLine& line, TrainOptions& options) {
       .needs(needs_training(options.training))
       .resume(ResumeRule::kOverride);
   for (const char* name : {"bits", "layer-bits", "keep-float", "bin"}) {
-    table.find(name)->needs(
-        [&] { return options.method == "float" ? "cannot go with --float, which trains full precision" : ""; });
+    table.find(name)->needs([&] {
+      return options.method == "float" ? "cannot go with --float, which trains full precision" : "";
+    });
   }
   line.add_family({"method", options.method, method_names, [&](OptionTable& target, const std::string& name) {
                      add_method_options(target, name, options);

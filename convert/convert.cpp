@@ -67,7 +67,8 @@ Checkpoint converted(const Model& model, const Data& data, const Evaluation& eva
 
 int run(const ConvertOptions& options) {
   const auto device = set_up_runtime(options.runtime, options.data.seed);
-  check_export_path(options.export_file);
+  const std::vector<std::string> inputs = {options.model.model, options.scheme_file};
+  check_output_file({"export-pth", options.export_file, inputs, options.output.folder, options.overwrite});
   const auto file = read_named_model(options.model);
   std::optional<Checkpoint> scheme_file;
   if (!options.scheme_file.empty()) {
@@ -78,17 +79,20 @@ int run(const ConvertOptions& options) {
   // What cannot be converted or written is found before the evaluation, which takes long.
   convert_network(*make_model(options.model, file, data.classes, device).network, options, scheme_file);
   const RunFolder folder(options.output);
-  refuse_own_input(folder.folder(), options.model.model);
-  refuse_earlier_run(folder.folder(), "another folder as --out");
+  refuse_own_input(folder.folder(), inputs);
+  refuse_training_run(folder.folder(), "another folder as --out");
+  if (!options.overwrite) {
+    refuse_earlier_run(folder.folder(), "another folder as --out, or --overwrite");
+  }
   calibrate_if_needed(*model.network, data, std::cout);
   SummaryWriter summary(folder,
                         summary_at_start("convert", "converted", options.model.model, options.runtime),
                         /*keeps_best=*/true);
-  const auto before = evaluate(*model.network, *data.test);
+  const auto before = evaluate_finite(*model.network, *data.test);
   summary.take_start(before);
   std::cout << "before: " << text_of(before) << std::endl;
   convert_network(*model.network, options, scheme_file);
-  const auto evaluation = evaluate(*model.network, *data.test);
+  const auto evaluation = evaluate_finite(*model.network, *data.test);
   print_statistics(std::cout, *model.network);
   const auto checkpoint = converted(model, data, evaluation);
   folder.write("model_best.h5", checkpoint);

@@ -26,6 +26,8 @@ void add_options(CommandLine& line, ConvertOptions& options) {
   add_options(table, options.runtime);
   add_options(table, options.output);
   add_export_option(table, options.export_file);
+  table.add("overwrite", &options.overwrite, "write over the models of an earlier conversion or export")
+      .resume(ResumeRule::kCall);
   for (const char* name : {"layer-bits", "keep-float"}) {
     table.find(name)->needs([&] {
       return options.scheme_file.empty() ? ""

@@ -15,6 +15,7 @@ struct ConvertOptions {
   OutputFlags output{"checkpoints/convert", ""};
   std::string scheme_file;  ///< --dict; "": every layer at --bits
   std::string export_file;  ///< --export-pth; "": none
+  bool overwrite = false;   ///< whether earlier models may go
 };
 
 /// Adds convert's options, which fill `options`; both have to live until the line is parsed.

@@ -6,6 +6,7 @@
 #include "bsq/quant/quantizer.h"
 #include "finetune/finetune_options.h"
 #include "tools/cli/conversion.h"
+#include "tools/cli/earlier_run.h"
 #include "tools/cli/export.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/training_session.h"
@@ -17,7 +18,7 @@ namespace {
 void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
                 const FinetuneOptions& options) {
   run.load_best();
-  const auto evaluation = evaluate(*model.network, *data.test);
+  const auto evaluation = evaluate_finite(*model.network, *data.test);
   auto checkpoint = run.current_checkpoint(evaluation.top1());
   checkpoint.network = codes_of_network(*model.network);
   folder.write("best_bin.h5", checkpoint);
@@ -42,7 +43,12 @@ void prepare(Method& method, Network& network, const FinetuneOptions& options) {
 }
 
 int run(const FinetuneOptions& options) {
-  check_export_path(options.export_file);
+  const auto& training = options.training;
+  check_output_file({"export-pth",
+                     options.export_file,
+                     {options.model.model},
+                     training.evaluate ? "" : options.output.folder,
+                     training.overwrite || training.resume});
   const auto method = make_method(GridQuantizer::kKind);
   SessionSteps steps;
   steps.program = "finetune";

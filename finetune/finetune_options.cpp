@@ -25,6 +25,9 @@ void add_options(CommandLine& line, FinetuneOptions& options) {
   line.add_config();
   add_options(line.table(), static_cast<SessionFlags&>(options));
   add_export_option(line.table(), options.export_file);
+  line.table().find("overwrite")->needs([&] {
+    return options.export_file.empty() ? needs_training(options.training)() : std::string();
+  });
   line.add_family(architecture_family(options.model));
 }
 

@@ -5,7 +5,10 @@
 #include <iomanip>
 #include <sstream>
 
+#include "bsq/base/error.h"
+#include "bsq/base/type_name.h"
 #include "bsq/io/model_file.h"
+#include "bsq/io/pytorch_model.h"
 #include "bsq/nn/network_sizes.h"
 #include "tools/cli/model_cost.h"
 
@@ -41,6 +44,8 @@ void take_tensors(FileDescription& description, const NetworkState& network) {
   for (const auto& [name, stored] : network) {
     if (stored.encoding != Encoding::kFloat) {
       description.tensors.push_back({tensors[next++], name_of(stored.encoding), scale_of(stored)});
+    } else {
+      description.floats.push_back({name, stored.value.sizes().vec(), type_name(stored.value.scalar_type())});
     }
   }
 }
@@ -89,6 +94,15 @@ void append_tensor(std::ostringstream& text, const TensorBits& tensor) {
        << std::setw(9) << tensor.weights << std::setw(6) << tensor.bits;
 }
 
+void append_floats(std::ostringstream& text, const std::vector<FloatLine>& floats) {
+  text << std::left << std::setw(28) << "float tensor" << std::setw(14) << "shape"
+       << "type\n";
+  for (const auto& line : floats) {
+    text << std::left << std::setw(28) << line.name << std::setw(14) << shape_text(line.shape) << line.type
+         << "\n";
+  }
+}
+
 std::string sizes_text(const Sizes& sizes) {
   return "comp: " + number(sizes.comp()) + ", comp_stored: " + number(sizes.comp_stored()) +
          "\nfloat elements: " + std::to_string(sizes.float_elements) + "\n";
@@ -111,11 +125,13 @@ std::string count_text(const char* name, const std::optional<int64_t>& count) {
 }  // namespace
 
 FileDescription describe_file(const std::string& path) {
-  const auto file = read_model(path);
+  std::string fault;
+  const auto file = read_model_or_tensors(path, fault);
   const auto& checkpoint = file.checkpoint;
   const auto& network = checkpoint.description;
   FileDescription description;
   description.path = path;
+  description.fault = fault;
   description.bytes = std::filesystem::file_size(path);
   description.method = checkpoint.method;
   description.has_description = file.has_description;
@@ -142,6 +158,9 @@ FileDescription describe_file(const std::string& path) {
 std::string text_of(const FileDescription& description) {
   std::ostringstream text;
   text << description.path << ": " << description.bytes << " bytes\n";
+  if (!description.fault.empty()) {
+    text << "no network: " << description.fault << "\n";
+  }
   text << "method: " << description.method << "\n";
   if (description.has_description) {
     text << "network: " << description.architecture;
@@ -169,6 +188,9 @@ std::string text_of(const FileDescription& description) {
     append_tensor(text, line.tensor);
     text << "  " << line.encoding << "\n";
   }
+  if (!description.floats.empty()) {
+    append_floats(text, description.floats);
+  }
   return text.str();
 }
 
@@ -195,7 +217,11 @@ nlohmann::json json_of(const FileDescription& description) {
                          {"bit_operations", json_count(description.bit_operations)},
                          {"resumable", description.is_resumable},
                          {"configuration", description.configuration},
-                         {"tensors", nlohmann::json::array()}};
+                         {"tensors", nlohmann::json::array()},
+                         {"float_tensors", nlohmann::json::array()}};
+  if (!description.fault.empty()) {
+    json["fault"] = description.fault;
+  }
   if (description.has_description) {
     json["network"] = {{"architecture", description.architecture},
                        {"options", description.options},
@@ -209,6 +235,9 @@ nlohmann::json json_of(const FileDescription& description) {
                                {"encoding", line.encoding},
                                {"bits", line.tensor.bits},
                                {"scale", json_scale(line.scale)}});
+  }
+  for (const auto& line : description.floats) {
+    json["float_tensors"].push_back({{"name", line.name}, {"shape", line.shape}, {"type", line.type}});
   }
   return json;
 }

@@ -18,6 +18,13 @@ struct TensorLine {
   std::vector<double> scale;  ///< one number, or one a channel
 };
 
+/// One float tensor, or in a file that is no model for us any tensor.
+struct FloatLine {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::string type;  ///< PyTorch's name, "float32"
+};
+
 /// What is in a model file.
 struct FileDescription {
   std::string path;
@@ -33,10 +40,13 @@ struct FileDescription {
   Sizes sizes;
   std::optional<int64_t> macs, bit_operations;  ///< of one image; nothing: not known
   std::vector<TensorLine> tensors;
+  std::vector<FloatLine> floats;
+  std::string fault;  ///< why a PyTorch file is no network for us; "": it may be one
   std::string configuration;
 };
 
-/// Reads a file, ours or PyTorch's. Throws bsq::Error.
+/// Reads a file, ours or PyTorch's. A PyTorch file whose tensors make no network is described too, with the
+/// reason as `fault`. Throws bsq::Error.
 FileDescription describe_file(const std::string& path);
 
 std::string text_of(const FileDescription& description);

@@ -1,6 +1,7 @@
 #include "bsq/io/model_file.h"
 
 #include <filesystem>
+#include <optional>
 
 #include "bsq/base/error.h"
 #include "bsq/io/pytorch/pytorch_reader.h"
@@ -9,21 +10,58 @@
 
 namespace bsq {
 
-ModelFile read_model(const std::string& path) {
-  const bool is_pytorch = is_pytorch_file(path);
-  if (!is_pytorch && !is_safetensors_file(path)) {
-    if (std::filesystem::is_regular_file(path) && !is_hdf5_file(path)) {
-      throw Error(path +
-                  ": not a model file; expected our .h5, PyTorch's .pth, .pth.tar, .th, or .safetensors");
-    }
-    return {read_checkpoint(path), /*has_description=*/true};
+namespace {
+
+// Nothing where the file is none of these two kinds.
+std::optional<PyTorchCheckpoint> read_foreign(const std::string& path) {
+  if (is_pytorch_file(path)) {
+    return read_pytorch(path);
   }
-  const auto file = is_pytorch ? read_pytorch(path) : read_safetensors(path);
+  if (is_safetensors_file(path)) {
+    return read_safetensors(path);
+  }
+  return std::nullopt;
+}
+
+ModelFile read_own(const std::string& path) {
+  if (std::filesystem::is_regular_file(path) && !is_hdf5_file(path)) {
+    throw Error(path +
+                ": not a model file; expected our .h5, PyTorch's .pth, .pth.tar, .th, or .safetensors");
+  }
+  return {read_checkpoint(path), /*has_description=*/true};
+}
+
+}  // namespace
+
+ModelFile read_model(const std::string& path) {
+  const auto file = read_foreign(path);
+  if (!file) {
+    return read_own(path);
+  }
   try {
-    return {import_pytorch(file), /*has_description=*/file.extras.has_value()};
+    return {import_pytorch(*file), /*has_description=*/file->extras.has_value()};
   } catch (const Error& error) {
     throw Error(path + ": " + error.what());
   }
+}
+
+ModelFile read_model_or_tensors(const std::string& path, std::string& fault) {
+  const auto file = read_foreign(path);
+  if (!file) {
+    return read_own(path);
+  }
+  try {
+    return {import_pytorch(*file), /*has_description=*/file->extras.has_value()};
+  } catch (const Error& error) {
+    fault = error.what();
+  }
+  Checkpoint checkpoint;
+  for (const auto& [name, tensor] : file->state) {
+    StoredTensor stored;
+    stored.value = tensor;
+    checkpoint.network.emplace_back(name, stored);
+  }
+  return {checkpoint, /*has_description=*/false};
 }
 
 }  // namespace bsq

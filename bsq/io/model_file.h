@@ -18,4 +18,8 @@ struct ModelFile {
 /// bsq::Error.
 ModelFile read_model(const std::string& path);
 
+/// The same for a look at the tensors: those of a PyTorch or .safetensors file that make no network are given
+/// as they are, and `fault` says why. Throws bsq::Error for a file that cannot be read at all.
+ModelFile read_model_or_tensors(const std::string& path, std::string& fault);
+
 }  // namespace bsq

@@ -279,6 +279,9 @@ PyTorchCheckpoint export_pytorch(const Checkpoint& checkpoint, const std::set<st
     file.bits[layer] = {bits.weight, bits.bias};
   }
   file.has_bits = !file.bits.empty();
+  if (checkpoint.epoch >= 0) {
+    file.epoch = checkpoint.epoch;
+  }
   if (std::isfinite(checkpoint.top1)) {
     file.accuracy = checkpoint.top1;
   }

@@ -205,7 +205,7 @@ void load_plain(const std::string& name, torch::Tensor& tensor, const StoredTens
 }
 
 std::string and_others(size_t others) {
-  return others == 0 ? "" : " (and " + std::to_string(others) + " others)";
+  return others == 0 ? "" : " (and " + std::to_string(others) + (others == 1 ? " other)" : " others)");
 }
 
 // Some of the names, for a message.

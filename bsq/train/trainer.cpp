@@ -203,6 +203,13 @@ void Trainer::train_batch(const Batch& batch) {
   sums_.steps += 1;
 }
 
+void Trainer::check_record(int64_t epoch, const std::string& name, double value) const {
+  if (!std::isfinite(value)) {
+    throw DivergenceError("end of epoch " + std::to_string(epoch) + ": the " + name + " is " +
+                          (std::isnan(value) ? "nan" : "infinite") + " (a lower --lr may help)");
+  }
+}
+
 void Trainer::end_epoch(int64_t epoch) {
   EpochReport report{};
   report.epoch = epoch;
@@ -210,10 +217,13 @@ void Trainer::end_epoch(int64_t epoch) {
   report.train_loss = sums_.loss / sums_.images;
   report.train_top1 = 100.0 * sums_.correct / sums_.images;
   report.validation = evaluate(*network_, validation_);
+  check_record(epoch, "validation loss", report.validation.loss);
+  // A metric may be infinite, as comp is of a network without bits.
   const auto sizes = sizes_of(*network_);
   const auto names = method_.metric_names();
   const auto values = method_.measure(*network_, sums_.method, sums_.steps, sizes);
   for (size_t i = 0; i < names.size(); ++i) {
+    check_record(epoch, names[i], std::isnan(values.at(i)) ? values.at(i) : 0);
     report.metrics.emplace_back(names[i], values.at(i));
   }
   report.comp = sizes.comp();

@@ -67,7 +67,8 @@ class Trainer {
   /// one of such a run.
   void resume(const TrainingState& state);
   /// Trains from the current epoch to the last one. False where the observer stopped it. Throws
-  /// DivergenceError for a loss that is not finite, naming the step and the layer.
+  /// DivergenceError for a loss that is not finite, naming the step and the layer, and for a validation loss or
+  /// metric that is not.
   bool run();
   /// Brings the network into the method's final form. True where that has changed it.
   bool finish();
@@ -87,6 +88,7 @@ class Trainer {
   double step_rate(int64_t step) const;
   void check_loss(double value, const Batch& batch);
   void make_optimizer();
+  void check_record(int64_t epoch, const std::string& name, double value) const;
   void end_epoch(int64_t epoch);
 
   std::shared_ptr<Network> network_;

@@ -1,14 +1,16 @@
 #include "bsq/base/error.h"
 #include "bsq/io/pytorch/pytorch_reader.h"
+#include "bsq/io/pytorch_model.h"
 #include "tests/fuzz/fuzz_file.h"
 
-// Any PyTorch file: zip archives and the old pickle streams, by the corpus that it starts from.
+// Any PyTorch file, zip archives and the old pickle streams by the corpus that it starts from, and the
+// network that is made of it.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
   static const bsq::fuzz::FuzzFile file;
   file.fill(data, bytes);
   bsq::is_pytorch_file(file.path());
   try {
-    bsq::read_pytorch(file.path());
+    bsq::import_pytorch(bsq::read_pytorch(file.path()));
   } catch (const bsq::Error& error) {
     bsq::fuzz::require_one_line(error.what());
   }

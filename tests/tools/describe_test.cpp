@@ -76,13 +76,24 @@ TEST(Describe, SeveralFilesAreAnArray) {
   EXPECT_EQ(json[1]["method"], "bsq");
 }
 
-TEST(Describe, ReadsAnExportedPyTorchFile) {
-  const auto& file = tiny_runs().exported;
+TEST(Describe, ReadsAPyTorchFile) {
+  const std::string file = BSQ_SOURCE "/tests/cases/00-base/plain.pth";
   const auto json = described(file);
   EXPECT_EQ(json["method"], "float");
   EXPECT_FALSE(json.contains("network"));
+  EXPECT_FALSE(json.contains("fault"));
   EXPECT_GT(json["float_elements"], 74810);
-  EXPECT_TRUE(holds(text_of(file), "not said in a PyTorch file")) << text_of(file);
+  EXPECT_EQ(json["float_tensors"][0],
+            nlohmann::json({{"name", "conv1.weight"}, {"shape", {16, 3, 3, 3}}, {"type", "float32"}}));
+  const auto text = text_of(file);
+  EXPECT_TRUE(holds(text, "not said in a PyTorch file")) << text;
+  EXPECT_TRUE(holds(text, "\nconv1.weight                16x3x3x3      float32\n")) << text;
+}
+
+TEST(Describe, ListsTheTensorsOfAFileThatIsNoNetwork) {
+  const auto json = described(BSQ_SOURCE "/tests/cases/01-frozen-without-widths/no-dict.pth");
+  EXPECT_TRUE(holds(json["fault"], "conv1.weight: its bit width is not known")) << json["fault"];
+  EXPECT_GT(json["float_tensors"].size(), 20U);
 }
 
 TEST(Describe, RefusesWhatItCannotRead) {

@@ -1,7 +1,5 @@
 #include "tools/cli/export.h"
 
-#include <filesystem>
-
 #include "bsq/base/error.h"
 #include "bsq/io/model_file.h"
 #include "bsq/io/pytorch/pytorch_writer.h"
@@ -18,13 +16,6 @@ Checkpoint read_scheme_file(const std::string& path) {
     throw Error(path + ": a float network without a scheme; expected one in bits");
   }
   return file;
-}
-
-void check_export_path(const std::string& path) {
-  const auto folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-    throw Error(path + ": cannot be written; expected " + folder.string() + " to be a folder");
-  }
 }
 
 void export_model(const std::string& path, Network& network, Checkpoint origin, double top1) {

@@ -9,9 +9,6 @@ namespace bsq::cli {
 
 /// A checkpoint, ours or PyTorch's, whose scheme is wanted. Throws bsq::Error where it holds no bits.
 Checkpoint read_scheme_file(const std::string& path);
-/// Throws bsq::Error where the folder that a file is to be exported to is missing, so that no run ends with
-/// that.
-void check_export_path(const std::string& path);
 /// Writes what a network computes with as float weights beside its bit widths, scales and ranges: a PyTorch
 /// file or, where the name ends so, a .safetensors file. `origin` says method, data set and epoch. The
 /// network is unchanged. Throws bsq::Error.

@@ -102,7 +102,9 @@ void add_resuming(OptionTable& table, TrainingFlags& flags) {
       .resume(ResumeRule::kCall);
   table
       .add("overwrite", &flags.overwrite,
-           "begin anew in a folder that holds a run; the old run is removed once the new one has been saved")
+           "begin anew in a folder that holds a run; the old run is removed once the new one has been saved; "
+           "with "
+           "--export-pth, write over an earlier export")
       .needs(needs_new_run("begins a run anew; it cannot go with --resume"))
       .resume(ResumeRule::kCall);
 }
@@ -236,7 +238,6 @@ void add_options(OptionTable& table, TrainingFlags& flags) {
   }
   table.add("bin", &flags.needs_bits, "the model file must hold bits").resume(ResumeRule::kFixed);
   add_resuming(table, flags);
-  table.find("overwrite")->needs(needs_training(flags));
 }
 
 void add_options(OptionTable& table, OutputFlags& flags) {

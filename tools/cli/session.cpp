@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <iomanip>
 #include <map>
@@ -198,6 +199,16 @@ void calibrate_if_needed(Network& network, Data& data, std::ostream& out) {
     calibrate(network, *data.calibration, batches);
     out << "activation ranges: none stored; calibrated on " << batches << " training batches" << std::endl;
   }
+}
+
+Evaluation evaluate_finite(Network& network, BatchLoader& loader) {
+  const auto evaluation = evaluate(network, loader);
+  if (!std::isfinite(evaluation.loss)) {
+    throw Error(std::string("the loss of the model is ") +
+                (std::isnan(evaluation.loss) ? "nan" : "infinite") + " on " +
+                std::to_string(evaluation.images) + " test images; expected a number");
+  }
+  return evaluation;
 }
 
 std::string text_of(const Evaluation& evaluation) {

@@ -48,6 +48,10 @@ Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file,
 /// Where the network lacks activation ranges, calibrates them on training batches and says so.
 void calibrate_if_needed(Network& network, Data& data, std::ostream& out);
 
+/// evaluate(), for an output that people read. Throws bsq::Error where the loss is not finite: the model's
+/// numbers mean nothing then.
+Evaluation evaluate_finite(Network& network, BatchLoader& loader);
+
 /// "top-1 91.10 %, loss 0.2973 (911 of 1000)".
 std::string text_of(const Evaluation& evaluation);
 

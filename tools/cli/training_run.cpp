@@ -188,7 +188,7 @@ Evaluation TrainingRun::finish() {
   if (trainer_.finish()) {
     state.network = std::move(before);
   }
-  const auto evaluation = evaluate(*model_.network, *data_.test);
+  const auto evaluation = evaluate_finite(*model_.network, *data_.test);
   auto checkpoint = current_checkpoint(evaluation.top1());
   checkpoint.training = std::move(state);
   write_pending();

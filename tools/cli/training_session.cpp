@@ -17,7 +17,7 @@ Evaluation print_start(Model& model, Data& data) {
     print_statistics(std::cout, *model.network);
   }
   calibrate_if_needed(*model.network, data, std::cout);
-  const auto evaluation = evaluate(*model.network, *data.test);
+  const auto evaluation = evaluate_finite(*model.network, *data.test);
   std::cout << "start: " << text_of(evaluation) << "\n";
   check_record();
   return evaluation;
@@ -43,7 +43,7 @@ std::optional<Resumable> find_interrupted(const SessionFlags& flags, const std::
 
 void make_way(const SessionFlags& flags) {
   const auto& folder = flags.output.folder;
-  refuse_own_input(folder, flags.model.model);
+  refuse_own_input(folder, {flags.model.model});
   if (!flags.training.overwrite) {
     refuse_earlier_run(folder, "--resume, another folder as --out, or --overwrite");
   }

@@ -14,6 +14,7 @@ namespace {
 
 constexpr IntegerField kBits{"bits", 0, kMaxStoredBits};
 constexpr IntegerField kIsZero{"is_zero", 1, 1};
+constexpr const char* kNotFinite = "holds a number that is not finite in float32";
 // The numbers of the attribute "format": levels, low, step.
 constexpr int64_t kFormatNumbers = 3;
 
@@ -37,6 +38,11 @@ std::vector<std::string> names_of(const std::vector<Named>& named) {
 bool is_real(const torch::Tensor& tensor) {
   return tensor.defined() &&
          (tensor.scalar_type() == torch::kFloat32 || tensor.scalar_type() == torch::kFloat64);
+}
+
+// In float32, in which networks compute.
+bool is_finite(const torch::Tensor& tensor) {
+  return !tensor.is_floating_point() || tensor.to(torch::kFloat32).isfinite().all().item<bool>();
 }
 
 bool has_scale(Encoding encoding) { return encoding == Encoding::kCodes || encoding == Encoding::kPlanes; }
@@ -113,7 +119,9 @@ void write_entry(const Hdf5Handle& group, const std::string& name, const StoredT
   const std::string fault = entry_fault(entry);
   if (!fault.empty()) throw std::invalid_argument(fault);
   if (entry.encoding != Encoding::kFloat) check_format(entry.format);
-  Hdf5Handle dataset = write_dataset(group, name, stored_values(entry));
+  const torch::Tensor values = stored_values(entry);
+  Hdf5Handle dataset = write_dataset(group, name, values);
+  if (!is_finite(values)) dataset.fail(kNotFinite);
   if (entry.encoding != Encoding::kFloat) write_bit_attributes(dataset, entry);
   dataset.close();
 }
@@ -211,6 +219,7 @@ void check_type(const Hdf5Handle& dataset, const StoredShape& stored, Encoding e
 void read_values_of(const Hdf5Handle& dataset, const StoredShape& stored, const std::vector<int64_t>& shape,
                     StoredTensor& entry) {
   const torch::Tensor values = read_dataset(dataset, stored);
+  if (!is_finite(values)) dataset.fail(kNotFinite);
   if (entry.encoding == Encoding::kCodes) {
     try {
       entry.value = unpack_codes(values, shape, entry.format);

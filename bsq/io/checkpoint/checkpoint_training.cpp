@@ -1,6 +1,7 @@
 #include "bsq/io/checkpoint/checkpoint_training.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "bsq/io/checkpoint/checkpoint_json.h"
@@ -47,10 +48,18 @@ Rows read_table(const Hdf5Handle& group, const std::string& name, std::vector<st
     dataset.fail("is not float64 of at most 1000000 rows and " + std::to_string(width) + " columns");
   }
   const torch::Tensor values = read_dataset(dataset, shape);
+  // A network without bits has an infinite comp.
+  if (values.isnan().any().item<bool>()) dataset.fail("holds nan, expected numbers");
   const double* in = values.data_ptr<double>();
   Rows rows;
   for (int64_t i = 0; i < shape.sizes[0]; ++i) rows.emplace_back(in + i * width, in + (i + 1) * width);
   return rows;
+}
+
+double read_finite(const Hdf5Handle& group, const char* name) {
+  const double number = read_number(group, name);
+  if (!std::isfinite(number)) group.fail(std::string("the attribute ") + name + " is not finite");
+  return number;
 }
 
 void write_sums(const Hdf5Handle& group, const std::map<std::string, double>& sums) {
@@ -97,10 +106,10 @@ TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget, int64_t 
   TrainingState state;
   state.next_epoch = read_integer(group, kNextEpoch);
   state.next_step = read_integer(group, kNextStep);
-  state.learning_rate = read_number(group, "learning_rate");
+  state.learning_rate = read_finite(group, "learning_rate");
   // Files of version 1 that are older than --on-nan lack it.
-  if (has_attribute(group, "rate_factor")) state.rate_factor = read_number(group, "rate_factor");
-  state.best_top1 = read_number(group, "best_top1");
+  if (has_attribute(group, "rate_factor")) state.rate_factor = read_finite(group, "rate_factor");
+  state.best_top1 = read_finite(group, "best_top1");
   state.best_epoch = read_integer(group, kBestEpoch);
   state.history = read_table(group, "history", state.columns, budget);
   state.sums = read_sums(group, budget);

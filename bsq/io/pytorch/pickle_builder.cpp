@@ -177,7 +177,7 @@ Ref Builder::tensor(const std::vector<Ref>& arguments) {
   if (arguments.size() == 7) {
     const Value& metadata = document_.at(arguments[6]);
     if (metadata.kind != Kind::kNone && !(metadata.kind == Kind::kDict && metadata.items.empty())) {
-      return opaque("a tensor with metadata, a negated or conjugated view");
+      return opaque("torch.Tensor with metadata (a negated or conjugated view)");
     }
   }
   return old_tensor({arguments.begin(), arguments.begin() + 4});
@@ -187,7 +187,7 @@ Ref Builder::tensor(const std::vector<Ref>& arguments) {
 Ref Builder::old_tensor(const std::vector<Ref>& arguments) {
   expect_count("a tensor", arguments.size(), 4, 4);
   if (document_.at(arguments[0]).kind == Kind::kOpaque) {
-    return opaque("a tensor of " + document_.at(arguments[0]).text);
+    return opaque(document_.at(arguments[0]).text);
   }
   const StorageView view =
       document_.views[expect("a tensor's storage", arguments[0], Kind::kStorage).integer];
@@ -254,7 +254,7 @@ Ref Builder::storage(Ref persistent_id) {
   const std::vector<Ref>& items = expect("a persistent id", persistent_id, Kind::kTuple).items;
   expect_count("a persistent id", items.size(), 1, kMaxDimensions);
   if (expect("a persistent id's first item", items[0], Kind::kString).text != "storage") {
-    return opaque("a '" + printable(document_.at(items[0]).text) + "'");
+    return opaque("persistent id '" + printable(document_.at(items[0]).text) + "'");
   }
   expect_count("a persistent id", items.size(), 5, 6);
   const Value& type = document_.at(items[1]);

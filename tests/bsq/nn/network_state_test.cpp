@@ -268,6 +268,40 @@ TEST(NetworkState, ImportedStatesMayLackNothingElse) {
             "fc.scale: missing");
 }
 
+// Some of each, so that a reader sees how the names differ.
+TEST(NetworkState, NamesThatDifferAreListed) {
+  SmallNetwork network(/*activation_bits=*/3);
+  auto state = save_network(network);
+  for (auto& [name, stored] : state) {
+    if (name.rfind("fc.", 0) == 0 || name.rfind("bn1.", 0) == 0) {
+      name = "old_" + name;
+    }
+  }
+  EXPECT_EQ(message_of<NamesDiffer>([&] { load_network(network, state, StateOrigin::kImported); }),
+            "fc.weight: missing (and 5 others); the network does not have old_bn1.bias, "
+            "old_bn1.num_batches_tracked, old_bn1.running_mean (and 4 others)");
+}
+
+TEST(NetworkState, TypesAndNumbersThatAreNoWeightsAreRefused) {
+  SmallNetwork network(/*activation_bits=*/3);
+  const auto message_with = [&](const char* name, const torch::Tensor& value) {
+    auto state = save_network(network);
+    entry_in(state, name).value = value;
+    return message_of<Error>([&] { load_network(network, state); });
+  };
+  const std::vector<int64_t> shape = {8, 3, 3, 3};
+  EXPECT_EQ(message_with("conv1.weight", torch::zeros(shape, torch::kInt8)),
+            "conv1.weight: int8, expected floating point");
+  EXPECT_EQ(message_with("conv1.weight", torch::zeros(shape, torch::kComplexFloat)),
+            "conv1.weight: complex64, expected floating point");
+  EXPECT_EQ(message_with("bn1.running_var", torch::ones({8}, torch::kBool)),
+            "bn1.running_var: bool, expected floating point");
+  EXPECT_EQ(message_with("conv1.weight", torch::full(shape, 1e300, torch::kFloat64)),
+            "conv1.weight: holds a number that is not finite in float32");
+  EXPECT_EQ(message_with("relu1.range", torch::tensor(NAN)),
+            "relu1.range: holds a number that is not finite in float32");
+}
+
 std::string message_after(const std::function<void(NetworkState&)>& spoil, Form form = Form::kFloat) {
   SmallNetwork network(/*activation_bits=*/3);
   bring_to(network, form);

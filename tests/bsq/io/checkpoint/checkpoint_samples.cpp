@@ -87,11 +87,11 @@ TrainingState sample_training() {
   state.best_top1 = 91.23;
   state.best_epoch = 5;
   state.columns = {"Learning Rate", "Valid Acc.", "Reg \"Loss\""};
-  state.history = {{0.1, 1.0 / 3, std::nan("")}, {0.01, 5e-324, std::numeric_limits<double>::infinity()}};
+  state.history = {{0.1, 1.0 / 3, -0.0}, {0.01, 5e-324, std::numeric_limits<double>::infinity()}};
   state.generators = {{"cpu", torch::randint(256, {5056}, torch::kUInt8)}};
   state.optimizer = {{"layer.weight", torch::rand({2, 3})}, {"conv.pweight", torch::rand({4, 2, 2})}};
   state.method = {{"strength", torch::rand({})}, {"signs", torch::randint(2, {3, 2}, torch::kUInt8)}};
-  state.sums = {{"loss", 0.1 + 0.2}, {"nan", std::nan("")}, {"Top 1", -0.0}};
+  state.sums = {{"loss", 0.1 + 0.2}, {"least", 5e-324}, {"Top 1", -0.0}};
   add_planes(state.network, "fc.weight", {3, 4}, 5);
   add_planes(state.network, "fc.bias", {3}, 2, torch::kFloat64);
   add_float(state.network, "bn.weight", torch::rand({3}));

@@ -180,6 +180,8 @@ TEST(Checkpoint, ComparesFilesByteByByteButForTheClock) {
   EXPECT_EQ(differences([](Checkpoint&) {}), Names());
   EXPECT_EQ(differences([](Checkpoint& c) { c.configuration += "x"; }), Names());
   EXPECT_EQ(differences([](Checkpoint& c) { c.training->sums["seconds"] = 1; }),
+            Names{"/training/sums columns"});
+  EXPECT_EQ(differences([](Checkpoint& c) { c.training->sums["images"] = 1; }),
             (Names{"/training/sums", "/training/sums columns"}));
   EXPECT_EQ(differences([](Checkpoint& c) { c.epoch += 1; }), Names{"/ epoch"});
   EXPECT_EQ(

@@ -29,6 +29,14 @@ std::string refusal_of(const std::string& bytes) {
   return "";
 }
 
+// What an opaque object is said to be.
+std::string opaque_in(const std::string& bytes) {
+  const Document document = parse_all(bytes);
+  const Value& root = document.at(document.root);
+  EXPECT_EQ(root.kind, Kind::kOpaque);
+  return describe(root);
+}
+
 std::string repeat(const std::string& bytes, int count) {
   std::string all;
   for (int i = 0; i < count; ++i) {
@@ -74,15 +82,7 @@ TEST(PickleMachine, ReadsNumpyScalars) {
   const std::string scalar = "\x80\x02\x63numpy.core.multiarray\nscalar\n"s;
   const Document document = parse_all(scalar + type + bytes + "\x86R.");
   EXPECT_EQ(document.at(document.root).real, -1.5);
-  EXPECT_NE(refusal_of(scalar + type + "U\4abcd\x86R."), "");
-}
-
-// What an opaque object is said to be.
-std::string opaque_in(const std::string& bytes) {
-  const Document document = parse_all(bytes);
-  const Value& root = document.at(document.root);
-  EXPECT_EQ(root.kind, Kind::kOpaque);
-  return describe(root);
+  EXPECT_EQ(opaque_in(scalar + type + "U\4abcd\x86R."s), "an object of numpy.core.multiarray.scalar");
 }
 
 TEST(PickleMachine, EveryOtherClassOrFunctionIsOpaque) {

@@ -180,10 +180,10 @@ TEST_P(PyTorchHostile, AnObjectInAStateDictIsRefusedByName) {
   EXPECT_EQ(refusal(write(nested_beside(sparse))),
             path() + ": 'x' is an object of torch._utils._rebuild_sparse_tensor, expected a tensor");
   EXPECT_EQ(refusal(write(state_pickle_beside(sparse))), "") << "at the top level it is one object of many";
-  EXPECT_TRUE(contains(refusal(write(nested_beside("ctorch._utils\n_rebuild_tensor\n"
-                                                   "(U\7storagectorch\nQInt8Storage\nU\1\x31U\3cpuK\6tQ"
-                                                   "K\0))tR"))),
-                       "an object of a tensor of torch.QInt8Storage"));
+  EXPECT_TRUE(contains(refusal(write(nested_beside("ctorch._utils\n_rebuild_tensor\n"s
+                                                   "((U\7storagectorch\nQInt8Storage\nU\1\x31U\3cpuK\6tQ"s
+                                                   "K\0))tR"s))),
+                       "'x' is an object of torch.QInt8Storage"));
 }
 
 TEST_P(PyTorchHostile, AWholeModelIsRefusedByItsClass) {
