@@ -13,6 +13,7 @@
 #include "tools/cli/earlier_run.h"
 #include "tools/cli/export.h"
 #include "tools/cli/main_guard.h"
+#include "tools/cli/memory.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/session.h"
 #include "tools/cli/summary_writer.h"
@@ -110,6 +111,8 @@ int run(const ConvertOptions& options) {
 }  // namespace bsq::cli
 
 int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("convert",
-                                [&] { return bsq::cli::run(bsq::cli::parse_convert_options(argc, argv)); });
+  return bsq::cli::guarded_main("convert", [&] {
+    const auto options = bsq::cli::parse_convert_options(argc, argv);
+    return bsq::cli::with_memory_errors(options.data, [&] { return bsq::cli::run(options); });
+  });
 }

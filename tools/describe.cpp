@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bsq/base/shown_text.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/run_reader.h"
 #include "tools/describe_options.h"
@@ -8,6 +9,9 @@
 
 namespace bsq::cli {
 namespace {
+
+// A path need not be UTF-8.
+constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
 
 // The text of a file or folder; with --json "", and its JSON goes into `list`.
 std::string shown(const DescribeOptions& options, const std::string& path, nlohmann::json& list) {
@@ -30,10 +34,10 @@ std::string shown(const DescribeOptions& options, const std::string& path, nlohm
 int run(const DescribeOptions& options) {
   auto list = nlohmann::json::array();
   for (const auto& file : options.files) {
-    std::cout << shown(options, file, list);
+    std::cout << shown_text(shown(options, file, list), /*keep_lines=*/true);
   }
   if (options.is_json) {
-    std::cout << (list.size() == 1 ? list[0] : list).dump(2) << "\n";
+    std::cout << (list.size() == 1 ? list[0] : list).dump(2, ' ', /*ensure_ascii=*/false, kReplace) << "\n";
   }
   return 0;
 }

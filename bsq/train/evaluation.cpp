@@ -1,9 +1,12 @@
 #include "bsq/train/evaluation.h"
 
 #include <torch/nn/functional/loss.h>
+#include <torch/nn/modules/batchnorm.h>
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "bsq/nn/layers_of.h"
 
@@ -18,6 +21,20 @@ class EvalMode {
   ~EvalMode() { network_.train(was_training_); }
   EvalMode(const EvalMode&) = delete;
   EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  Network& network_;
+  bool was_training_;
+};
+
+class TrainMode {
+ public:
+  explicit TrainMode(Network& network) : network_(network), was_training_(network.is_training()) {
+    network.train();
+  }
+  ~TrainMode() { network_.train(was_training_); }
+  TrainMode(const TrainMode&) = delete;
+  TrainMode& operator=(const TrainMode&) = delete;
 
  private:
   Network& network_;
@@ -73,6 +90,38 @@ void calibrate(Network& network, BatchLoader& loader, int64_t batches) {
   }
   for (auto* quantizer : activation_quantizers(network)) {
     quantizer->activation().end_calibration();
+  }
+}
+
+void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch, int64_t batches) {
+  torch::NoGradGuard no_grad;
+  const TrainMode train_mode(network);
+  const auto device = device_of(network);
+  std::vector<std::pair<torch::nn::BatchNorm2dImpl*, torch::nn::BatchNormOptions>> norms;
+  for (const auto& module : network.modules(/*include_self=*/false)) {
+    if (auto* norm = module->as<torch::nn::BatchNorm2d>()) {
+      norms.emplace_back(norm, norm->options);
+    }
+  }
+  for (auto* quantizer : activation_quantizers(network)) {
+    quantizer->activation().begin_calibration();
+  }
+  loader.start(epoch);
+  int64_t done = 0;
+  for (auto batch = loader.next(); batch && done < batches; batch = loader.next()) {
+    ++done;
+    for (auto& [norm, options] : norms) {
+      norm->options.momentum(1.0 / static_cast<double>(done));
+    }
+    network.forward(batch->images.to(device));
+  }
+  for (auto& [norm, options] : norms) {
+    norm->options = options;
+  }
+  if (done > 0) {
+    for (auto* quantizer : activation_quantizers(network)) {
+      quantizer->activation().end_calibration();
+    }
   }
 }
 

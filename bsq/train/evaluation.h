@@ -27,4 +27,9 @@ bool needs_calibration(Network& network);
 /// Sets every activation's range to the mean of the maxima over the first `batches` batches, in eval mode.
 void calibrate(Network& network, BatchLoader& loader, int64_t batches);
 
+/// Replaces the running statistics of batch norm and the ranges of activations by their averages over the
+/// first `batches` of a training epoch, in training mode, with the weights as they are. What training tracks
+/// follows the weights late. Training itself reads neither.
+void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch, int64_t batches);
+
 }  // namespace bsq

@@ -216,6 +216,9 @@ void Trainer::end_epoch(int64_t epoch) {
   report.learning_rate = state_.learning_rate;
   report.train_loss = sums_.loss / sums_.images;
   report.train_top1 = 100.0 * sums_.correct / sums_.images;
+  if (options_.reestimate > 0) {
+    reestimate_statistics(*network_, training_, epoch, options_.reestimate);
+  }
   report.validation = evaluate(*network_, validation_);
   check_record(epoch, "validation loss", report.validation.loss);
   // A metric may be infinite, as comp is of a network without bits.

@@ -21,6 +21,9 @@ struct TrainerOptions {
   double weight_decay = 5e-4;
   std::vector<int64_t> schedule = {150, 225};
   double gamma = 0.1;
+  /// Training batches from which statistics and ranges are estimated anew before each evaluation; 0: none,
+  /// what training tracked counts.
+  int64_t reestimate = 0;
   int64_t warmup = 0;  ///< steps over which the rate rises, at the start and where the method begins anew
 };
 
@@ -67,8 +70,8 @@ class Trainer {
   /// one of such a run.
   void resume(const TrainingState& state);
   /// Trains from the current epoch to the last one. False where the observer stopped it. Throws
-  /// DivergenceError for a loss that is not finite, naming the step and the layer, and for a validation loss or
-  /// metric that is not.
+  /// DivergenceError for a loss that is not finite, naming the step and the layer, and for a validation loss
+  /// or metric that is not.
   bool run();
   /// Brings the network into the method's final form. True where that has changed it.
   bool finish();

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "bsq/base/shown_text.h"
 #include "bsq/base/spelling.h"
+#include "tools/cli/descriptors.h"
 
 namespace bsq::cli {
 namespace {
@@ -140,7 +142,7 @@ int run(const Words& words) {
 }
 
 int failed(const std::string& what, int status) {
-  std::cerr << "bsq: " << what << std::endl;
+  std::cerr << "bsq: " << shown_text(what) << std::endl;
   return status;
 }
 
@@ -148,6 +150,7 @@ int failed(const std::string& what, int status) {
 }  // namespace bsq::cli
 
 int main(int argc, char** argv) {
+  bsq::cli::open_closed_descriptors();
   try {
     return bsq::cli::run({argv + 1, argv + argc});
   } catch (const bsq::cli::WrongCall& error) {

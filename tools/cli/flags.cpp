@@ -63,6 +63,13 @@ void add_schedule(OptionTable& table, TrainingFlags& flags) {
   table.add("gamma", &flags.gamma, "the factor of the learning rate at each of these epochs")
       .range(0, 1e6)
       .resume(kOverride);
+  table
+      .add("reestimate", &flags.reestimate,
+           "training batches from which batch-norm statistics and activation ranges are estimated anew "
+           "before each "
+           "evaluation; 0: those that training tracked, which follow the weights late")
+      .range(0, 1e6)
+      .resume(kOverride);
 }
 
 // What is written and when.

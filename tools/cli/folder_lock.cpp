@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <iostream>
 #include <thread>
 
 #include "bsq/base/error.h"
+#include "tools/cli/notice.h"
 
 namespace bsq::cli {
 namespace {
@@ -73,8 +73,7 @@ bool FolderLock::try_take(const std::string& folder) {
   }
   if (!lock_exclusively(descriptor_)) {
     if (lacks_locks(errno)) {
-      std::cerr << path_ << ": no locks on this file system; do not start a second run in this folder"
-                << std::endl;
+      notice(path_ + ": no locks on this file system; do not start a second run in this folder");
       return true;
     }
     const std::string owner = owner_in(descriptor_);

@@ -8,6 +8,8 @@
 #include "bsq/base/error.h"
 #include "bsq/methods/methods.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/descriptors.h"
+#include "tools/cli/notice.h"
 #include "tools/cli/program_name.h"
 #include "tools/cli/record.h"
 #include "tools/cli/signals.h"
@@ -19,7 +21,7 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 int report(const std::string& name, const std::string& what, int status) {
   std::cout.flush();
-  std::cerr << name << ": " << first_line(what) << std::endl;
+  notice(name + ": " + first_line(what));
   return status;
 }
 
@@ -32,6 +34,7 @@ int with_record(int status) {
 }  // namespace
 
 int guarded_main(const char* name, const std::function<int()>& tool) {
+  open_closed_descriptors();
   make_file_limits_errors();
   register_methods();
   const auto called = called_name(name);

@@ -16,6 +16,7 @@
 #include "bsq/train/run_log.h"
 #include "bsq/train/statistics.h"
 #include "tools/cli/earlier_run.h"
+#include "tools/cli/notice.h"
 #include "tools/cli/record.h"
 
 namespace bsq::cli {
@@ -46,6 +47,7 @@ TrainerOptions options_of(const TrainingFlags& flags) {
   options.weight_decay = flags.weight_decay;
   options.schedule = flags.schedule;
   options.gamma = flags.gamma;
+  options.reestimate = flags.reestimate;
   return options;
 }
 
@@ -83,7 +85,7 @@ void TrainingRun::take_up(TrainingState state, const std::string& path) {
     try {
       best_ = read_checkpoint(folder_.file("model_best.h5"), FileOrigin::kOwnRun);
     } catch (const Error& error) {
-      std::cerr << error.what() << "; the best network is picked anew" << std::endl;
+      notice(std::string(error.what()) + "; the best network is picked anew");
       state.best_epoch = -1;
       state.best_top1 = -1;
     }
@@ -96,7 +98,7 @@ void TrainingRun::take_up(TrainingState state, const std::string& path) {
   try {
     adjustments_.go_back_to(state);
   } catch (const Error& error) {
-    std::cerr << error.what() << "; the record of adjustments begins anew" << std::endl;
+    notice(std::string(error.what()) + "; the record of adjustments begins anew");
   }
 }
 
@@ -130,7 +132,7 @@ bool TrainingRun::train() {
   }
   write_summary(RunStatus::kStopped);
   if (is_saved_) {
-    std::cerr << "stopped by a signal; state saved in " << folder_.file("checkpoint.h5") << std::endl;
+    notice("stopped by a signal; state saved in " + folder_.file("checkpoint.h5"));
   }
   return false;
 }
@@ -176,7 +178,7 @@ void TrainingRun::roll_back(const std::string& why) {
   load_network(*model_.network, found.file.network);
   method_.adopt(*model_.network);
   take_up(state, found.path);
-  std::cerr << why << good << "; going back to it" << std::endl;
+  notice(why + good + "; going back to it");
   std::cout << "rolled back to " << place << rate_text(state.rate_factor) << "\n";
   check_record();
   save(found.file.top1);
@@ -291,7 +293,7 @@ bool TrainingRun::attempt(const std::function<void()>& write, const char* conseq
   } catch (const std::exception& error) {
     progress_.end();
     const std::string what = error.what();
-    std::cerr << what.substr(0, what.find('\n')) << consequence << std::endl;
+    notice(what.substr(0, what.find('\n')) + consequence);
     return false;
   }
 }
@@ -300,8 +302,7 @@ void TrainingRun::restore_folder() {
   if (!folder_.restore()) {
     return;
   }
-  std::cerr << folder_.folder()
-            << ": was removed, emptied or out of reach while the run went on; written again" << std::endl;
+  notice(folder_.folder() + ": was removed, emptied or out of reach while the run went on; written again");
   folder_.write_configuration();
   best_is_pending_ = best_.has_value();
   log_is_pending_ = !trainer_.state().history.empty();

@@ -7,6 +7,8 @@
 #include "bsq/nn/layers_of.h"
 #include "bsq/train/statistics.h"
 #include "tools/cli/earlier_run.h"
+#include "tools/cli/memory.h"
+#include "tools/cli/notice.h"
 #include "tools/cli/record.h"
 
 namespace bsq::cli {
@@ -30,7 +32,7 @@ std::optional<Resumable> find_interrupted(const SessionFlags& flags, const std::
   }
   auto found = read_interrupted(flags.output.folder);
   if (!found.note.empty()) {
-    std::cerr << found.note << std::endl;
+    notice(found.note);
   }
   if (found.file.method != method) {
     throw Error(found.path + ": a run of the method " + found.file.method + "; expected one of " + method);
@@ -61,9 +63,7 @@ int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const S
   return run.is_complete() ? 0 : 1;
 }
 
-}  // namespace
-
-int run_training_session(SessionFlags flags, const SessionSteps& steps) {
+int run_session(SessionFlags flags, const SessionSteps& steps) {
   watch_signals();
   const auto device = set_up_runtime(flags.runtime, flags.data.seed);
   const auto& training = flags.training;
@@ -109,6 +109,12 @@ int run_training_session(SessionFlags flags, const SessionSteps& steps) {
   }
   stop_by_request();
   return train(run, model, data, *folder, steps);
+}
+
+}  // namespace
+
+int run_training_session(const SessionFlags& flags, const SessionSteps& steps) {
+  return with_memory_errors(flags.data, [&] { return run_session(flags, steps); });
 }
 
 }  // namespace bsq::cli

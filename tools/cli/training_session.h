@@ -22,6 +22,6 @@ struct SessionSteps {
 
 /// Loads images and model, evaluates, trains, or takes up the run in the output folder with --resume. Nothing
 /// is written before all input is found good. Gives the exit status.
-int run_training_session(SessionFlags flags, const SessionSteps& steps);
+int run_training_session(const SessionFlags& flags, const SessionSteps& steps);
 
 }  // namespace bsq::cli
