@@ -1,18 +1,44 @@
 #include <iomanip>
 #include <iostream>
 
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/network_state.h"
 #include "bsq_train/train_options.h"
 #include "tools/cli/conversion.h"
 #include "tools/cli/main_guard.h"
+#include "tools/cli/program_name.h"
+#include "tools/cli/shell_text.h"
 #include "tools/cli/training_session.h"
 
 namespace bsq::cli {
 namespace {
 
-void print_best(const TrainingRun& run) {
+// " --data FOLDER" where the next program would not find the images by itself.
+std::string data_flag(const DataFlags& flags, const Data& data) {
+  return data.dataset == "synthetic" || flags.folder == DataFlags().folder
+             ? ""
+             : " --data " + shell_text({flags.folder});
+}
+
+// final.h5, for the next step: the best epoch's network where the method keeps it, else the last one.
+void write_final(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const TrainOptions& options) {
   if (run.best_top1() >= 0) {
-    std::cout << "best: top-1 " << std::fixed << std::setprecision(2) << run.best_top1() << " %" << std::endl;
+    std::cout << "best: top-1 " << std::fixed << std::setprecision(2) << run.best_top1() << " %\n";
   }
+  if (options.trained_by().keeps_best()) {
+    run.load_best();
+  }
+  const auto evaluation = evaluate_finite(*model.network, *data.test);
+  auto checkpoint = run.current_checkpoint(evaluation.top1());
+  checkpoint.network = codes_of_network(*model.network);
+  folder.write("final.h5", checkpoint);
+  run.keep("final.h5", checkpoint, evaluation);
+  const auto file = folder.file("final.h5");
+  const bool has_bits = !is_float(*model.network);
+  std::cout << "wrote " << file << ": comp " << std::fixed << std::setprecision(2) << checkpoint.comp << ", "
+            << text_of(evaluation) << "; next: " << sibling_name(has_bits ? "finetune" : "convert")
+            << " --model " << file << (has_bits ? "" : " --bits 8") << data_flag(options.data, data)
+            << " --out FOLDER" << std::endl;
 }
 
 int run(const TrainOptions& options) {
@@ -22,7 +48,9 @@ int run(const TrainOptions& options) {
   steps.trainer.warmup = options.warmup;
   steps.method = &options.trained_by();
   steps.prepare = [&](Network& network) { begin_method(options.trained_by(), network, options); };
-  steps.conclude = [](TrainingRun& run, Model&, Data&, RunFolder&) { print_best(run); };
+  steps.conclude = [&](TrainingRun& run, Model& model, Data& data, RunFolder& folder) {
+    write_final(run, model, data, folder, options);
+  };
   return run_training_session(options, steps);
 }
 

@@ -39,6 +39,7 @@ void add_method_options(OptionTable& table, const std::string& method, TrainOpti
 
 TrainOptions::TrainOptions() {
   training.epochs = 350;
+  model.default_bits = 8;
   output.folder = "checkpoints/bsq";
 }
 
@@ -78,8 +79,10 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   auto line = train_command_line();
   add_options(line, options);
   line.parse(argc, argv);
+  options.training.take_default_schedule();
   options.output.configuration = line.configuration();
   take_architecture_options(line.table(), options.model);
+  options.model.default_bits = options.trained_by().default_bits();
   options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;
   try {
     options.trained_by().check_rules(layer_rules(options.model));

@@ -16,6 +16,7 @@ constexpr const char* kFinetuneUsage =
 
 FinetuneOptions::FinetuneOptions() {
   training.epochs = 300;
+  training.schedule_parts = {1.0 / 2, 3.0 / 4};  // 150 and 225, as published
   output.folder = "checkpoints/finetune";
 }
 
@@ -36,6 +37,7 @@ FinetuneOptions parse_finetune_options(int argc, const char* const* argv) {
   auto line = finetune_command_line();
   add_options(line, options);
   line.parse(argc, argv);
+  options.training.take_default_schedule();
   options.output.configuration = line.configuration();
   take_architecture_options(line.table(), options.model);
   options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;

@@ -61,9 +61,14 @@ class Method {
   virtual std::string name() const = 0;
   /// Binds the method's own options to its members.
   virtual void add_options(OptionTable& /*table*/) {}
+  /// The bit width at which a float network begins where nobody gave one.
+  virtual int64_t default_bits() const { return 8; }
   /// Throws std::invalid_argument for bit widths that the method, with its options, cannot train: "--bits 9:
   /// expected ...".
   virtual void check_rules(const LayerRules& /*rules*/) const {}
+
+  /// What a user may not expect of a run of so many epochs with these options: a sentence; "": nothing.
+  virtual std::string remark(int64_t /*epochs*/) const { return ""; }
 
   /// Brings a float or a stored network into the method's form. By default every layer takes what parts()
   /// gives it, and every activation what activation() gives. Throws std::invalid_argument for a network that

@@ -5,7 +5,6 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "bsq/nn/layers_of.h"
@@ -97,10 +96,15 @@ void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch,
   torch::NoGradGuard no_grad;
   const TrainMode train_mode(network);
   const auto device = device_of(network);
-  std::vector<std::pair<torch::nn::BatchNorm2dImpl*, torch::nn::BatchNormOptions>> norms;
+  struct Norm {
+    torch::nn::BatchNorm2dImpl* module;
+    torch::nn::BatchNormOptions options;
+    torch::Tensor batches;
+  };
+  std::vector<Norm> norms;
   for (const auto& module : network.modules(/*include_self=*/false)) {
     if (auto* norm = module->as<torch::nn::BatchNorm2d>()) {
-      norms.emplace_back(norm, norm->options);
+      norms.push_back({norm, norm->options, norm->num_batches_tracked.clone()});
     }
   }
   for (auto* quantizer : activation_quantizers(network)) {
@@ -110,13 +114,14 @@ void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch,
   int64_t done = 0;
   for (auto batch = loader.next(); batch && done < batches; batch = loader.next()) {
     ++done;
-    for (auto& [norm, options] : norms) {
-      norm->options.momentum(1.0 / static_cast<double>(done));
+    for (auto& norm : norms) {
+      norm.module->options.momentum(1.0 / static_cast<double>(done));
     }
     network.forward(batch->images.to(device));
   }
-  for (auto& [norm, options] : norms) {
-    norm->options = options;
+  for (auto& norm : norms) {
+    norm.module->options = norm.options;
+    norm.module->num_batches_tracked.copy_(norm.batches);
   }
   if (done > 0) {
     for (auto* quantizer : activation_quantizers(network)) {

@@ -9,7 +9,9 @@ namespace {
 
 constexpr double kBarSeconds = 0.1;
 constexpr double kLineSeconds = 30;
-constexpr int64_t kBarWidth = 24;
+constexpr int kLeastColumns = 20;
+constexpr size_t kMostBar = 24;  // characters of the bar
+constexpr size_t kBarRoom = 14;  // a bar of ten
 
 }  // namespace
 
@@ -38,11 +40,11 @@ double Progress::seconds() const {
 
 void Progress::update(int64_t done, const std::string& note) {
   const bool is_last = done >= total_;
-  if (!is_last && seconds() - shown_at_ < (is_terminal_ ? kBarSeconds : kLineSeconds)) {
+  if (!is_last && seconds() - shown_at_ < (columns_ ? kBarSeconds : kLineSeconds)) {
     return;
   }
   shown_at_ = seconds();
-  if (is_terminal_) {
+  if (columns_) {
     draw_bar(done, note);
   } else {
     print_line(done, note);
@@ -50,12 +52,17 @@ void Progress::update(int64_t done, const std::string& note) {
 }
 
 void Progress::draw_bar(int64_t done, const std::string& note) {
-  const int64_t filled = kBarWidth * std::min(done, total_) / total_;
-  const double left = seconds() / static_cast<double>(std::max<int64_t>(done - first_, 1)) *
-                      static_cast<double>(total_ - done);
-  out_ << "\r\033[K" << title_ << " [" << std::string(static_cast<size_t>(filled), '#')
-       << std::string(static_cast<size_t>(kBarWidth - filled), '.') << "] " << done << "/" << total_ << " "
-       << clock_text(seconds()) << ", ETA " << clock_text(left) << "  " << note << std::flush;
+  const auto columns = static_cast<size_t>(std::max(columns_(), kLeastColumns));
+  const auto count = std::to_string(done) + "/" + std::to_string(total_);
+  std::string line = title_ + " " + count + "  " + note;
+  if (line.size() + kBarRoom < columns) {
+    const auto width = static_cast<int64_t>(std::min(kMostBar, columns - line.size() - 4));
+    const int64_t filled = width * std::min(done, total_) / total_;
+    line = title_ + " [" + std::string(static_cast<size_t>(filled), '#') +
+           std::string(static_cast<size_t>(width - filled), '.') + "] " + count + "  " + note;
+  }
+  // The last column stays free: some terminals go to the next line once it is filled.
+  out_ << "\r\033[K" << line.substr(0, columns - 1) << std::flush;
   has_bar_ = true;
 }
 

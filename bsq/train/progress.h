@@ -2,16 +2,20 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <string>
+#include <utility>
 
 namespace bsq {
 
-/// Progress of an epoch on a stream: a bar with the time left that is drawn over itself on a terminal, else a
-/// plain line now and then and at the end.
+/// Progress of an epoch on a stream: on a terminal a line that is drawn over itself and never longer than the
+/// terminal is wide, with a bar where there is room for one; else a plain line now and then and at the end.
 class Progress {
  public:
-  Progress(std::ostream& out, bool is_terminal) : out_(out), is_terminal_(is_terminal) {}
+  /// `columns` gives the terminal's width, asked for each line; without it the stream is no terminal.
+  explicit Progress(std::ostream& out, std::function<int()> columns = {})
+      : out_(out), columns_(std::move(columns)) {}
 
   void begin(const std::string& title, int64_t total, int64_t first = 0);
   /// `done` of `total`; `note` is shown behind ("loss 0.41, top-1 86.2").
@@ -25,7 +29,7 @@ class Progress {
   double seconds() const;
 
   std::ostream& out_;
-  bool is_terminal_;
+  std::function<int()> columns_;
   std::string title_;
   int64_t total_ = 0;
   int64_t first_ = 0;

@@ -204,10 +204,14 @@ void Trainer::train_batch(const Batch& batch) {
 }
 
 void Trainer::check_record(int64_t epoch, const std::string& name, double value) const {
-  if (!std::isfinite(value)) {
-    throw DivergenceError("end of epoch " + std::to_string(epoch) + ": the " + name + " is " +
-                          (std::isnan(value) ? "nan" : "infinite") + " (a lower --lr may help)");
+  if (std::isfinite(value)) {
+    return;
   }
+  const auto tensor = first_not_finite(save_network(*network_));
+  throw DivergenceError("end of epoch " + std::to_string(epoch) + ": " +
+                        (tensor.empty() ? "the " + name + " is " + (std::isnan(value) ? "nan" : "infinite")
+                                        : tensor + " holds a number that is not finite") +
+                        " (a lower --lr may help)");
 }
 
 void Trainer::end_epoch(int64_t epoch) {
@@ -251,6 +255,9 @@ bool Trainer::finish() {
   }
   make_optimizer();
   observer_.on_adjusted(options_.epochs);
+  if (options_.reestimate > 0) {
+    reestimate_statistics(*network_, training_, options_.epochs, options_.reestimate);
+  }
   return true;
 }
 

@@ -63,7 +63,7 @@ TEST_F(BadInput, ModelFiles) {
   const auto text = made("text.h5", "not a model\n");
   const auto empty = made("empty.h5", "");
   const auto folder = out_;
-  expect_refused("finetune", "--model " + text, 1, "expected our .h5 or PyTorch's .pth");
+  expect_refused("finetune", "--model " + text, 1, "expected our .h5, PyTorch's .pth");
   for (const auto& file : {folder_.file("missing.h5"), text, empty, h5, pth, folder}) {
     expect_refused("finetune", "--model " + file, 1, file);
   }
@@ -81,8 +81,8 @@ TEST_F(BadInput, APickleThatCallsAProgramIsRefusedAndDoesNotRun) {
   const auto proof = folder_.file("proof");
   const auto evil = made("evil.pth", legacy +
                                          "\x80\x02"
-                                         "cposix\nsystem\n(S'touch " +
-                                         proof + "'\ntR.");
+                                         "cposix\nsystem\n(U" +
+                                         static_cast<char>(proof.size() + 6) + "touch " + proof + "tR.\x80\x02].");
   expect_refused("convert", "--model " + evil, 1, "posix.system");
   EXPECT_FALSE(fs::exists(proof));
 }

@@ -95,8 +95,8 @@ TEST_F(OutputFiles, FilesThatNoRunHasMadeStay) {
   fs::create_directory(folder_.file("mine"));
   write_bytes(folder_.file("mine/log.txt"), "what I did today\n");
   fs::copy_file(plain_, folder_.file("mine/best_float.h5"));
-  fs::create_directory(folder_.file("mine/summary.json"));
-  for (const char* name : {"summary.json", "best_float.h5", "log.txt"}) {
+  fs::create_directory(folder_.file("mine/model_best.h5"));
+  for (const char* name : {"model_best.h5", "best_float.h5", "log.txt"}) {
     for (const char* tool : {"bsq_train", "convert", "finetune"}) {
       expect_refused(tool, flags, std::string("mine/") + name);
     }

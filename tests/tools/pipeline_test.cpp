@@ -39,8 +39,8 @@ void expect_log(const ToolRun& run, const std::vector<std::string>& columns, siz
 
 TEST(Pipeline, FullPrecisionWritesItsFolder) {
   const auto& run = tiny_runs().full;
-  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt",
-                                         "config.cfg", "summary.json"}));
+  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "final.h5",
+                                         "log.txt", "config.cfg", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Epoch", "Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
   EXPECT_NE(run.out.find("\nepoch 1  lr 0.05"), std::string::npos) << run.out;
   EXPECT_NE(correct_count(run.out, "final:"), "");
@@ -66,8 +66,8 @@ TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
 
 TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
   const auto& run = tiny_runs().bsq;
-  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt",
-                                         "config.cfg", "adjustments.csv", "summary.json"}));
+  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "final.h5",
+                                         "log.txt", "config.cfg", "adjustments.csv", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Reg Loss", "Comp", "Epoch", "Comp Stored", "Seconds", "Wait %"}),
              /*epochs=*/3);
   EXPECT_NE(run.out.find("precision adjustment at epoch 1\n"), std::string::npos) << run.out;
@@ -80,6 +80,74 @@ TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
 TEST(Pipeline, TheFinalAdjustmentIsPrintedBeforeTheFinalLine) {
   const auto& out = tiny_runs().bsq.out;
   EXPECT_LT(out.find("\nfinal precision adjustment\n"), out.find("\nfinal: top-1 "));
+}
+
+std::string last_line(std::string text) {
+  text.erase(text.find_last_not_of('\n') + 1);
+  return text.substr(text.rfind('\n') + 1);
+}
+
+TEST(Pipeline, TheLastLineNamesTheModelForTheNextStep) {
+  const auto& runs = tiny_runs();
+  const auto start = "wrote " + runs.bsq.file("final.h5") + ": comp ";
+  const auto next =
+      "; next: finetune --model " + runs.bsq.file("final.h5") + " --data " + tiny_data() + " --out FOLDER";
+  const auto line = last_line(runs.bsq.out);
+  EXPECT_EQ(line.rfind(start, 0), 0U) << line;
+  EXPECT_TRUE(holds(line, next)) << line;
+  EXPECT_TRUE(holds(line, "(" + evaluated_count(runs.bsq.file("final.h5")) + ")")) << line;
+  EXPECT_TRUE(
+      holds(last_line(runs.full.out), "; next: convert --model " + runs.full.file("final.h5") + " --bits 8"))
+      << last_line(runs.full.out);
+}
+
+TEST(Pipeline, TheFinalModelIsThatOfTheCheckpointOrTheBestEpoch) {
+  const auto& runs = tiny_runs();
+  EXPECT_EQ(described(runs.bsq.file("final.h5"))["comp"], described(runs.bsq.file("checkpoint.h5"))["comp"]);
+  EXPECT_EQ(evaluated_count(runs.bsq.file("final.h5")), evaluated_count(runs.bsq.file("checkpoint.h5")));
+  expect_same_state(read_checkpoint(runs.full.file("final.h5")).network,
+                    read_checkpoint(runs.full.file("model_best.h5")).network);
+  TemporaryFolder folder;
+  for (const char* file : {"final.h5", "checkpoint.h5"}) {
+    run_tiny("finetune",
+             "--epochs 1 --lr 0.01 --model " + runs.bsq.file(file) + " --out " + folder.file(file));
+  }
+  expect_same_state(read_checkpoint(folder.file("final.h5/checkpoint.h5")).network,
+                    read_checkpoint(folder.file("checkpoint.h5/checkpoint.h5")).network);
+}
+
+TEST(Pipeline, ARunSaysWhatItsUserMayNotExpect) {
+  TemporaryFolder folder;
+  const auto out = run_tiny("bsq_train", "--depth 8 --epochs 2 --schedule 5 --out " + folder.file("a"));
+  for (const char* line : {"no --model: the weights are random, drawn with --seed 1234\n",
+                           "--schedule 5: the learning rate does not drop in 2 epochs\n",
+                           "--adjust-every 50: 2 epochs have no adjustment but those at both ends\n"}) {
+    EXPECT_TRUE(holds(out, line)) << out;
+  }
+  EXPECT_TRUE(holds(read_bytes(folder.file("a/config.cfg")), "schedule = 5\n"));
+  EXPECT_TRUE(holds(out, "bits 598480, comp 4.00")) << "8 bits by default: " << out;
+  const auto quiet =
+      run_tiny("bsq_train", "--epochs 3 --adjust-every 2 --model " + tiny_runs().full.file("final.h5") +
+                                " --out " + folder.file("b"));
+  EXPECT_FALSE(holds(quiet, "--schedule")) << quiet;
+  EXPECT_FALSE(holds(quiet, "--adjust-every")) << quiet;
+  EXPECT_FALSE(holds(quiet, "random")) << quiet;
+  EXPECT_TRUE(holds(read_bytes(folder.file("b/config.cfg")), "schedule = 1 2\n")) << "3 / 7 and 9 / 14 of 3";
+}
+
+// Statistics that training tracks follow the weights late: with --reestimate 0 the second epoch has 56.5 %
+// here.
+TEST(Pipeline, ValidationKeepsUpWithTraining) {
+  TemporaryFolder folder;
+  const auto result =
+      run_tool("bsq_train", "--float --depth 8 --dataset synthetic --threads 1 --epochs 2 --lr 0.1 --out " +
+                                folder.file("run"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto log = read_log(folder.file("run/log.txt"));
+  const auto column = [&](const char* name) {
+    return std::stod(log.back().at(std::find(log[0].begin(), log[0].end(), name) - log[0].begin()));
+  };
+  EXPECT_GT(column("Valid Acc."), column("Train Acc.") - 5);
 }
 
 TEST(Pipeline, FinetuningWritesItsFolderAndKeepsTheScheme) {
@@ -136,11 +204,12 @@ TEST(Pipeline, ConversionTakesTheSchemeOfAnotherFile) {
   EXPECT_EQ(correct_count(out, "after:"), evaluated_count(folder.file("mixed/model_best.h5")));
 }
 
+// --overwrite, for the export of the run before.
 void expect_reruns(const std::string& tool, const ToolRun& run, const std::vector<std::string>& files) {
   SCOPED_TRACE(run.folder);
   TemporaryFolder again;
-  const auto result =
-      run_tool(tool, "--config " + run.file("config.cfg") + " --checkpoint " + again.path().string());
+  const auto result = run_tool(
+      tool, "--overwrite --config " + run.file("config.cfg") + " --checkpoint " + again.path().string());
   ASSERT_EQ(result.status, 0) << result.err;
   for (const auto& file : files) {
     expect_same_checkpoint(again.file(file), run.file(file));

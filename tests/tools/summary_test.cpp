@@ -19,7 +19,7 @@ TEST(Summary, ATrainingSaysAllOfItself) {
   EXPECT_EQ(run.epochs, 3);
   EXPECT_EQ(run.epochs_done, 3);
   EXPECT_EQ(run.started_from, runs.eight_bits.file("model_best.h5"));
-  EXPECT_EQ(run.kept.file, "checkpoint.h5");
+  EXPECT_EQ(run.kept.file, "final.h5");
   EXPECT_EQ(run.kept.top1, read_checkpoint(runs.bsq.file("checkpoint.h5")).top1);
   EXPECT_EQ(run.best.file, "model_best.h5");
   EXPECT_EQ(run.best.split, "test");
@@ -36,7 +36,7 @@ TEST(Summary, ATrainingSaysAllOfItself) {
 
 TEST(Summary, EveryProgramNamesTheModelToUse) {
   const auto& runs = tiny_runs();
-  EXPECT_EQ(read_summary(runs.full.folder).kept.file, "model_best.h5");
+  EXPECT_EQ(read_summary(runs.full.folder).kept.file, "final.h5");
   EXPECT_EQ(read_summary(runs.eight_bits.folder).kept.file, "model_best.h5");
   const auto finetuned = read_summary(runs.finetuned.folder);
   EXPECT_EQ(finetuned.method, "frozen");

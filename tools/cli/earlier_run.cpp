@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kState = "checkpoint.h5";
-constexpr std::array<const char*, 5> kModels = {kState, "checkpoint.prev.h5", "model_best.h5", "best_bin.h5",
-                                                "best_float.h5"};
+constexpr std::array<const char*, 6> kModels = {kState,     "checkpoint.prev.h5", "model_best.h5",
+                                                "final.h5", "best_bin.h5",        "best_float.h5"};
 // Texts, and how each of a run's begins; files of older versions among them.
 struct Text {
   const char* name;
@@ -75,18 +75,16 @@ void refuse_foreign_files(const fs::path& folder) {
   const auto refuse = [&](const fs::path& file, const char* what) {
     throw Error(file.string() + ": " + what + ", which no run has made; expected another folder as --out");
   };
-  for (const auto& name : product_names()) {
+  for (const char* name : kModels) {
     if (fs::exists(folder / name) && !fs::is_regular_file(folder / name)) {
       refuse(folder / name, "is no file");
     }
-  }
-  for (const char* name : kModels) {
     if (fs::exists(folder / name) && (is_pytorch_file((folder / name).string()))) {
       refuse(folder / name, "is a PyTorch file");
     }
   }
   for (const auto& text : kTexts) {
-    if (fs::exists(folder / text.name) && !begins_as(folder / text.name, text)) {
+    if (fs::is_regular_file(folder / text.name) && !begins_as(folder / text.name, text)) {
       refuse(folder / text.name, "is a text");
     }
   }

@@ -1,6 +1,7 @@
 #include "tools/cli/flags.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "bsq/data/dataset.h"
@@ -40,6 +41,15 @@ bool are_renames(const std::vector<std::string>& entries) {
   }
 }
 
+// "43 % and 64 % of --epochs"
+std::string schedule_text(const std::vector<double>& parts) {
+  std::string text;
+  for (const double part : parts) {
+    text += (text.empty() ? "" : " and ") + std::to_string(std::lround(100 * part)) + " %";
+  }
+  return text + " of --epochs";
+}
+
 // What says how long and how fast it trains; the run may change it when it goes on only where it is asked to.
 void add_schedule(OptionTable& table, TrainingFlags& flags) {
   constexpr auto kOverride = ResumeRule::kOverride;
@@ -59,6 +69,7 @@ void add_schedule(OptionTable& table, TrainingFlags& flags) {
   table.add("schedule", &flags.schedule, "epochs, rising, at which the learning rate drops")
       .range(0, kMostEpochs)
       .verify([&] { return is_rising(flags.schedule) ? "" : "rising epochs"; })
+      .default_text(schedule_text(flags.schedule_parts))
       .resume(kOverride);
   table.add("gamma", &flags.gamma, "the factor of the learning rate at each of these epochs")
       .range(0, 1e6)
@@ -120,6 +131,21 @@ void add_resuming(OptionTable& table, TrainingFlags& flags) {
 
 std::vector<LayerRule> ModelFlags::layer_rules() const { return parse_layer_bits(layer_bits); }
 
+void TrainingFlags::take_default_schedule() {
+  if (!schedule.empty()) {
+    return;
+  }
+  for (const double part : schedule_parts) {
+    const auto epoch = std::max<int64_t>(1, std::llround(part * static_cast<double>(epochs)));
+    if (epoch < epochs && (schedule.empty() || schedule.back() < epoch)) {
+      schedule.push_back(epoch);
+    }
+  }
+  if (schedule.empty()) {
+    schedule.push_back(std::max<int64_t>(epochs, 1));  // a run of one epoch has no place for a drop
+  }
+}
+
 bool TrainingFlags::has_new_rate() const {
   return resume && std::find(override_resume.begin(), override_resume.end(), "lr") != override_resume.end();
 }
@@ -168,7 +194,7 @@ void add_options(OptionTable& table, ModelFlags& flags) {
            "it, the bit widths of the file count")
       .alias("Nbits")
       .range(1, 16)
-      .default_text("4")
+      .default_text(std::to_string(flags.default_bits))
       .resume(ResumeRule::kFixed);
   table
       .add("layer-bits", &flags.layer_bits,

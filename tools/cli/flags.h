@@ -26,6 +26,7 @@ struct ModelFlags {
   std::map<std::string, std::string> network;  ///< those options of the architecture that are given
   std::string model;
   std::optional<int64_t> bits;
+  int64_t default_bits = 4;             ///< as published; bsq_train has 8
   bool bits_by_call = false;            ///< whether the command line itself gives --bits
   std::vector<std::string> layer_bits;  ///< "PATTERN=BITS"
   std::vector<std::string> keep_float;
@@ -34,8 +35,8 @@ struct ModelFlags {
   /// Architectures whose options a table holds.
   std::vector<std::shared_ptr<Architecture>> architectures;
 
-  /// The bit width that a float file is converted at: --bits, else 4 as published.
-  int64_t bit_width() const { return bits.value_or(4); }
+  /// The bit width that a float file is converted at: --bits, else the program's own.
+  int64_t bit_width() const { return bits.value_or(default_bits); }
   /// layer_bits as rules.
   std::vector<LayerRule> layer_rules() const;
   /// Whether --layer-bits or --keep-float is given.
@@ -68,7 +69,9 @@ struct TrainingFlags {
   double learning_rate = 0.1;
   double momentum = 0.9;
   double weight_decay = 5e-4;
-  std::vector<int64_t> schedule = {150, 225};
+  std::vector<int64_t> schedule;  ///< empty until take_default_schedule()
+  /// Where the learning rate drops by default, as parts of the epochs: 150 and 225 of 350, as published.
+  std::vector<double> schedule_parts = {3.0 / 7, 9.0 / 14};
   double gamma = 0.1;
   bool needs_bits = false;
   bool evaluate = false;
@@ -76,9 +79,12 @@ struct TrainingFlags {
   std::vector<std::string> override_resume;
   bool overwrite = false;
   bool tensorboard = false;
-  int64_t reestimate = 0;        ///< training batches before each evaluation
+  int64_t reestimate = 10;       ///< training batches before each evaluation
   int64_t checkpoint_steps = 0;  ///< 0: save after epochs only
   std::string on_nan = "stop";   ///< or "rollback"
+
+  /// Fills a schedule that nobody gave. Epochs at or beyond the last one are left out.
+  void take_default_schedule();
 
   /// Whether a resumed run takes another learning rate, which begins without rollbacks.
   bool has_new_rate() const;

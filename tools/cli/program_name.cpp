@@ -10,6 +10,11 @@ std::string called_name(const std::string& program) {
   return called == "bsq" || called.rfind("bsq ", 0) == 0 ? called : program;
 }
 
+std::string sibling_name(const std::string& program) {
+  const std::string called = program_invocation_name;
+  return called.rfind("bsq ", 0) == 0 ? "bsq " + program : program;
+}
+
 std::string with_called_name(const std::string& usage, const std::string& program) {
   const std::regex places("(^|\n(?:usage: |       ))" + program + "(?=[: ])");
   return std::regex_replace(usage, places, "$1" + called_name(program));

@@ -8,6 +8,9 @@ namespace bsq::cli {
 /// argv[0], else `program` itself. Messages, help and version begin with it.
 std::string called_name(const std::string& program);
 
+/// What the user calls to run another of the programs in the same way: "bsq convert" or "convert".
+std::string sibling_name(const std::string& program);
+
 /// A help text in which the program has the name that the user called: at the beginning and behind "usage: ".
 std::string with_called_name(const std::string& usage, const std::string& program);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -75,6 +76,7 @@ class TrainingRun : public TrainerObserver {
   void require_finite() const;
   bool attempt(const std::function<void()>& write, const char* consequence);
   void print_epoch(const EpochReport& report) const;
+  std::string progress_note(int64_t step, double mean_loss, double top1) const;
   void restore_folder();
   void write_pending();
   void write_resumable(double top1);
@@ -95,7 +97,12 @@ class TrainingRun : public TrainerObserver {
   bool wants_events_;
   std::unique_ptr<EventLog> events_;
   AdjustmentRecord adjustments_;
-  int64_t steps_ = 0;               // of an epoch
+  int64_t steps_ = 0;       // of an epoch
+  int64_t epoch_ = 0;       // the one that is trained
+  int64_t steps_done_ = 0;  // by this process, in seconds since start_
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::optional<EpochReport> last_;  // of this process
+  double comp_ = 1;
   std::optional<Checkpoint> best_;  // kept for a folder that somebody removes
   bool best_is_pending_ = false;
   bool log_is_pending_ = false;

@@ -43,6 +43,21 @@ std::optional<Resumable> find_interrupted(const SessionFlags& flags, const std::
   return found;
 }
 
+// What a run will do that its user may not expect.
+void print_remarks(const SessionFlags& flags, const Method& method) {
+  const auto& training = flags.training;
+  if (flags.model.model.empty()) {
+    std::cout << "no --model: the weights are random, drawn with --seed " << flags.data.seed << "\n";
+  }
+  if (training.schedule.front() >= training.epochs && training.epochs > 1) {
+    std::cout << "--schedule " << training.schedule.front() << ": the learning rate does not drop in "
+              << training.epochs << " epochs\n";
+  }
+  if (const auto remark = method.remark(training.epochs); !remark.empty()) {
+    std::cout << remark << "\n";
+  }
+}
+
 void make_way(const SessionFlags& flags) {
   const auto& folder = flags.output.folder;
   refuse_own_input(folder, {flags.model.model});
@@ -103,6 +118,7 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   if (!found) {
     summary.take_start(print_start(model, data));
   }
+  print_remarks(flags, *steps.method);
   TrainingRun run(model, *steps.method, data, *folder, steps.trainer, training, summary);
   if (found) {
     run.resume(*found);

@@ -54,6 +54,13 @@ void BsqMethod::check_rules(const LayerRules& rules) const {
   }
 }
 
+std::string BsqMethod::remark(int64_t epochs) const {
+  return options_.adjust_every < epochs
+             ? ""
+             : "--adjust-every " + std::to_string(options_.adjust_every) + ": " + std::to_string(epochs) +
+                   " epochs have no adjustment but those at both ends";
+}
+
 void BsqMethod::begin(Network& network, const Start& start) {
   if (is_float(network)) {
     to_bits(network, start.rules);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,8 +26,11 @@ class BsqMethod : public Method {
 
   std::string name() const override { return "bsq"; }
   void add_options(OptionTable& table) override;
+  int64_t default_bits() const override { return std::min<int64_t>(8, options_.max_bits); }
   /// No layer may have more than `max_bits` bits.
   void check_rules(const LayerRules& rules) const override;
+  /// Says so where no adjustment comes before the end.
+  std::string remark(int64_t epochs) const override;
   /// Converts a float network; then planes are made binary and as few as needed.
   void begin(Network& network, const Start& start) override;
   void adopt(Network& network) override;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "bsq/nn/network_state.h"
 #include "tests/bsq/train/training_run.h"
 
 namespace bsq::test {
@@ -121,6 +122,50 @@ TEST(Evaluation, CalibrationLeavesWeightsAndStatistics) {
 TEST(Evaluation, FloatActivationsNeedNoCalibration) {
   SmallNetwork network(/*activation_bits=*/0);
   EXPECT_FALSE(needs_calibration(network));
+}
+
+// By hand, for the first norm and the activation behind it.
+TEST(Evaluation, ReestimatedStatisticsAreTheAveragesOverTheBatches) {
+  torch::manual_seed(5);
+  SmallNetwork network(/*activation_bits=*/4);
+  for (int i = 0; i < 3; ++i) {
+    network.forward(3 * torch::randn({16, 3, 8, 8}));
+  }
+  network.eval();
+  BatchLoader loader(easy_images(100), loader_options(/*batch_size=*/16));
+  const auto tracked = network.bn1->num_batches_tracked.clone();
+  reestimate_statistics(network, loader, /*epoch=*/0, /*batches=*/5);
+  EXPECT_FALSE(network.is_training());
+  EXPECT_EQ(network.bn1->options.momentum(), 0.1);
+  EXPECT_TRUE(torch::equal(network.bn1->num_batches_tracked, tracked));
+
+  torch::NoGradGuard no_grad;
+  torch::Tensor mean = torch::zeros({8});
+  torch::Tensor variance = torch::zeros({8});
+  double range = 0;
+  loader.start(/*epoch=*/0);
+  for (int i = 0; i < 5; ++i) {
+    const auto x = network.conv1->forward(loader.next()->images);
+    const auto batch_variance = x.var({0, 2, 3}, /*unbiased=*/false);
+    const auto normal = (x - x.mean({0, 2, 3}, true)) / (batch_variance + 1e-5).sqrt().view({1, 8, 1, 1});
+    range += normal.clamp(0, 6).max().item<double>() / 5;
+    mean += x.mean({0, 2, 3}) / 5;
+    variance += x.var({0, 2, 3}, /*unbiased=*/true) / 5;
+  }
+  EXPECT_TRUE(torch::allclose(network.bn1->running_mean, mean, 1e-4, 1e-5));
+  EXPECT_TRUE(torch::allclose(network.bn1->running_var, variance, 1e-4, 1e-5));
+  EXPECT_NEAR(network.named_buffers()["relu1.range"].item<double>(), range, 1e-4);
+}
+
+TEST(Evaluation, AnEpochIsTheMostThatIsReestimatedFrom) {
+  torch::manual_seed(6);
+  SmallNetwork a(/*activation_bits=*/4);
+  SmallNetwork b(/*activation_bits=*/4);
+  load_network(b, save_network(a));
+  BatchLoader loader(easy_images(40), loader_options(/*batch_size=*/16));
+  reestimate_statistics(a, loader, /*epoch=*/1, /*batches=*/3);
+  reestimate_statistics(b, loader, /*epoch=*/1, /*batches=*/300);
+  EXPECT_TRUE(torch::equal(a.bn1->running_var, b.bn1->running_var));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ TEST(Progress, ClockText) {
 
 TEST(Progress, APlainStreamGetsALineAtTheEnd) {
   std::ostringstream out;
-  Progress progress(out, /*is_terminal=*/false);
+  Progress progress(out);
   progress.begin("epoch 1", /*total=*/10);
   for (int64_t done = 1; done < 10; ++done) {
     progress.update(done, "loss 0.5");
@@ -35,26 +35,40 @@ TEST(Progress, APlainStreamGetsALineAtTheEnd) {
 
 TEST(Progress, ATerminalGetsABarOverItself) {
   std::ostringstream out;
-  Progress progress(out, /*is_terminal=*/true);
+  Progress progress(out, [] { return 80; });
   progress.begin("epoch 1", /*total=*/4);
   progress.update(1, "too soon");
   EXPECT_EQ(out.str(), "");
   std::this_thread::sleep_for(std::chrono::milliseconds(120));
   progress.update(2, "half");
-  const std::string half = "\r\033[Kepoch 1 [############............] 2/4 0:00, ETA 0:00  half";
+  const std::string half = "\r\033[Kepoch 1 [############............] 2/4  half";
   EXPECT_EQ(out.str(), half);
   progress.update(3, "too soon again");
   EXPECT_EQ(out.str(), half);
   progress.update(4, "whole");
   progress.end();
   progress.end();
-  EXPECT_EQ(out.str(), half + "\r\033[Kepoch 1 [########################] 4/4 0:00, ETA 0:00  whole\n")
+  EXPECT_EQ(out.str(), half + "\r\033[Kepoch 1 [########################] 4/4  whole\n")
       << "the line ends once";
+}
+
+TEST(Progress, NoLineIsLongerThanTheTerminal) {
+  const std::string note = "loss 0.4132, train 86.21 %, valid 84.10 %, comp 6.52, ETA 3:12:05";
+  for (const int columns : {0, 20, 40, 60, 80, 90, 120, 300}) {
+    std::ostringstream out;
+    Progress progress(out, [&] { return columns; });
+    progress.begin("epoch 7/350", /*total=*/391);
+    progress.update(391, note);
+    const auto line = out.str().substr(4);
+    EXPECT_LT(line.size(), std::max(columns, 20)) << line;
+    EXPECT_EQ(line.find("epoch 7/350 "), 0U) << line;
+    EXPECT_EQ(line.find("[") != std::string::npos, columns >= 120) << line;
+  }
 }
 
 TEST(Progress, AnEmptyOrOverfullEpochDoesNoHarm) {
   std::ostringstream out;
-  Progress progress(out, /*is_terminal=*/true);
+  Progress progress(out, [] { return 80; });
   progress.begin("nothing", /*total=*/0);
   progress.update(0, "");
   progress.update(1, "done");
@@ -65,7 +79,7 @@ TEST(Progress, AnEmptyOrOverfullEpochDoesNoHarm) {
 
 TEST(Progress, EachEpochHasItsOwnLine) {
   std::ostringstream out;
-  Progress progress(out, /*is_terminal=*/false);
+  Progress progress(out);
   for (const char* title : {"epoch 1", "epoch 2"}) {
     progress.begin(title, /*total=*/1, /*first=*/0);
     progress.update(1, "x");

@@ -224,6 +224,10 @@ TEST(Collection, ADamagedCheckpointIsReadFromTheOneBefore) {
   const test::TemporaryFolder folder;
   const auto run = folder.file("run");
   std::filesystem::copy(tiny_runs().bsq.folder, run);
+  // As of a run that was stopped.
+  auto summary = test::read_bytes(run + "/summary.json");
+  summary.replace(summary.find("final.h5"), 8, "checkpoint.h5");
+  test::write_bytes(run + "/summary.json", summary);
   damage(run + "/checkpoint.h5");
   const auto before = collect({run});
   EXPECT_EQ(before.points.at(0).runs.at(0).log.history.size(), 3U);
