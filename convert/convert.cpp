@@ -57,6 +57,7 @@ Checkpoint converted(const Model& model, const Data& data, const Evaluation& eva
   checkpoint.method = GridQuantizer::kKind;
   checkpoint.description = model.network->description();
   checkpoint.dataset = data.dataset;
+  checkpoint.data = data.record;
   checkpoint.top1 = evaluation.top1();
   checkpoint.epoch = model.origin.epoch;
   const auto sizes = sizes_of(*model.network);
@@ -76,9 +77,9 @@ int run(const ConvertOptions& options) {
     scheme_file = read_scheme_file(options.scheme_file);
   }
   auto data = load_data(options.data, options.runtime, file);
-  auto model = make_model(options.model, file, data.classes, device);
+  auto model = make_model(options.model, file, data.classes(), device);
   // What cannot be converted or written is found before the evaluation, which takes long.
-  convert_network(*make_model(options.model, file, data.classes, device).network, options, scheme_file);
+  convert_network(*make_model(options.model, file, data.classes(), device).network, options, scheme_file);
   const RunFolder folder(options.output);
   refuse_own_input(folder.folder(), inputs);
   refuse_training_run(folder.folder(), "another folder as --out");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bsq/base/error.h"
+#include "bsq/data/class_names.h"
 
 namespace bsq {
 namespace {
@@ -55,11 +56,31 @@ std::vector<fs::path> training_batches(const fs::path& folder) {
     }
   }
   std::sort(numbered.begin(), numbered.end());
+  for (size_t i = 0; i < numbered.size(); ++i) {
+    const auto number = static_cast<int64_t>(i) + 1;
+    if (numbered[i].first > number) {
+      throw Error((folder / ("data_batch_" + std::to_string(number) + ".bin")).string() + ": missing, but " +
+                  numbered[i].second.filename().string() + " is there; expected the batches from 1 on");
+    }
+  }
   std::vector<fs::path> files;
   for (const auto& [number, file] : numbered) {
     files.push_back(file);
   }
   return files;
+}
+
+// The names that the folder's own list has, else the usual ones.
+std::vector<std::string> names_in(const fs::path& list, std::vector<std::string> usual) {
+  std::ifstream in(list);
+  std::vector<std::string> names;
+  for (std::string line; names.size() <= usual.size() && std::getline(in, line);) {
+    line.erase(line.find_last_not_of(" \r") + 1);
+    if (!line.empty()) {
+      names.push_back(line);
+    }
+  }
+  return names.size() == usual.size() ? names : usual;
 }
 
 fs::path find_folder(const Format& format, const std::string& folder) {
@@ -142,6 +163,7 @@ DatasetSplits load_cifar10(const std::string& folder) {
   DatasetSplits splits;
   splits.train = read_files(kCifar10, batches);
   splits.test = read_files(kCifar10, {found / "test_batch.bin"});
+  splits.class_names = names_in(found / "batches.meta.txt", cifar10_class_names());
   return splits;
 }
 
@@ -150,6 +172,7 @@ DatasetSplits load_cifar100(const std::string& folder) {
   DatasetSplits splits;
   splits.train = read_files(kCifar100, {found / "train.bin"});
   splits.test = read_files(kCifar100, {found / "test.bin"});
+  splits.class_names = names_in(found / "fine_label_names.txt", cifar100_class_names());
   return splits;
 }
 

@@ -71,6 +71,16 @@ ImageDataset ImageDataset::subset(const torch::Tensor& indices) const {
   return {images.index_select(/*dim=*/0, indices), labels.index_select(/*dim=*/0, indices), classes};
 }
 
+Normalization normalization_of(const std::string& name) {
+  if (name == "imagenet") {
+    return {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
+  }
+  if (name != "cifar") {
+    throw std::invalid_argument("unknown normalization '" + name + "', expected cifar or imagenet");
+  }
+  return {};
+}
+
 std::vector<std::string> dataset_names() { return {"cifar10", "cifar100", "imagefolder", "synthetic"}; }
 
 DatasetSplits load_dataset(const DatasetOptions& options) {

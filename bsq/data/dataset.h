@@ -29,13 +29,22 @@ struct ImageDataset {
 struct Normalization {
   std::array<float, 3> mean{0.4914F, 0.4822F, 0.4465F};
   std::array<float, 3> std{0.2023F, 0.1994F, 0.2010F};
+
+  bool operator==(const Normalization& other) const { return mean == other.mean && std == other.std; }
+  bool operator!=(const Normalization& other) const { return !(*this == other); }
 };
+
+/// The constants of this name: "cifar", as above, or "imagenet", as torchvision's models have them. Throws
+/// std::invalid_argument for another name.
+Normalization normalization_of(const std::string& name);
 
 struct DatasetSplits {
   ImageDataset train;
   ImageDataset test;
   Normalization normalization;
-  ImageDataset validation;  ///< held out of train; empty unless asked for
+  ImageDataset validation;               ///< held out of train; empty unless asked for
+  std::vector<std::string> class_names;  ///< in the order of the labels
+  std::vector<std::string> notes;        ///< lines for the user, such as files that were left out
 };
 
 struct DatasetOptions {

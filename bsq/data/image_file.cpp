@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kMaxFileBytes = size_t{64} << 20;
 constexpr int kMaxSide = 4096;
-// Decoding 4096 x 4096 pixels of four 16-bit channels takes half of this; more is a damaged or hostile file.
+// Decoding 4096 x 4096 pixels takes half of this; more is a damaged or hostile file.
 constexpr size_t kMaxDecoderBytes = size_t{256} << 20;
 
 void* limited_realloc(void* memory, size_t bytes) {
@@ -26,12 +26,13 @@ void* limited_realloc(void* memory, size_t bytes) {
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
 #define STBI_NO_STDIO
 #define STBI_MALLOC(bytes) bsq::limited_realloc(nullptr, bytes)
 #define STBI_REALLOC(memory, bytes) bsq::limited_realloc(memory, bytes)
 #define STBI_FREE(memory) std::free(memory)
 #include <stb/stb_image.h>
+
+#include "bsq/data/png_file.h"
 
 namespace bsq {
 namespace {
@@ -84,10 +85,18 @@ void check_size(const std::string& file, ImageSize found, ImageSize expected) {
 
 }  // namespace
 
-ImageSize image_size(const std::string& file) { return stated_size(file, read_file(file)); }
+ImageSize image_size(const std::string& file) {
+  const auto bytes = read_file(file);
+  return is_png(bytes) ? png_size(file, bytes) : stated_size(file, bytes);
+}
 
 void decode_image(const std::string& file, ImageSize size, uint8_t* planes) {
   const std::vector<uint8_t> bytes = read_file(file);
+  if (is_png(bytes)) {
+    check_size(file, png_size(file, bytes), size);
+    decode_png(file, bytes, planes);
+    return;
+  }
   check_size(file, stated_size(file, bytes), size);
   int width = 0;
   int height = 0;

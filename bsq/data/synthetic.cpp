@@ -128,6 +128,9 @@ DatasetSplits load_synthetic(uint64_t seed) {
   DatasetSplits splits;
   splits.train = draw_synthetic(seed, SyntheticSplit::kTrain, kSyntheticTrainImages);
   splits.test = draw_synthetic(seed, SyntheticSplit::kTest, kSyntheticTestImages);
+  splits.class_names = {
+      "horizontal stripes", "vertical stripes", "checkerboard", "disk", "ring", "square outline", "plus",
+      "diagonal cross",     "triangle",         "grid of dots"};
   return splits;
 }
 

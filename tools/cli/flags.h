@@ -52,6 +52,9 @@ struct DataFlags {
   int64_t workers = 4;
   uint64_t seed = 1234;
   int64_t validation = 0;
+  std::optional<std::string> normalize;  ///< "cifar" or "imagenet"
+  std::vector<std::string> mean, std;    ///< three numbers each, or none
+  bool is_resumed = false;               ///< whether a run goes on: it must have the same images
 };
 
 /// Where it runs.

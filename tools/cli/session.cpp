@@ -4,9 +4,11 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <iomanip>
+#include <iostream>
 #include <map>
 #include <ostream>
 #include <sstream>
@@ -17,6 +19,7 @@
 #include "bsq/io/rename.h"
 #include "bsq/nn/network_state.h"
 #include "models/registry.h"
+#include "tools/cli/notice.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
@@ -126,6 +129,71 @@ void load_model(Network& network, const ModelFlags& flags, const Checkpoint& fil
   }
 }
 
+std::array<float, 3> three_numbers(const char* flag, const std::vector<std::string>& texts) {
+  std::array<float, 3> numbers{};
+  if (texts.size() != numbers.size()) {
+    throw UsageError(std::string("--") + flag + ": expected three numbers, for red, green and blue");
+  }
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    numbers[i] = std::stof(texts[i]);
+  }
+  return numbers;
+}
+
+// The flags', else the file's, else that of CIFAR. They may not contradict each other.
+Normalization normalization_for(const DataFlags& flags, const std::optional<Checkpoint>& file) {
+  const auto stored = file ? file->data.normalization : std::nullopt;
+  if (!flags.normalize && flags.mean.empty() && flags.std.empty()) {
+    return stored.value_or(Normalization());
+  }
+  auto given = flags.normalize ? normalization_of(*flags.normalize) : stored.value_or(Normalization());
+  given.mean = flags.mean.empty() ? given.mean : three_numbers("mean", flags.mean);
+  given.std = flags.std.empty() ? given.std : three_numbers("std", flags.std);
+  if (stored && *stored != given) {
+    throw UsageError(
+        "--normalize, --mean and --std contradict the model file, whose images were prepared with other "
+        "constants");
+  }
+  return given;
+}
+
+// "data: cifar10, 45000 training, 5000 validation and 10000 test images, 10 classes"
+void print_data(const std::string& dataset, const DataRecord& record, const std::vector<std::string>& notes) {
+  for (const auto& note : notes) {
+    notice(note);
+  }
+  std::cout << "data: " << dataset << ", " << record.train << " training, ";
+  if (record.validation > 0) {
+    std::cout << record.validation << " validation, ";
+  }
+  std::cout << record.test << " test images, " << record.class_names.size() << " classes\n";
+}
+
+// A network's outputs mean the classes that it was trained on.
+void check_classes(const DataFlags& flags, const std::optional<Checkpoint>& file, const DataRecord& found) {
+  if (!file) {
+    return;
+  }
+  const auto& stored = file->data;
+  if (stored.class_names.empty()) {
+    std::cout << "the model file names no classes: they are taken to be those of the data set\n";
+  } else if (stored.class_names.size() == found.class_names.size()) {
+    for (size_t i = 0; i < found.class_names.size(); ++i) {
+      if (stored.class_names[i] != found.class_names[i]) {
+        throw Error(flags.folder + ": class " + std::to_string(i) + " is '" + found.class_names[i] +
+                    "'; expected '" + stored.class_names[i] + "', as the model file has it");
+      }
+    }
+  }
+  const bool has_other_size =
+      stored.train != found.train || stored.validation != found.validation || stored.test != found.test;
+  if (flags.is_resumed && stored.train >= 0 && has_other_size) {
+    throw Error(flags.folder + ": other numbers of images than the run began with: " +
+                std::to_string(stored.train) + " training, " + std::to_string(stored.validation) +
+                " validation, " + std::to_string(stored.test) + " test images");
+  }
+}
+
 }  // namespace
 
 torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed) {
@@ -168,8 +236,13 @@ Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::o
   DataFlags in_order = flags;
   in_order.test_batch = flags.train_batch;
   const auto type = runtime.precision == "bf16" ? torch::kBFloat16 : torch::kFloat32;
+  splits.normalization = normalization_for(flags, file);
+  const DataRecord record{splits.class_names, splits.train.size(), splits.validation.size(),
+                          splits.test.size(), splits.normalization};
+  print_data(options.dataset, record, splits.notes);
+  check_classes(flags, file, record);
   return {options.dataset,
-          splits.train.classes,
+          record,
           make_loader(splits.train, splits, flags, type, /*is_training=*/true),
           make_loader(splits.train, splits, in_order, type, /*is_training=*/false),
           make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags, type,

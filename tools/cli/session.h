@@ -17,7 +17,8 @@ namespace bsq::cli {
 /// Images and the loaders that every tool makes of them.
 struct Data {
   std::string dataset;
-  int64_t classes;
+  DataRecord record;
+  int64_t classes() const { return static_cast<int64_t>(record.class_names.size()); }
   std::unique_ptr<BatchLoader> training;     ///< shuffled and augmented
   std::unique_ptr<BatchLoader> calibration;  ///< the same images, in order, as they are
   std::unique_ptr<BatchLoader> validation;   ///< the held-out images, or the test set where none are
@@ -37,7 +38,10 @@ torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed);
 /// Reads --model, or gives nothing where none is named. Throws bsq::Error.
 std::optional<Checkpoint> read_named_model(const ModelFlags& flags);
 
-/// Loads the images that the flags name or, where they do not, those that the model was trained on.
+/// Loads the images that the flags name or, where they do not, those that the model was trained on, prepared
+/// as for the model. Says on stdout how many there are, and what was left out. Throws UsageError where a flag
+/// contradicts the file, bsq::Error for images that cannot be read, for other classes than the file's and,
+/// where a run goes on, for another number of images.
 Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::optional<Checkpoint>& file);
 
 /// Builds the network that flags and file describe, for `classes` classes, and fills it from the file. Throws

@@ -303,6 +303,7 @@ Checkpoint TrainingRun::current_checkpoint(double top1) const {
   checkpoint.method = method_.name();
   checkpoint.description = model_.network->description();
   checkpoint.dataset = data_.dataset;
+  checkpoint.data = data_.record;
   checkpoint.top1 = top1;
   checkpoint.epoch = trainer_.state().next_epoch - 1;
   const auto sizes = sizes_of(*model_.network);

@@ -93,10 +93,11 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   if (found) {
     flags.model.model = found->path;
     flags.model.rename.clear();
+    flags.data.is_resumed = true;
   }
   const auto file = found ? std::optional<Checkpoint>(found->file) : read_named_model(flags.model);
   auto data = load_data(flags.data, flags.runtime, file);
-  auto model = make_model(flags.model, file, data.classes, device);
+  auto model = make_model(flags.model, file, data.classes(), device);
   if (found) {
     steps.method->adopt(*model.network);
   } else {

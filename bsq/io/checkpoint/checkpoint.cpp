@@ -1,6 +1,7 @@
 #include "bsq/io/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <limits>
 #include <stdexcept>
@@ -44,12 +45,57 @@ void write_description(const Hdf5Handle& file, const NetworkDescription& descrip
   write_text(file, "activation_range", kRanges[static_cast<int>(description.activation_range)]);
 }
 
+// What is not known is left out.
+void write_data(const Hdf5Handle& file, const DataRecord& data) {
+  if (!data.class_names.empty()) write_text(file, "class_names", names_text(data.class_names));
+  if (data.train >= 0) {
+    write_values(file, "images", torch::tensor({data.train, data.validation, data.test}, torch::kInt64));
+  }
+  if (const auto& normalization = data.normalization) {
+    write_values(file, "mean", torch::tensor(at::ArrayRef<float>(normalization->mean.data(), 3)));
+    write_values(file, "std", torch::tensor(at::ArrayRef<float>(normalization->std.data(), 3)));
+  }
+}
+
+std::array<float, 3> read_three(const Hdf5Handle& file, const char* name) {
+  const torch::Tensor values = read_values(file, name).to(torch::kFloat32);
+  if (values.numel() != 3 || !values.isfinite().all().item<bool>()) {
+    file.fail(std::string("the attribute ") + name + " is not three finite numbers");
+  }
+  const auto* number = values.data_ptr<float>();
+  return {number[0], number[1], number[2]};
+}
+
+// Files that are older than an attribute lack it.
+DataRecord read_data(const Hdf5Handle& file) {
+  DataRecord data;
+  if (has_attribute(file, "class_names")) {
+    data.class_names =
+        parse_names(read_text(file, "class_names"), file.where() + ": the attribute class_names");
+  }
+  if (has_attribute(file, "images")) {
+    const torch::Tensor images = read_values(file, "images");
+    if (images.scalar_type() != torch::kInt64 || images.numel() != 3) {
+      file.fail("the attribute images is not three int64");
+    }
+    const auto* number = images.data_ptr<int64_t>();
+    data.train = number[0];
+    data.validation = number[1];
+    data.test = number[2];
+  }
+  if (has_attribute(file, "mean") && has_attribute(file, "std")) {
+    data.normalization = Normalization{read_three(file, "mean"), read_three(file, "std")};
+  }
+  return data;
+}
+
 void write_root(const Hdf5Handle& file, const Checkpoint& checkpoint) {
   write_text(file, "format", "bsq");
   write_integer(file, kVersionField, kVersion);
   write_text(file, "method", checkpoint.method);
   write_description(file, checkpoint.description);
   write_text(file, "dataset", checkpoint.dataset);
+  write_data(file, checkpoint.data);
   write_number(file, "top1", checkpoint.top1);
   write_integer(file, kEpoch, checkpoint.epoch);
   write_number(file, "comp", checkpoint.comp);
@@ -98,6 +144,7 @@ Checkpoint read_root(const Hdf5Handle& file, int64_t version) {
     description.activation = read_text(file, "activation");
   }
   checkpoint.dataset = read_text(file, "dataset");
+  checkpoint.data = read_data(file);
   checkpoint.top1 = read_number(file, "top1");
   checkpoint.epoch = read_integer(file, kEpoch);
   checkpoint.comp = read_number(file, "comp");

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "bsq/data/data_record.h"
 #include "bsq/nn/network_description.h"
 #include "bsq/nn/stored_tensor.h"
 #include "bsq/train/training_state.h"
@@ -17,6 +18,7 @@ struct Checkpoint {
   std::string method = "float";  ///< the method that gave it its form (bsq/methods); "float": no bits
   NetworkDescription description;
   std::string dataset;                ///< the data set it was trained on, "" if unknown
+  DataRecord data;                    ///< its classes, sizes and normalization
   double top1 = std::nan("");         ///< percent, of `network` on the evaluation split; NaN: not evaluated
   int64_t epoch = -1;                 ///< last finished epoch; -1: none
   double comp = std::nan("");         ///< 32 * weights / bits_total; NaN: unknown

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "bsq/data/class_names.h"
 #include "tests/bsq/data/support.h"
 #include "tests/support.h"
 
@@ -47,14 +48,17 @@ void expect_record_bytes(const ImageDataset& data, int64_t index) {
 TEST(Cifar10, ReadsBatchesInTheOrderOfTheirNumbers) {
   const TemporaryFolder folder;
   write_bytes(folder.file("data_batch_10.bin"), records({9}));
+  for (int batch = 3; batch < 10; ++batch) {
+    write_bytes(folder.file("data_batch_" + std::to_string(batch) + ".bin"), records({1}));
+  }
   write_bytes(folder.file("data_batch_2.bin"), records({4, 5, 6}));
   write_bytes(folder.file("data_batch_1.bin"), records({0, 3}));
   write_bytes(folder.file("data_batch_x.bin"), "not a batch");
   write_bytes(folder.file("test_batch.bin"), records({7}));
   const DatasetSplits splits = load_cifar10(folder.path().string());
-  EXPECT_EQ(values(splits.train.labels), (std::vector<int64_t>{0, 3, 4, 5, 6, 9}));
+  EXPECT_EQ(values(splits.train.labels), (std::vector<int64_t>{0, 3, 4, 5, 6, 1, 1, 1, 1, 1, 1, 1, 9}));
   EXPECT_EQ(values(splits.test.labels), (std::vector<int64_t>{7}));
-  EXPECT_EQ(splits.train.images.sizes(), (std::vector<int64_t>{6, 3, 32, 32}));
+  EXPECT_EQ(splits.train.images.sizes(), (std::vector<int64_t>{13, 3, 32, 32}));
   EXPECT_EQ(splits.train.images.scalar_type(), torch::kUInt8);
   EXPECT_TRUE(splits.train.images.is_contiguous());
   EXPECT_EQ(splits.train.classes, 10);
@@ -67,11 +71,35 @@ TEST(Cifar10, ReadsBatchesInTheOrderOfTheirNumbers) {
 TEST(Cifar10, ReadsTheSubfolderOfTheArchive) {
   const TemporaryFolder folder;
   fs::create_directory(folder.file("cifar-10-batches-bin"));
-  write_bytes(folder.file("cifar-10-batches-bin/data_batch_3.bin"), records({1, 2}));
+  write_bytes(folder.file("cifar-10-batches-bin/data_batch_1.bin"), records({1, 2}));
   write_bytes(folder.file("cifar-10-batches-bin/test_batch.bin"), records({7}));
   DatasetOptions options;
   options.folder = folder.path().string();
   EXPECT_EQ(load_dataset(options).train.size(), 2);
+}
+
+TEST(Cifar10, RefusesAMissingBatch) {
+  const TemporaryFolder folder;
+  for (const char* batch : {"1", "2", "4", "5"}) {
+    write_bytes(folder.file(std::string("data_batch_") + batch + ".bin"), records({1}));
+  }
+  write_bytes(folder.file("test_batch.bin"), records({7}));
+  expect_error([&] { load_cifar10(folder.path().string()); },
+               folder.file("data_batch_3.bin") + ": missing, but data_batch_4.bin is there");
+}
+
+TEST(Cifar10, ClassNamesAreTheFoldersOrTheUsualOnes) {
+  const TemporaryFolder folder;
+  write_bytes(folder.file("data_batch_1.bin"), records({1}));
+  write_bytes(folder.file("test_batch.bin"), records({7}));
+  const auto names = [&] { return load_cifar10(folder.path().string()).class_names; };
+  EXPECT_EQ(names(), cifar10_class_names());
+  EXPECT_EQ(names().at(3), "cat");
+  EXPECT_EQ(cifar100_class_names().size(), 100U);
+  write_bytes(folder.file("batches.meta.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n");
+  EXPECT_EQ(names().at(9), "j");
+  write_bytes(folder.file("batches.meta.txt"), "a\nb\n");
+  EXPECT_EQ(names(), cifar10_class_names()) << "a list of another length";
 }
 
 TEST(Cifar10, RefusesAnIncompleteRecord) {

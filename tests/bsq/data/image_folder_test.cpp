@@ -5,6 +5,7 @@
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #include <stb/stb_image_write.h>
 
+#include "bsq/base/error.h"
 #include "bsq/data/image_file.h"
 #include "tests/bsq/data/support.h"
 #include "tests/support.h"
@@ -65,6 +66,64 @@ TEST(ImageFolder, LoadsSortedClassesAndFiles) {
                         torch::stack({folder.planes("train/cat/a.PNG"), folder.planes("train/cat/b.png"),
                                       folder.planes("train/dog/c.png")})));
   EXPECT_TRUE(same_bits(splits.test.images[1], folder.planes("test/dog/e.png")));
+}
+
+TEST(ImageFolder, TakesSubfoldersInTheOrderOfTorchvision) {
+  const Folder folder;
+  for (const char* name : {"train/cat/0/z.png", "train/cat/0/1/y.png", "train/cat/x/w.png"}) {
+    fs::create_directories(fs::path(folder.file(name)).parent_path());
+    fs::copy_file(folder.file("train/cat/b.png"), folder.file(name));
+  }
+  fs::create_directory_symlink(folder.file("train/cat"), folder.file("train/cat/0/back"));
+  fs::create_directory_symlink(folder.file("train/dog"), folder.file("train/cat/other"));
+  const DatasetSplits splits = folder.load();
+  // cat: a, b, 0/z, 0/1/y, other/c, x/w.
+  const auto a = folder.planes("train/cat/a.PNG");
+  const auto b = folder.planes("train/cat/b.png");
+  const auto c = folder.planes("train/dog/c.png");
+  EXPECT_TRUE(same_bits(splits.train.images, torch::stack({a, b, b, b, c, b, c})));
+  EXPECT_TRUE(same_bits(splits.train.labels, torch::tensor({0, 0, 0, 0, 0, 0, 1}, torch::kInt64)));
+  EXPECT_EQ(splits.class_names, (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_TRUE(splits.notes.empty());
+}
+
+TEST(ImageFolder, CountsWhatIsLeftOut) {
+  const Folder folder;
+  write_bytes(folder.file("train/cat/x0.bmp"), "BM");
+  write_bytes(folder.file("train/cat/x1.BMP"), "BM");
+  write_bytes(folder.file("train/dog/y.webp"), "RIFF");
+  write_bytes(folder.file("train/dog/README"), "");
+  fs::create_symlink(folder.file("nothing.png"), folder.file("train/dog/z.png"));
+  const DatasetSplits splits = folder.load();
+  EXPECT_EQ(splits.train.size(), 3);
+  EXPECT_EQ(splits.notes,
+            std::vector<std::string>{folder.file("train") +
+                                     ": 5 files are left out: 2 .bmp, 1 .webp, 1 that cannot be opened, "
+                                     "1 without an extension"});
+}
+
+TEST(ImageFile, ChecksumsOfPngFilesCount) {
+  const Folder folder;
+  const auto file = folder.file("train/cat/b.png");
+  const auto bytes = test::read_bytes(file);
+  // Behind the signature and the head's length.
+  for (size_t i = 12; i < bytes.size(); ++i) {
+    auto changed = bytes;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    write_bytes(file, changed);
+    EXPECT_THROW(decode(file, {5, 4}), Error) << "byte " << i << " of " << bytes.size();
+  }
+}
+
+TEST(ImageFile, ReadsEveryKindOfPng) {
+  const TemporaryFolder folder;
+  for (const int64_t channels : {1, 2, 3, 4}) {
+    const auto pixels = random_pixels(5, 4, channels);
+    write_png(folder.file("a.png"), pixels);
+    const auto colours = channels < 3 ? pixels.narrow(2, 0, 1).expand({5, 4, 3}) : pixels.narrow(2, 0, 3);
+    EXPECT_TRUE(same_bits(decode(folder.file("a.png"), {5, 4}), colours.permute({2, 0, 1}).contiguous()))
+        << channels;
+  }
 }
 
 TEST(ImageFolder, TakesValForTest) {

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bsq/data/dataset.h"
+
+namespace bsq {
+
+/// What a file keeps of the images that its network was trained on.
+struct DataRecord {
+  std::vector<std::string> class_names;            ///< in the order of the labels; empty: not known
+  int64_t train = -1, validation = -1, test = -1;  ///< images; -1: not known
+  std::optional<Normalization> normalization;      ///< nothing: not known
+};
+
+}  // namespace bsq
