@@ -1,5 +1,7 @@
 #include "bsq/io/pytorch_model.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -8,6 +10,7 @@
 #include "bsq/base/error.h"
 #include "bsq/base/type_name.h"
 #include "bsq/nn/layers_of.h"
+#include "bsq/nn/weight_source.h"
 #include "bsq/quant/codes.h"
 
 namespace bsq {
@@ -177,6 +180,12 @@ void take_format(const std::vector<int64_t>& numbers, StoredTensor& stored) {
   check_format(stored.format);
 }
 
+// What a network computes with that loads these codes.
+torch::Tensor values_of(const StoredTensor& codes) {
+  torch::NoGradGuard no_grad;
+  return make_weight_source(codes, torch::dtype(codes.scale.scalar_type()))->value().detach().clone();
+}
+
 // The integers whose values an export holds: exactly those, or the file has been changed.
 StoredTensor codes_from(const std::string& name, const torch::Tensor& values, const torch::Tensor& scale,
                         const std::vector<int64_t>& format) {
@@ -192,7 +201,7 @@ StoredTensor codes_from(const std::string& name, const torch::Tensor& values, co
     const auto ratios = values.to(torch::kFloat64) * static_cast<double>(stored.format.levels) / factors;
     stored.value = torch::where(factors == 0, torch::zeros_like(ratios), ratios).round().to(torch::kInt32);
   }
-  if (!is_known || !torch::equal(value_of({stored.value, stored.scale, {}, stored.format}), values)) {
+  if (!is_known || !torch::equal(values_of(stored), values)) {
     throw Error(name +
                 ": not the values of the bits that the file's entry 'bsq' names; remove that entry to "
                 "read them as floating point");
@@ -268,7 +277,7 @@ PyTorchCheckpoint export_pytorch(const Checkpoint& checkpoint, const std::set<st
     } else if (stored.encoding == Encoding::kFloat) {
       file.state.emplace_back(name, stored.value);
     } else if (stored.encoding == Encoding::kCodes) {
-      file.state.emplace_back(name, value_of({stored.value, stored.scale, {}, stored.format}));
+      file.state.emplace_back(name, values_of(stored));
       extras.scales.emplace_back(name, stored.scale);
       formats[name] = format_json(stored);
     } else {

@@ -45,30 +45,27 @@ bool ends_with(const std::string& text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-/// Takes the wrapper's prefix from every name, where all tensors have it. Returns whether they do.
-bool unwrap(PyTorchCheckpoint& checkpoint, std::string_view prefix) {
-  auto& state = checkpoint.state;
-  const auto is_wrapped = [&](const auto& entry) {
-    return starts_with(entry.first, prefix) && entry.first.size() > prefix.size();
+/// Takes the prefix off every name that `name_of` gives, where all have it. Returns whether they do.
+template <typename Entries, typename NameOf>
+bool drop_prefix(Entries& entries, std::string_view prefix, const NameOf& name_of) {
+  const auto has_prefix = [&](auto& entry) {
+    return starts_with(name_of(entry), prefix) && name_of(entry).size() > prefix.size();
   };
-  const auto is_count = [](const auto& entry) { return entry.first == kAveraged; };
-  if (!std::any_of(state.begin(), state.end(), is_wrapped) ||
-      !std::all_of(state.begin(), state.end(),
-                   [&](const auto& entry) { return is_wrapped(entry) || is_count(entry); })) {
+  if (entries.empty() || !std::all_of(entries.begin(), entries.end(), has_prefix)) {
     return false;
   }
-  state.erase(std::remove_if(state.begin(), state.end(), is_count), state.end());
-  for (auto& [name, tensor] : state) {
-    name.erase(0, prefix.size());
-  }
-  std::map<std::string, std::pair<int64_t, int64_t>> bits;
-  for (const auto& [layer, widths] : checkpoint.bits) {
-    bits.emplace(starts_with(layer, prefix) ? layer.substr(prefix.size()) : layer, widths);
-  }
-  if (bits.size() == checkpoint.bits.size()) {
-    checkpoint.bits = std::move(bits);
+  for (auto& entry : entries) {
+    name_of(entry).erase(0, prefix.size());
   }
   return true;
+}
+
+/// The same for every wrapper, one around the other.
+template <typename Entries, typename NameOf>
+void drop_wrappers(Entries& entries, const NameOf& name_of) {
+  while (std::any_of(std::begin(kWrappers), std::end(kWrappers),
+                     [&](std::string_view prefix) { return drop_prefix(entries, prefix, name_of); })) {
+  }
 }
 
 /// Whether a top-level entry tells about the training, so that it is no weight even where it is a tensor.
@@ -302,9 +299,18 @@ PyTorchCheckpoint read_file(const std::string& path) {
 }  // namespace
 
 void unwrap_names(PyTorchCheckpoint& checkpoint) {
-  while (std::any_of(std::begin(kWrappers), std::end(kWrappers),
-                     [&](std::string_view prefix) { return unwrap(checkpoint, prefix); })) {
+  auto& state = checkpoint.state;
+  const auto count =
+      std::find_if(state.begin(), state.end(), [](const auto& entry) { return entry.first == kAveraged; });
+  if (count != state.end() && state.size() > 1) {
+    state.erase(count);
   }
+  drop_wrappers(state, [](auto& entry) -> std::string& { return entry.first; });
+  // The published code names the layers of Nbit_dict with the prefix, and the tensors without.
+  std::vector<std::pair<std::string, std::pair<int64_t, int64_t>>> bits(checkpoint.bits.begin(),
+                                                                        checkpoint.bits.end());
+  drop_wrappers(bits, [](auto& entry) -> std::string& { return entry.first; });
+  checkpoint.bits = {bits.begin(), bits.end()};
 }
 
 bool is_state_key(const std::string& name) {

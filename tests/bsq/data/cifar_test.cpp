@@ -85,7 +85,7 @@ TEST(Cifar10, RefusesAMissingBatch) {
   }
   write_bytes(folder.file("test_batch.bin"), records({7}));
   expect_error([&] { load_cifar10(folder.path().string()); },
-               folder.file("data_batch_3.bin") + ": missing, but data_batch_4.bin is there");
+               {folder.file("data_batch_3.bin"), "missing, but data_batch_4.bin is there"});
 }
 
 TEST(Cifar10, ClassNamesAreTheFoldersOrTheUsualOnes) {

@@ -108,7 +108,7 @@ TEST(LsqTools, ConversionTakesWhatItTrained) {
 TEST(LsqTools, SummaryAndReportKnowTheRun) {
   const auto summary = read_summary(runs().lsq.folder);
   EXPECT_EQ(summary.method, "lsq");
-  EXPECT_EQ(summary.kept.file, kBestFile);
+  EXPECT_EQ(summary.kept.file, "final.h5");
   const TemporaryFolder folder;
   const auto result = run_tool(
       "report", runs().lsq.folder + " " + runs().finetuned.folder + " --out " + folder.file("report"));
