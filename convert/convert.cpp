@@ -86,6 +86,7 @@ int run(const ConvertOptions& options) {
   if (!options.overwrite) {
     refuse_earlier_run(folder.folder(), "another folder as --out, or --overwrite");
   }
+  print_data(data);
   calibrate_if_needed(*model.network, data, std::cout);
   SummaryWriter summary(folder,
                         summary_at_start("convert", "converted", options.model.model, options.runtime),

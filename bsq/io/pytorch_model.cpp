@@ -209,6 +209,28 @@ StoredTensor codes_from(const std::string& name, const torch::Tensor& values, co
   return stored;
 }
 
+nlohmann::json data_json(const DataRecord& data) {
+  nlohmann::json json = {{"class_names", data.class_names},
+                         {"images", {data.train, data.validation, data.test}}};
+  if (const auto& normalization = data.normalization) {
+    json["mean"] = normalization->mean;
+    json["std"] = normalization->std;
+  }
+  return json;
+}
+
+DataRecord data_from(const nlohmann::json& json) {
+  DataRecord data;
+  data.class_names = json.at("class_names").get<std::vector<std::string>>();
+  data.train = json.at("images").at(0);
+  data.validation = json.at("images").at(1);
+  data.test = json.at("images").at(2);
+  if (json.contains("mean")) {
+    data.normalization = Normalization{json.at("mean"), json.at("std")};
+  }
+  return data;
+}
+
 // Makes what a state dict does not say of the rest: bits, ranges, the network's description.
 void take_extras(const PyTorchExtras& extras, Checkpoint& checkpoint) {
   const auto json = nlohmann::json::parse(extras.description, nullptr, /*allow_exceptions=*/false);
@@ -222,6 +244,7 @@ void take_extras(const PyTorchExtras& extras, Checkpoint& checkpoint) {
     description.activation_range = activation_range_of(json.at("activation_range"));
     checkpoint.method = json.at("method");
     checkpoint.dataset = json.at("dataset");
+    checkpoint.data = data_from(json.at("data"));
     const TensorMap scales(extras.scales.begin(), extras.scales.end());
     for (auto& [name, stored] : checkpoint.network) {
       if (const auto scale = scales.find(name); scale != scales.end()) {
@@ -298,6 +321,7 @@ PyTorchCheckpoint export_pytorch(const Checkpoint& checkpoint, const std::set<st
   const nlohmann::json json = {{"version", 1},
                                {"method", checkpoint.method},
                                {"dataset", checkpoint.dataset},
+                               {"data", data_json(checkpoint.data)},
                                {"architecture", description.architecture},
                                {"options", description.options},
                                {"classes", description.classes},

@@ -311,7 +311,7 @@ TEST(Saving, ASecondCtrlCEndsTheProgramAtOnceAndHarmsNoFile) {
   const auto result = run_script(
       run,
       "begin; for i in $(seq 6000); do [ -e $folder/checkpoint.h5 ] && break; sleep 0.01; done; "
-      "kill -INT $pid; sleep 0.1; kill -INT $pid; end",
+      "kill -INT $pid; sleep 0.5; kill -INT $pid; end",
       "env --default-signal=INT",
       "--float --depth 56 --epochs 2 --threads 1 --workers 1 --train-batch 200 --test-batch 50 --data " +
           tiny_data());

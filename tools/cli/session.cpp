@@ -15,11 +15,11 @@
 #include <thread>
 
 #include "bsq/base/error.h"
+#include "bsq/base/shown_text.h"
 #include "bsq/io/model_file.h"
 #include "bsq/io/rename.h"
 #include "bsq/nn/network_state.h"
 #include "models/registry.h"
-#include "tools/cli/notice.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
@@ -157,16 +157,19 @@ Normalization normalization_for(const DataFlags& flags, const std::optional<Chec
   return given;
 }
 
-// "data: cifar10, 45000 training, 5000 validation and 10000 test images, 10 classes"
-void print_data(const std::string& dataset, const DataRecord& record, const std::vector<std::string>& notes) {
-  for (const auto& note : notes) {
-    notice(note);
+// "data: cifar10, 45000 training, 5000 validation, 10000 test images, 10 classes", and what else is to be
+// said.
+std::vector<std::string> lines_of(const std::string& dataset, const DataRecord& record,
+                                  const std::vector<std::string>& notes, bool names_are_missing) {
+  auto lines = notes;
+  lines.push_back("data: " + dataset + ", " + std::to_string(record.train) + " training, " +
+                  (record.validation > 0 ? std::to_string(record.validation) + " validation, " : "") +
+                  std::to_string(record.test) + " test images, " + std::to_string(record.class_names.size()) +
+                  " classes");
+  if (names_are_missing) {
+    lines.emplace_back("the model file names no classes: they are taken to be those of the data set");
   }
-  std::cout << "data: " << dataset << ", " << record.train << " training, ";
-  if (record.validation > 0) {
-    std::cout << record.validation << " validation, ";
-  }
-  std::cout << record.test << " test images, " << record.class_names.size() << " classes\n";
+  return lines;
 }
 
 // A network's outputs mean the classes that it was trained on.
@@ -175,9 +178,7 @@ void check_classes(const DataFlags& flags, const std::optional<Checkpoint>& file
     return;
   }
   const auto& stored = file->data;
-  if (stored.class_names.empty()) {
-    std::cout << "the model file names no classes: they are taken to be those of the data set\n";
-  } else if (stored.class_names.size() == found.class_names.size()) {
+  if (stored.class_names.size() == found.class_names.size()) {
     for (size_t i = 0; i < found.class_names.size(); ++i) {
       if (stored.class_names[i] != found.class_names[i]) {
         throw Error(flags.folder + ": class " + std::to_string(i) + " is '" + found.class_names[i] +
@@ -239,15 +240,21 @@ Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::o
   splits.normalization = normalization_for(flags, file);
   const DataRecord record{splits.class_names, splits.train.size(), splits.validation.size(),
                           splits.test.size(), splits.normalization};
-  print_data(options.dataset, record, splits.notes);
   check_classes(flags, file, record);
   return {options.dataset,
           record,
+          lines_of(options.dataset, record, splits.notes, file && file->data.class_names.empty()),
           make_loader(splits.train, splits, flags, type, /*is_training=*/true),
           make_loader(splits.train, splits, in_order, type, /*is_training=*/false),
           make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags, type,
                       /*is_training=*/false),
           make_loader(splits.test, splits, flags, type, /*is_training=*/false)};
+}
+
+void print_data(const Data& data) {
+  for (const auto& line : data.lines) {
+    std::cout << shown_text(line) << "\n";
+  }
 }
 
 Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,

@@ -18,6 +18,7 @@ namespace bsq::cli {
 struct Data {
   std::string dataset;
   DataRecord record;
+  std::vector<std::string> lines;  ///< for the user: how many images there are, what was left out
   int64_t classes() const { return static_cast<int64_t>(record.class_names.size()); }
   std::unique_ptr<BatchLoader> training;     ///< shuffled and augmented
   std::unique_ptr<BatchLoader> calibration;  ///< the same images, in order, as they are
@@ -39,10 +40,13 @@ torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed);
 std::optional<Checkpoint> read_named_model(const ModelFlags& flags);
 
 /// Loads the images that the flags name or, where they do not, those that the model was trained on, prepared
-/// as for the model. Says on stdout how many there are, and what was left out. Throws UsageError where a flag
+/// as for the model. Throws UsageError where a flag
 /// contradicts the file, bsq::Error for images that cannot be read, for other classes than the file's and,
 /// where a run goes on, for another number of images.
 Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::optional<Checkpoint>& file);
+
+/// Prints its lines on stdout.
+void print_data(const Data& data);
 
 /// Builds the network that flags and file describe, for `classes` classes, and fills it from the file. Throws
 /// UsageError where a flag contradicts the file, bsq::Error where the file does not fit.

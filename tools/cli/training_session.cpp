@@ -15,6 +15,7 @@ namespace bsq::cli {
 namespace {
 
 Evaluation print_start(Model& model, Data& data) {
+  print_data(data);
   if (!is_float(*model.network)) {
     print_statistics(std::cout, *model.network);
   }
@@ -118,6 +119,9 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   summary.set_validation_split(flags.data.validation > 0 ? "validation" : "test");
   if (!found) {
     summary.take_start(print_start(model, data));
+  }
+  if (found) {
+    print_data(data);
   }
   print_remarks(flags, *steps.method);
   TrainingRun run(model, *steps.method, data, *folder, steps.trainer, training, summary);
