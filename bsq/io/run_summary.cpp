@@ -1,17 +1,14 @@
 #include "bsq/io/run_summary.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
-#include "bsq/base/error.h"
+#include "bsq/io/text_file.h"
 #include "bsq/nn/network_sizes.h"
 
 namespace bsq {
 namespace {
 
-constexpr uintmax_t kMostBytes = 16 << 20;
+constexpr size_t kMostBytes = size_t{16} << 20;
 
 double column_value(const TrainingState& state, const std::string& name, int64_t row) {
   const auto at = std::find(state.columns.begin(), state.columns.end(), name);
@@ -37,23 +34,11 @@ double RunSummary::metric(const std::string& name) const {
   return at == metrics.end() ? std::nan("") : at->second;
 }
 
-bool has_summary(const std::string& folder) { return std::filesystem::exists(folder + "/" + kSummaryFile); }
+bool has_summary(const std::string& folder) { return is_there(folder + "/" + kSummaryFile); }
 
 RunSummary read_summary(const std::string& folder) {
   const auto path = folder + "/" + kSummaryFile;
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(path, error);
-  std::ifstream in(path);
-  if (error || !in) {
-    throw Error(path + ": cannot be read; expected the summary of a run");
-  }
-  if (bytes > kMostBytes) {
-    throw Error(path + ": " + std::to_string(bytes) + " bytes; expected at most " +
-                std::to_string(kMostBytes));
-  }
-  std::ostringstream text;
-  text << in.rdbuf();
-  return parse_summary(text.str(), path);
+  return parse_summary(read_text_file(path, kMostBytes, "the summary of a run"), path);
 }
 
 void take_model(RunSummary& summary, const Checkpoint& model) {

@@ -14,7 +14,9 @@ constexpr int kMostDepth = 6;
 constexpr int64_t kMostBits = 32;
 constexpr int64_t kMostWeights = int64_t{1} << 36;
 constexpr size_t kMostTensors = 1 << 16;
+constexpr size_t kMostValues = 1 << 20;
 constexpr int64_t kMostNumber = int64_t{1} << 62;
+constexpr double kMostSeconds = 1e11;
 constexpr const char* kStatusNames[] = {"running", "stopped", "done"};
 
 // --- writing
@@ -122,6 +124,15 @@ class Field {
     return value_.is_null() ? std::nullopt : std::optional(whole(0, kMostNumber));
   }
 
+  // Percent; NaN for null.
+  double percent() const {
+    const double value = number();
+    if (value < 0 || value > 100) {
+      refuse("a number from 0 to 100");
+    }
+    return value;
+  }
+
   // NaN for null, which stands for a number that is not known.
   double number() const {
     if (!value_.is_null() && !value_.is_number()) {
@@ -209,7 +220,7 @@ std::string file_in(const Field& field) {
 }
 
 ModelResult result_in(const Field& field) {
-  return {file_in(field["file"]), field["epoch"].whole(-1, kMostNumber), field["top1"].number(),
+  return {file_in(field["file"]), field["epoch"].whole(-1, kMostNumber), field["top1"].percent(),
           field["loss"].number(), field["split"].text()};
 }
 
@@ -223,14 +234,16 @@ RunStatus status_in(const Field& field) {
 }
 
 SummaryJson parse_members(const std::string& text, const std::string& from) {
-  bool is_deep = false;
-  const auto watch = [&is_deep](int depth, SummaryJson::parse_event_t, SummaryJson&) {
-    is_deep = is_deep || depth > kMostDepth;
-    return !is_deep;
+  bool is_sane = true;
+  size_t values = 0;
+  const auto watch = [&](int depth, SummaryJson::parse_event_t, SummaryJson&) {
+    is_sane = is_sane && depth <= kMostDepth && ++values <= kMostValues;
+    return is_sane;
   };
   auto value = SummaryJson::parse(text, watch, /*allow_exceptions=*/false);
-  if (is_deep || !value.is_object()) {
-    throw Error(from + ": is not a JSON object; expected the summary of a run");
+  if (!is_sane || !value.is_object()) {
+    throw Error(from + ": is not a JSON object of at most " + std::to_string(kMostValues) + " values in " +
+                std::to_string(kMostDepth) + " levels; expected the summary of a run");
   }
   return value;
 }
@@ -288,6 +301,9 @@ RunSummary parse_summary(const std::string& text, const std::string& from) {
   run.epochs = file["epochs"].whole(0, kMostNumber);
   run.epochs_done = file["epochs_done"].whole(0, kMostNumber);
   run.seconds = file["seconds"].number();
+  if (run.seconds < 0 || run.seconds > kMostSeconds) {
+    file["seconds"].refuse("0 to 1e11 seconds");
+  }
   run.started_from = file["started_from"].text();
   run.start = result_in(file["start"]);
   run.best = result_in(file["best"]);

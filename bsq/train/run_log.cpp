@@ -11,6 +11,9 @@ namespace bsq {
 namespace {
 
 constexpr const char* kEpoch = "Epoch";
+constexpr size_t kMostColumns = 1000;
+// A line takes the memory of some numbers more.
+constexpr size_t kMostNumbers = size_t{6} << 20, kLineCost = 8;
 const std::vector<std::string> kPublished = {"Learning Rate", "Train Loss", "Valid Loss", "Train Acc.",
                                              "Valid Acc.",    "Reg Loss",   "Comp"};
 
@@ -34,7 +37,7 @@ std::string line_of(const std::vector<std::string>& cells) {
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells;
   std::istringstream text(line);
-  for (std::string cell; std::getline(text, cell, '\t');) {
+  for (std::string cell; cells.size() <= kMostColumns && std::getline(text, cell, '\t');) {
     cells.push_back(cell);
   }
   return cells;
@@ -110,7 +113,14 @@ RunLog parse_run_log(const std::string& text, const std::string& from) {
   if (log.columns.empty()) {
     throw Error(from + ": no column names; expected the log of a run");
   }
+  if (log.columns.size() > kMostColumns) {
+    throw Error(from + ": more than " + std::to_string(kMostColumns) + " columns; expected the log of a run");
+  }
   for (int64_t number = 2; std::getline(lines, line); ++number) {
+    if (log.history.size() * (log.columns.size() + kLineCost) >= kMostNumbers) {
+      throw Error(from + ": more than " + std::to_string(log.history.size()) + " lines of " +
+                  std::to_string(log.columns.size()) + " numbers; expected the log of a run");
+    }
     log.history.push_back(
         numbers_of(cells_of(line), log.columns.size(), from + ": line " + std::to_string(number)));
   }

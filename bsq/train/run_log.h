@@ -19,7 +19,8 @@ struct RunLog {
 /// columns that the published code writes come first, then `Epoch`, then ours.
 std::string run_log_text(const RunLog& log);
 /// Reads it back; logs of older versions have no `Epoch` (taken for 0 and up) and a tab at the end of each
-/// line. Throws bsq::Error that names `from` for any other text.
+/// line. Throws bsq::Error that names `from` for any other text, and for one of more than 1000 columns or
+/// some 6 million numbers.
 RunLog parse_run_log(const std::string& text, const std::string& from);
 
 /// The log of a run at this state.

@@ -52,7 +52,7 @@ bool lacks_locks(int error) { return error == ENOLCK || error == ENOSYS || error
 
 }  // namespace
 
-FolderLock::FolderLock(const std::string& folder) : path_(folder + "/run.lock") {
+FolderLock::FolderLock(const std::string& folder) : path_(folder + "/" + kRunLock) {
   while (!try_take(folder)) {
   }
   const std::string owner = std::to_string(::getpid()) + "\n";
@@ -102,9 +102,9 @@ FolderLock::~FolderLock() {
   ::close(descriptor_);
 }
 
-bool is_locked(const std::string& folder) {
-  const auto path = folder + "/run.lock";
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+bool is_locked(const std::string& folder, const std::string& name) {
+  const auto path = folder + "/" + name;
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (descriptor < 0) {
     return false;
   }

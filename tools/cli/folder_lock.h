@@ -27,7 +27,12 @@ class FolderLock {
   int descriptor_ = -1;
 };
 
-/// Whether a process holds the folder; where the file system knows no locks, whether there is a lock file.
-bool is_locked(const std::string& folder);
+/// The lock files of a run's folder and of a sweep's.
+constexpr const char* kRunLock = "run.lock";
+constexpr const char* kSweepLock = ".lock";
+
+/// Whether a process holds the folder by its lock file of this name; where the file system knows no locks,
+/// whether there is such a file.
+bool is_locked(const std::string& folder, const std::string& name = kRunLock);
 
 }  // namespace bsq::cli

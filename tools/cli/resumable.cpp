@@ -1,14 +1,12 @@
 #include "tools/cli/resumable.h"
 
-#include <filesystem>
-
 #include "bsq/base/error.h"
+#include "bsq/io/text_file.h"
 
 namespace bsq::cli {
 
 bool holds_state(const std::string& folder) {
-  return std::filesystem::exists(folder + "/checkpoint.h5") ||
-         std::filesystem::exists(folder + "/checkpoint.prev.h5");
+  return is_there(folder + "/checkpoint.h5") || is_there(folder + "/checkpoint.prev.h5");
 }
 
 Resumable read_resumable(const std::string& folder, FileOrigin origin) {
@@ -17,7 +15,7 @@ Resumable read_resumable(const std::string& folder, FileOrigin origin) {
     return {read_checkpoint(path, origin), path, ""};
   } catch (const Error& error) {
     const auto previous = folder + "/checkpoint.prev.h5";
-    if (!std::filesystem::exists(previous)) {
+    if (!is_there(previous)) {
       throw;
     }
     try {

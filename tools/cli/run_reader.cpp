@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "bsq/base/error.h"
+#include "bsq/io/text_file.h"
 #include "tools/cli/folder_lock.h"
 #include "tools/cli/ini.h"
 #include "tools/cli/model_cost.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr const char* kFrozen = "frozen";
 constexpr const char* kFrozenModel = "best_bin.h5";
 constexpr const char* kBestModel = "model_best.h5";
+constexpr size_t kMostConfigurationBytes = size_t{1} << 20;
 
 RunStatus status_of(const std::string& folder, bool is_over) {
   return is_over ? RunStatus::kDone : is_locked(folder) ? RunStatus::kRunning : RunStatus::kStopped;
@@ -24,8 +26,7 @@ RunStatus status_of(const std::string& folder, bool is_over) {
 
 // A run that is resumed with more epochs says so in config.cfg first.
 std::string configuration_of(const std::string& folder, const Checkpoint& last) {
-  const auto path = folder + "/config.cfg";
-  return fs::exists(path) ? read_ini_file(path, "a run's configuration") : last.configuration;
+  return run_configuration(folder).value_or(last.configuration);
 }
 
 std::string option_in(const std::string& configuration, const std::string& name, const std::string& from) {
@@ -41,7 +42,7 @@ bool has_end(const std::string& folder, const Checkpoint& last) {
   if (last.method == "bsq") {
     return !last.training->network.empty();
   }
-  return last.method != kFrozen || fs::exists(folder + "/" + kFrozenModel);
+  return last.method != kFrozen || is_there(folder + "/" + kFrozenModel);
 }
 
 // The best epoch of a float run is what sweeps go on from. Before there is one the file is an earlier run's.
@@ -50,10 +51,10 @@ bool is_best_wanted(const Checkpoint& last) {
 }
 
 std::string model_to_use(const std::string& folder, const std::optional<Resumable>& last) {
-  if (fs::exists(folder + "/" + kFrozenModel)) {
+  if (is_there(folder + "/" + kFrozenModel)) {
     return kFrozenModel;
   }
-  const bool has_best = fs::exists(folder + "/" + kBestModel);
+  const bool has_best = is_there(folder + "/" + kBestModel);
   return last && !(has_best && is_best_wanted(last->file)) ? fs::path(last->path).filename().string()
                                                            : kBestModel;
 }
@@ -71,11 +72,13 @@ void take_progress(DerivedRun& run, const std::string& folder, const Checkpoint&
   const auto configuration = configuration_of(folder, last);
   summary.started_from = option_in(configuration, "model", folder);
   summary.precision = option_in(configuration, "precision", folder);
+  const auto held_out = option_in(configuration, "val-split", folder);
   if (!last.training) {
-    take_origin(summary, last, fs::exists(folder + "/" + kFrozenModel));
+    take_origin(summary, last, is_there(folder + "/" + kFrozenModel));
     return;
   }
   take_training(summary, *last.training);
+  summary.best.split = held_out.empty() || held_out == "0" ? "test" : "validation";
   summary.epochs = std::max(0LL, std::atoll(option_in(configuration, "epochs", folder).c_str()));
   summary.program = last.method == kFrozen ? "finetune" : "bsq_train";
   summary.method = last.method;
@@ -86,8 +89,16 @@ void take_progress(DerivedRun& run, const std::string& folder, const Checkpoint&
 
 }  // namespace
 
+std::optional<std::string> run_configuration(const std::string& folder) {
+  const auto path = folder + "/config.cfg";
+  if (!is_there(path)) {
+    return std::nullopt;
+  }
+  return read_text_file(path, kMostConfigurationBytes, "a run's configuration");
+}
+
 bool is_run_folder(const std::string& folder) {
-  const auto has = [&](const std::string& name) { return fs::exists(folder + "/" + name); };
+  const auto has = [&](const std::string& name) { return is_there(folder + "/" + name); };
   return has_summary(folder) || has(kFrozenModel) || has(kBestModel) || holds_state(folder);
 }
 

@@ -16,6 +16,9 @@ struct DerivedRun {
   std::string note;                    ///< why it is checkpoint.prev.h5; "" where it is not
 };
 
+/// The text of a run's config.cfg; nothing where there is no such file. Throws bsq::Error.
+std::optional<std::string> run_configuration(const std::string& folder);
+
 /// Whether a folder holds a run's files.
 bool is_run_folder(const std::string& folder);
 

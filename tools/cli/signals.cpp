@@ -9,6 +9,7 @@ namespace {
 
 volatile std::sig_atomic_t stop_signal = 0;
 volatile std::sig_atomic_t by_request = 0;
+volatile std::sig_atomic_t at_once = 0;
 
 template <size_t kSize>
 [[noreturn]] void end_at_once(int signal, const char (&line)[kSize]) {
@@ -17,6 +18,9 @@ template <size_t kSize>
 }
 
 void on_signal(int signal) {
+  if (at_once != 0) {
+    _exit(128 + signal);
+  }
   if (by_request == 0) {
     end_at_once(signal, "stopped by a signal before training; nothing to save\n");
   }
@@ -39,7 +43,12 @@ void watch_signals() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-void stop_by_request() { by_request = 1; }
+void stop_by_request() {
+  by_request = 1;
+  at_once = 0;
+}
+
+void stop_at_once() { at_once = 1; }
 
 int stop_status() { return stop_signal == 0 ? 0 : 128 + stop_signal; }
 

@@ -13,6 +13,10 @@ void watch_signals();
 /// From now on the first signal only asks to stop (stop_status); a SIGINT after it ends the program at once.
 void stop_by_request();
 
+/// From now on a signal ends the program at once, without a line: while it only reads, which may take for
+/// ever.
+void stop_at_once();
+
 /// 0, or 130, 143 or 129, the exit status for the signal that has come since stop_by_request().
 int stop_status();
 

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <sstream>
 
 #include "bsq/base/error.h"
-#include "tools/cli/ini.h"
+#include "bsq/io/text_file.h"
+#include "tools/cli/folder_lock.h"
 #include "tools/cli/run_reader.h"
 #include "tools/cli/shell_text.h"
 
@@ -18,6 +19,11 @@ namespace fs = std::filesystem;
 namespace {
 
 using nlohmann::json;
+
+constexpr size_t kMostResultBytes = size_t{16} << 20;
+constexpr size_t kMostResultValues = size_t{1} << 20;
+constexpr int kMostResultDepth = 8;
+constexpr size_t kMostPoints = 10000;
 
 // The last name of a path, also of one that ends with a slash.
 fs::path plain(const std::string& folder) {
@@ -61,15 +67,12 @@ std::string folder_again(const std::string& folder) {
 }
 
 std::string rerun(const RunRecord& run) {
-  const auto configuration = run.folder + "/config.cfg";
   const auto again = folder_again(run.folder);
-  std::vector<std::string> words = {run.summary.program, "--config", configuration, "--checkpoint", again};
-  if (fs::exists(configuration)) {
-    const auto text = read_ini_file(configuration, "a run's configuration");
-    for (const auto& [name, value] : parse_ini(text, configuration)) {
-      if (name == "export-pth" && !value.empty()) {
-        words.insert(words.end(), {"--export-pth", again + fs::path(value).extension().string()});
-      }
+  std::vector<std::string> words = {run.summary.program, "--config", run.folder + "/config.cfg",
+                                    "--checkpoint", again};
+  for (const auto& [name, value] : run.configuration) {
+    if (name == "export-pth" && !value.empty()) {
+      words.insert(words.end(), {"--export-pth", again + fs::path(value).extension().string()});
     }
   }
   return shell_text(words);
@@ -84,17 +87,25 @@ std::string not_results(const std::string& path) {
 }
 
 json read_results(const std::string& path) {
-  std::ifstream in(path);
-  auto found = json::parse(in, nullptr, /*allow_exceptions=*/false);
-  if (!found.is_object() || !found.contains("points") || !found["points"].is_array()) {
+  bool is_sane = true;
+  size_t values = 0;
+  const auto watch = [&](int depth, json::parse_event_t, json&) {
+    is_sane = is_sane && depth <= kMostResultDepth && ++values <= kMostResultValues;
+    return is_sane;
+  };
+  const auto text = read_text_file(path, kMostResultBytes, "the results of a sweep");
+  auto found = json::parse(text, watch, /*allow_exceptions=*/false);
+  if (!is_sane || !found.is_object() || !found.contains("points") || !found["points"].is_array() ||
+      found["points"].size() > kMostPoints) {
     throw Error(not_results(path));
   }
   return found;
 }
 
-void take_damage(Collection& all, ReportPoint& point, const std::string& what) {
+// The first line, where a line end in the folder's name is none.
+void take_damage(Collection& all, ReportPoint& point, const std::string& folder, const std::string& what) {
   point.status = "failed";
-  point.error = what.substr(0, what.find('\n'));
+  point.error = what.substr(0, what.find('\n', what.rfind(folder, 0) == 0 ? folder.size() : 0));
   all.damage.push_back(point.error);
 }
 
@@ -110,8 +121,33 @@ void try_add_run(Collection& all, ReportPoint& point, const std::string& folder)
     }
     point.runs.push_back(std::move(run));
   } catch (const std::exception& error) {
-    take_damage(all, point, error.what());
+    take_damage(all, point, folder, error.what());
   }
+}
+
+// What two points that differ only in the seed have in common, and the seed. Where a run's folder lies, how
+// many threads it has and from which run of its point it starts make no difference.
+void take_seed(ReportPoint& point) {
+  static const std::vector<std::string> ignored = {"checkpoint", "out", "export-pth", "threads", "workers"};
+  const auto is_seed = [](const std::string& name) { return name == "seed" || name == "manualSeed"; };
+  std::string twins = point.method();
+  for (const auto& [flag, value] : point.flags) {
+    (is_seed(flag) ? point.seed : twins) += is_seed(flag) ? value : "\n" + flag + "=" + value;
+  }
+  for (const auto& run : point.runs) {
+    twins += "\n" + run.summary.program;
+    for (const auto& [name, value] : run.configuration) {
+      const bool is_ignored = std::find(ignored.begin(), ignored.end(), name) != ignored.end() ||
+                              (name == "model" && &run != &point.runs.front());
+      if (is_seed(name)) {
+        point.seed = point.seed.empty() ? value : point.seed;
+      } else if (!is_ignored) {
+        twins += "\n" + name + "=" + value;
+      }
+    }
+  }
+  const bool is_known = !point.runs.empty() && !point.runs.front().configuration.empty();
+  point.twins = is_known && !point.seed.empty() ? twins : "";
 }
 
 ReportPoint run_point(Collection& all, const std::string& folder) {
@@ -127,6 +163,7 @@ ReportPoint run_point(Collection& all, const std::string& folder) {
 
 void collect_run(Collection& all, const std::string& folder) {
   auto point = run_point(all, folder);
+  take_seed(point);
   all.is_running |= !is_settled(point);
   all.points.push_back(std::move(point));
 }
@@ -137,6 +174,12 @@ std::vector<std::string> runs_of(const json& found) {
   return found.value("runs", std::vector<std::string>{below + "/bsq", below + "/fixed", below + "/finetune"});
 }
 
+// A name from a file must not lead out of the sweep's folder.
+bool stays_inside(const std::string& run) {
+  const fs::path path(run);
+  return path.is_relative() && std::find(path.begin(), path.end(), "..") == path.end();
+}
+
 ReportPoint sweep_point(Collection& all, const std::string& folder, const json& found) {
   ReportPoint point;
   point.name = found.value("name", "");
@@ -145,11 +188,24 @@ ReportPoint sweep_point(Collection& all, const std::string& folder, const json& 
   point.commands = found.value("commands", std::vector<std::string>());
   point.flags = found.value("flags", std::map<std::string, std::string>());
   for (const auto& run : runs_of(found)) {
-    if (is_run_folder(folder + "/" + run)) {
+    if (stays_inside(run) && is_run_folder(folder + "/" + run)) {
       try_add_run(all, point, folder + "/" + run);
     }
   }
+  take_seed(point);
   return point;
+}
+
+// A line of the record that is none must not keep the others off the page.
+ReportPoint try_sweep_point(Collection& all, const std::string& folder, const json& found) {
+  try {
+    return sweep_point(all, folder, found);
+  } catch (const std::exception&) {
+    ReportPoint point;
+    point.name = name_of(folder);
+    take_damage(all, point, folder, not_results(folder + "/results.json"));
+    return point;
+  }
 }
 
 // The sweep knows how far it is, also before there is a file.
@@ -167,11 +223,17 @@ ReportPoint float_point(Collection& all, const std::string& folder, const json& 
   return point;
 }
 
-// A search has moments in which all of its points are done, and at first none.
-bool is_sweep_running(const json& results, const std::vector<ReportPoint>& points) {
-  const auto status = results.value("status", "");
-  return status.empty() ? points.empty() || !std::all_of(points.begin(), points.end(), is_settled)
-                        : status == "running";
+// A sweep that goes on holds its folder, and so does the last run of a killed one.
+bool is_sweep_running(const std::string& folder, const json& results) {
+  const auto status = results.value("status", "running");
+  return status == "running" && is_locked(folder, kSweepLock);
+}
+
+// What a killed sweep has left behind.
+void stop_points(std::vector<ReportPoint>& points) {
+  for (auto& point : points) {
+    point.status = is_settled(point) ? point.status : "stopped";
+  }
 }
 
 // Whether points differ in a flag.
@@ -203,13 +265,17 @@ void collect_sweep(Collection& all, const std::string& folder) {
   const auto results = read_results(folder + "/results.json");
   std::vector<ReportPoint> points;
   for (const auto& found : results["points"]) {
-    points.push_back(sweep_point(all, folder, found));
+    points.push_back(try_sweep_point(all, folder, found));
   }
   label_points(points);
   if (results.contains("float")) {
     points.push_back(float_point(all, folder + "/float", results["float"]));
   }
-  all.is_running |= is_sweep_running(results, points);
+  if (is_sweep_running(folder, results)) {
+    all.is_running = true;
+  } else {
+    stop_points(points);
+  }
   std::move(points.begin(), points.end(), std::back_inserter(all.points));
 }
 
@@ -217,32 +283,45 @@ void try_collect_sweep(Collection& all, const std::string& folder) {
   const auto fail = [&](const std::string& what) {
     all.points.emplace_back();
     all.points.back().name = all.points.back().label = name_of(folder);
-    take_damage(all, all.points.back(), what);
+    take_damage(all, all.points.back(), folder, what);
   };
   try {
     collect_sweep(all, folder);
   } catch (const json::exception&) {
     fail(not_results(folder + "/results.json"));
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     fail(error.what());
   }
 }
 
-void collect_runs_below(Collection& all, const std::string& folder) {
+// False where there is none.
+bool try_collect_runs_below(Collection& all, const std::string& folder) {
   std::vector<std::string> runs;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.is_directory() && is_run_folder(entry.path().string())) {
-      runs.push_back(entry.path().string());
+  const fs::directory_iterator end;
+  for (auto at = fs::directory_iterator(folder, error); !error && at != end; at.increment(error)) {
+    std::error_code ignored;
+    if (at->is_directory(ignored) && is_run_folder(at->path().string())) {
+      runs.push_back(at->path().string());
     }
-  }
-  if (runs.empty()) {
-    throw Error(folder + ": holds no run; expected a run's folder, a sweep's, or a folder of runs");
   }
   std::sort(runs.begin(), runs.end());
   for (const auto& run : runs) {
     collect_run(all, run);
   }
+  return !runs.empty();
+}
+
+// A failed point among others; alone there is nothing to make a page of.
+void take_empty(Collection& all, const std::string& folder) {
+  const auto what = folder + ": holds no run; expected a run's folder, a sweep's, or a folder of runs";
+  if (all.points.empty()) {
+    throw Error(what);
+  }
+  ReportPoint point;
+  point.name = point.label = name_of(folder);
+  take_damage(all, point, folder, what);
+  all.points.push_back(std::move(point));
 }
 
 // Tensors may have lost their last bits since.
@@ -266,6 +345,8 @@ void join(ReportPoint& point, ReportPoint& next) {
   point.runs.push_back(std::move(next.runs.front()));
   point.status = point.status == "done" ? next.status : point.status;
   point.commands.insert(point.commands.end(), next.commands.begin(), next.commands.end());
+  point.seed.clear();
+  take_seed(point);
 }
 
 // A run that goes on from another point's model is one point with it.
@@ -291,6 +372,44 @@ void make_names_unique(std::vector<ReportPoint>& points) {
     point.name += count > 1 ? "-" + std::to_string(count) : "";
     const int labelled = ++labels[point.label];
     point.label += labelled > 1 ? " #" + std::to_string(labelled) : "";
+  }
+}
+
+// The label without the seed's value, which is one of its words.
+std::string label_without(const std::string& label, const std::string& seed) {
+  std::istringstream words(label);
+  std::string text;
+  for (std::string word; words >> word;) {
+    text += word == seed ? "" : (text.empty() ? "" : " ") + word;
+  }
+  return text.empty() ? label : text;
+}
+
+// Points that are done and differ only in the seed, two seeds at least.
+void group_seeds(Collection& all) {
+  std::map<std::string, std::vector<size_t>> twins;
+  std::vector<std::string> order;
+  for (size_t i = 0; i < all.points.size(); ++i) {
+    const auto& point = all.points[i];
+    if (point.twins.empty() || point.status != "done" || !std::isfinite(point.top1())) {
+      continue;
+    }
+    auto& group = twins[point.twins];
+    const bool is_new = std::none_of(group.begin(), group.end(),
+                                     [&](size_t other) { return all.points[other].seed == point.seed; });
+    if (group.empty()) {
+      order.push_back(point.twins);
+    }
+    if (is_new) {
+      group.push_back(i);
+    }
+  }
+  for (const auto& key : order) {
+    const auto& group = twins[key];
+    if (group.size() > 1) {
+      const auto& first = all.points[group.front()];
+      all.seeds.push_back({label_without(first.label, first.seed), group});
+    }
   }
 }
 
@@ -338,17 +457,22 @@ bool is_settled(const ReportPoint& point) {
 
 Collection collect(const std::vector<std::string>& folders) {
   Collection all;
+  std::vector<std::string> empty;
   for (const auto& folder : folders) {
-    if (fs::exists(folder + "/results.json")) {
+    if (is_there(folder + "/results.json")) {
       try_collect_sweep(all, folder);
     } else if (is_run_folder(folder)) {
       collect_run(all, folder);
-    } else {
-      collect_runs_below(all, folder);
+    } else if (!try_collect_runs_below(all, folder)) {
+      empty.push_back(folder);
     }
+  }
+  for (const auto& folder : empty) {
+    take_empty(all, folder);
   }
   join_followers(all.points);
   make_names_unique(all.points);
+  group_seeds(all);
   return all;
 }
 

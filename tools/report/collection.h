@@ -17,6 +17,8 @@ struct ReportPoint {
   std::string error;
   std::vector<RunRecord> runs;
   std::vector<std::string> commands;  ///< that make it again
+  std::string seed;                   ///< "": unknown
+  std::string twins;                  ///< the same for points that differ only in the seed; "": unknown
 
   /// The run whose model the point stands for, the last one; nullptr: none yet.
   const RunRecord* model() const { return runs.empty() ? nullptr : &runs.back(); }
@@ -32,18 +34,25 @@ struct ReportPoint {
   std::string method() const;
 };
 
+/// Points that differ only in the seed.
+struct SeedGroup {
+  std::string label;           ///< what they have in common
+  std::vector<size_t> points;  ///< indices of two or more
+};
+
 /// What some folders hold.
 struct Collection {
   std::vector<ReportPoint> points;
-  bool is_running = false;             ///< one of the runs or sweeps has not come to its end
+  std::vector<SeedGroup> seeds;        ///< of points that are done
+  bool is_running = false;             ///< somebody works on one of the runs or sweeps
   std::vector<std::string> damage;     ///< a line for every run or sweep that cannot be read
   std::vector<std::string> fallbacks;  ///< a line for every run of which something stands for something else
 };
 
 /// Reads run folders, sweeps' folders, and folders of runs, as far as they are. A run that keeps the bit
 /// widths of the model that it started from makes one point with the run which made that model, where that is
-/// among them. A run or sweep that cannot be read is a failed point. Throws bsq::Error for a folder without
-/// runs.
+/// among them. A run or sweep that cannot be read is a failed point, and so is a folder without runs where
+/// there are others. One that nobody works on is "stopped". Throws bsq::Error where there is no run at all.
 Collection collect(const std::vector<std::string>& folders);
 
 /// Whether nothing more is to come of a point.

@@ -5,15 +5,20 @@
 #include <cstdlib>
 #include <ctime>
 #include <iterator>
+#include <map>
+#include <string_view>
 
 namespace bsq::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Beyond this no axis shows anything else any more.
+constexpr double kMostNumber = 1e30;
+
 // Six digits are more than a plot shows.
 Json number(double value) {
-  if (!std::isfinite(value)) {
+  if (!(std::abs(value) <= kMostNumber)) {
     return nullptr;
   }
   char text[32];
@@ -29,17 +34,21 @@ Json numbers(const std::vector<double>& values) {
   return list;
 }
 
-const TensorPicture* picture_of(const RunRecord& run, const std::string& tensor) {
-  const auto at = std::find_if(run.pictures.begin(), run.pictures.end(),
-                               [&](const TensorPicture& picture) { return picture.name == tensor; });
-  return at == run.pictures.end() ? nullptr : &*at;
+using Pictures = std::map<std::string, const TensorPicture*>;
+
+Pictures pictures_of(const RunRecord& run) {
+  Pictures pictures;
+  for (const auto& picture : run.pictures) {
+    pictures.emplace(picture.name, &picture);
+  }
+  return pictures;
 }
 
-Json tensor_json(const RunRecord& run, const std::string& name, const std::vector<int64_t>& shape,
+Json tensor_json(const Pictures& pictures, const std::string& name, const std::vector<int64_t>& shape,
                  int64_t weights) {
   static const TensorPicture nothing;
-  const auto* found = picture_of(run, name);
-  const auto& picture = found == nullptr ? nothing : *found;
+  const auto found = pictures.find(name);
+  const auto& picture = found == pictures.end() ? nothing : *found->second;
   return {{"name", name},
           {"shape", shape},
           {"weights", weights},
@@ -50,9 +59,10 @@ Json tensor_json(const RunRecord& run, const std::string& name, const std::vecto
 }
 
 Json tensors_json(const RunRecord& run) {
+  const auto pictures = pictures_of(run);
   auto list = Json::array();
   for (const auto& tensor : run.summary.tensors) {
-    auto item = tensor_json(run, tensor.name, tensor.shape, tensor.weights);
+    auto item = tensor_json(pictures, tensor.name, tensor.shape, tensor.weights);
     item["bits"] = tensor.bits;
     item["stored"] = count_sizes({tensor}, /*float_elements=*/0).stored_bits;
     list.push_back(std::move(item));
@@ -61,9 +71,10 @@ Json tensors_json(const RunRecord& run) {
 }
 
 Json floats_json(const RunRecord& run) {
+  const auto pictures = pictures_of(run);
   auto list = Json::array();
   for (const auto& tensor : run.summary.floats) {
-    list.push_back(tensor_json(run, tensor.name, tensor.shape, tensor.elements()));
+    list.push_back(tensor_json(pictures, tensor.name, tensor.shape, tensor.elements()));
   }
   return list;
 }
@@ -85,6 +96,35 @@ Json adjustment_json(const Adjustment& adjustment) {
   return {{"epoch", adjustment.epoch}, {"comp", number(adjustment.comp)}, {"bits", bits}};
 }
 
+// What the final adjustment left, which comes after the last epoch, by the column of log.txt; empty where
+// there is none, or none yet.
+Json final_json(const RunRecord& run) {
+  const auto& summary = run.summary;
+  if (!run.adjustments.empty() && run.adjustments.back().epoch >= run.rows) {
+    const auto& last = run.adjustments.back();
+    return {{"Comp", number(last.comp)}, {"Comp Stored", number(last.comp_stored)}};
+  }
+  const bool is_last = summary.status == RunStatus::kDone && summary.kept.file == summary.final.file;
+  if (!is_last || summary.tensors.empty()) {
+    return Json::object();
+  }
+  return {{"Comp", number(summary.sizes().comp())}, {"Comp Stored", number(summary.sizes().comp_stored())}};
+}
+
+// Which model of the run the accuracy is of, and on which images it was picked.
+std::string picked_text(const RunSummary& run) {
+  if (run.epochs == 0) {
+    return run.method == "converted" ? "as converted" : "not trained";
+  }
+  if (run.kept.file.empty() || run.kept.file == "checkpoint.h5") {
+    return "last epoch";
+  }
+  const auto& split = run.best.split;
+  return "best epoch" + (split == "test"         ? std::string(", picked on the test set")
+                         : split == "validation" ? ", picked on images held out of training"
+                                                 : "");
+}
+
 Json run_json(const RunRecord& run) {
   auto history = Json::array(), adjustments = Json::array(), adjusted = Json::array();
   for (const auto& record : run.log.history) {
@@ -98,11 +138,9 @@ Json run_json(const RunRecord& run) {
       adjusted.push_back(name);
     }
   }
-  return {{"method", run.summary.method},
-          {"columns", run.log.columns},
-          {"history", history},
-          {"adjusted", adjusted},
-          {"adjustments", adjustments}};
+  return {{"method", run.summary.method}, {"columns", run.log.columns}, {"rows", run.rows},
+          {"epochs", run.epochs},         {"history", history},         {"final", final_json(run)},
+          {"adjusted", adjusted},         {"adjustments", adjustments}};
 }
 
 Json point_json(const ReportPoint& point) {
@@ -118,6 +156,8 @@ Json point_json(const ReportPoint& point) {
                {"comp_stored", number(point.comp_stored())},
                {"before", number(point.top1_before())},
                {"top1", number(point.top1())},
+               {"picked", point.model() == nullptr ? "" : picked_text(point.model()->summary)},
+               {"seed", point.seed},
                {"seconds", number(point.seconds())},
                {"commands", point.commands},
                {"runs", runs}};
@@ -168,14 +208,33 @@ std::string time_text() {
   return text;
 }
 
-// JSON in which no tag can begin or end.
+// JSON in which no tag can begin or end; bytes that are no UTF-8 become U+FFFD. U+2028 and U+2029 end lines
+// in scripts.
 std::string script_text(const Json& data) {
   const auto text = data.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
   std::string safe;
-  for (const char c : text) {
-    safe += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  safe.reserve(text.size() + text.size() / 16);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto next = std::string_view(text).substr(i, 3);
+    const bool is_line_end = next == "\u2028" || next == "\u2029";
+    if (is_line_end) {
+      safe += next == "\u2028" ? "\\u2028" : "\\u2029";
+      i += 2;
+    } else if (text[i] == '<') {
+      safe += "\\u003c";
+    } else {
+      safe += text[i];
+    }
   }
   return safe;
+}
+
+Json seeds_json(const Collection& all) {
+  auto list = Json::array();
+  for (const auto& group : all.seeds) {
+    list.push_back({{"label", group.label}, {"models", group.points}});
+  }
+  return list;
 }
 
 // The template with @NAME@ replaced; what is put in is not looked at again.
@@ -196,14 +255,16 @@ std::string filled(const std::string& text, const std::vector<std::pair<std::str
 Json page_data(const Collection& all) {
   auto models = Json::array();
   std::transform(all.points.begin(), all.points.end(), std::back_inserter(models), point_json);
-  return {{"written", time_text()}, {"summary", summary_of(all)}, {"models", models}};
+  return {
+      {"written", time_text()}, {"summary", summary_of(all)}, {"models", models}, {"seeds", seeds_json(all)}};
 }
 
 std::string page_of(const Collection& all, int refresh_seconds) {
   const auto refresh = refresh_seconds == 0 ? ""
                                             : "<meta http-equiv=\"refresh\" content=\"" +
                                                   std::to_string(refresh_seconds) + "\">\n";
-  return filled(kPageTemplate, {{"REFRESH", refresh},
+  return filled(kPageTemplate, {{"GENERATOR", kPageGenerator},
+                                {"REFRESH", refresh},
                                 {"STYLE", kPageStyle},
                                 {"DATA", script_text(page_data(all))},
                                 {"PLOTS", kPagePlots},

@@ -3,20 +3,21 @@
 #include <set>
 #include <thread>
 
-#include "bsq/base/error.h"
-#include "bsq/io/atomic_file.h"
 #include "tools/cli/main_guard.h"
+#include "tools/cli/shell_text.h"
 #include "tools/cli/signals.h"
 #include "tools/report/page.h"
+#include "tools/report/page_file.h"
 #include "tools/report/report_options.h"
 
 namespace bsq::cli {
 namespace {
 
-void write_page(const ReportOptions& options, const Collection& all) {
-  make_folders(options.output);
-  write_bytes_atomically(options.output + "/index.html",
-                         {page_of(all, all.is_running ? options.watch_seconds : 0)});
+// Reading changes nothing, so a signal ends it at once; a page that is begun is finished.
+void write_page(const PageFile& file, const std::string& page) {
+  stop_by_request();
+  file.write(page);
+  stop_at_once();
 }
 
 // Each line once, however often the page is written.
@@ -24,7 +25,7 @@ void say(const Collection& all, std::set<std::string>& said) {
   for (const auto* lines : {&all.fallbacks, &all.damage}) {
     for (const auto& line : *lines) {
       if (said.insert(line).second) {
-        std::cerr << "report: " << line << std::endl;
+        std::cerr << "report: " << shown_text(line) << std::endl;
       }
     }
   }
@@ -39,18 +40,20 @@ bool wait(int64_t seconds) {
   return stop_status() == 0;
 }
 
-// A page that is begun is finished; with --watch pages are written until the runs are done or a signal comes.
+// With --watch pages are written until no run goes on or a signal comes.
 int run(const ReportOptions& options) {
-  stop_by_request();
+  const PageFile file(options.output, options.folders, options.overwrite);
+  file.check();
+  stop_at_once();
   watch_signals();
   std::set<std::string> said;
   Collection all;
   do {
     all = collect(options.folders);
     say(all, said);
-    write_page(options, all);
+    write_page(file, page_of(all, all.is_running ? options.watch_seconds : 0));
   } while (options.watch_seconds > 0 && all.is_running && wait(options.watch_seconds));
-  std::cout << options.output << "/index.html" << std::endl;
+  std::cout << shown_text(file.path()) << std::endl;
   return stop_status() != 0 ? stop_status() : all.damage.empty() ? 0 : 1;
 }
 

@@ -21,6 +21,8 @@ void add_options(CommandLine& line, ReportOptions& options) {
       .letter('o')
       .value_name("FOLDER")
       .resume(ResumeRule::kCall);
+  table.add("overwrite", &options.overwrite, "replace an index.html that no report wrote")
+      .resume(ResumeRule::kCall);
   table
       .add("watch", &options.watch_seconds,
            "write the page again every so many seconds until the runs are done; 0: once")

@@ -12,6 +12,7 @@ namespace bsq::cli {
 struct ReportOptions {
   std::vector<std::string> folders;
   std::string output = "report";
+  bool overwrite = false;
   int64_t watch_seconds = 0;  ///< 0: write the page once
 };
 

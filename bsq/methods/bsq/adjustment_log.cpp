@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kFirstTensor = 3;
 constexpr int64_t kMostBits = 64;
+// A row takes a cell for every tensor, and its name.
+constexpr size_t kMostRecordBytes = size_t{96} << 20;
 
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells;
@@ -25,7 +27,7 @@ double number(const std::string& cell, const std::string& from) {
   char* end = nullptr;
   const double value = std::strtod(cell.c_str(), &end);
   if (cell.empty() || *end != '\0') {
-    throw Error(from + ": '" + cell + "'; expected a number");
+    throw Error(from + ": '" + cell.substr(0, 40) + "'; expected a number");
   }
   return value;
 }
@@ -34,7 +36,7 @@ int64_t integer(const std::string& cell, int64_t most, const std::string& from) 
   const double value = number(cell, from);
   if (!(value >= 0 && value <= static_cast<double>(most)) ||
       value != static_cast<double>(static_cast<int64_t>(value))) {
-    throw Error(from + ": " + cell + "; expected a whole number up to " + std::to_string(most));
+    throw Error(from + ": " + cell.substr(0, 40) + "; expected a whole number up to " + std::to_string(most));
   }
   return static_cast<int64_t>(value);
 }
@@ -68,8 +70,13 @@ std::vector<Adjustment> parse_adjustment_log(const std::string& text, const std:
   if (names.size() < kFirstTensor || names[0] != "epoch" || names[1] != "comp" || names[2] != "comp_stored") {
     throw Error(from + ": does not begin with epoch,comp,comp_stored; expected a record of adjustments");
   }
+  const size_t row_bytes = 2 * line.size() + names.size() * sizeof(Adjustment::bits[0]);
   std::vector<Adjustment> adjustments;
   while (std::getline(in, line)) {
+    if (adjustments.size() * row_bytes > kMostRecordBytes) {
+      throw Error(from + ": more than " + std::to_string(adjustments.size()) + " lines of " +
+                  std::to_string(names.size()) + " cells; expected a record of adjustments");
+    }
     const auto cells = cells_of(line);
     if (cells.size() != names.size()) {
       throw Error(from + ": a line of " + std::to_string(cells.size()) + " cells; expected " +

@@ -16,7 +16,8 @@ struct Adjustment {
 
 /// The text of a run's adjustments.csv: `epoch,comp,comp_stored` and a column a tensor, a line an adjustment.
 std::string adjustment_log_text(const std::vector<Adjustment>& adjustments);
-/// Reads it back. Throws bsq::Error that names `from` for any other text.
+/// Reads it back. Throws bsq::Error that names `from` for any other text, and for one that
+/// would take more than 96 MiB.
 std::vector<Adjustment> parse_adjustment_log(const std::string& text, const std::string& from);
 
 }  // namespace bsq

@@ -1,6 +1,10 @@
 #include "tools/report/collection.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -196,6 +200,38 @@ TEST(Collection, AFinetuningThatRunsMakesItsPointRun) {
   EXPECT_TRUE(all.is_running);
 }
 
+// A lock file that somebody holds, as a sweep does.
+class HeldFile {
+ public:
+  explicit HeldFile(const std::string& path) : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT, 0666)) {
+    EXPECT_EQ(::flock(descriptor_, LOCK_EX), 0);
+  }
+  ~HeldFile() { ::close(descriptor_); }
+  HeldFile(const HeldFile&) = delete;
+  HeldFile& operator=(const HeldFile&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+TEST(Collection, APointOfAKilledSweepIsStopped) {
+  const test::TemporaryFolder folder;
+  test::write_bytes(
+      folder.file("results.json"),
+      R"({"status":"running","points":[{"name":"a","folder":"a","status":"bsq_train"},)"
+      R"({"name":"b","folder":"b","status":"done"},{"name":"c","folder":"c","status":"failed"}]})");
+  const auto statuses = [&] {
+    std::vector<std::string> found;
+    for (const auto& point : collect({folder.path().string()}).points) {
+      found.push_back(point.status);
+    }
+    return found;
+  };
+  EXPECT_EQ(statuses(), (std::vector<std::string>{"stopped", "done", "failed"}));
+  const HeldFile lock(folder.file(kSweepLock));
+  EXPECT_EQ(statuses(), (std::vector<std::string>{"bsq_train", "done", "failed"}));
+}
+
 TEST(Collection, ASweepSaysWhetherItRuns) {
   const test::TemporaryFolder folder;
   const auto is_running = [&](const std::string& results) {
@@ -204,12 +240,12 @@ TEST(Collection, ASweepSaysWhetherItRuns) {
   };
   const std::string done = R"({"points":[{"name":"a","folder":"a","status":"done"}])";
   const std::string waits = R"({"points":[{"name":"a","folder":"a","status":"waiting"}])";
+  EXPECT_FALSE(is_running(waits + R"(,"status":"running"})")) << "killed: nobody holds the folder";
+  const HeldFile lock(folder.file(kSweepLock));
   EXPECT_TRUE(is_running(R"({"points":[]})")) << "a search at its start";
   EXPECT_TRUE(is_running(R"({"points":[],"float":{"status":"bsq_train"}})"));
   EXPECT_TRUE(is_running(waits + "}"));
-  EXPECT_FALSE(is_running(done + "}"));
   EXPECT_TRUE(is_running(done + R"(,"float":{"status":"bsq_train"}})"));
-  EXPECT_FALSE(is_running(done + R"(,"float":{"status":"done"}})"));
   EXPECT_TRUE(is_running(done + R"(,"status":"running"})")) << "a search between two points";
   EXPECT_FALSE(is_running(waits + R"(,"status":"stopped"})"));
   EXPECT_FALSE(is_running(waits + R"(,"status":"failed"})"));
@@ -242,6 +278,125 @@ TEST(Collection, ADamagedCheckpointIsReadFromTheOneBefore) {
   EXPECT_NE(none.points[0].error.find(run + "/checkpoint.h5"), std::string::npos);
   EXPECT_EQ(none.damage, std::vector<std::string>{none.points[0].error});
   EXPECT_EQ(none.points[1].status, "done");
+}
+
+std::string copy_of_bsq(const test::TemporaryFolder& folder, const std::string& name) {
+  std::filesystem::copy(tiny_runs().bsq.folder, folder.file(name));
+  return folder.file(name);
+}
+
+// A file that is none: a folder, a pipe nobody writes to, a device without end, a link to itself, one too
+// long.
+void spoil(const std::string& file, const std::string& how) {
+  if (how == "long") {
+    ASSERT_EQ(::truncate(file.c_str(), off_t{3} << 30), 0);
+    return;
+  }
+  std::filesystem::remove(file);
+  if (how == "folder") {
+    std::filesystem::create_directory(file);
+  } else if (how == "pipe") {
+    ASSERT_EQ(::mkfifo(file.c_str(), 0666), 0);
+  } else {
+    const auto target = how == "device" ? "/dev/zero" : std::filesystem::path(file).filename().string();
+    std::filesystem::create_symlink(target, file);
+  }
+}
+
+TEST(Collection, AFileThatIsNoneIsAFailedPointOrComesFromTheCheckpoints) {
+  for (const std::string name : {"log.txt", "summary.json", "adjustments.csv", "config.cfg"}) {
+    for (const std::string how : {"folder", "pipe", "device", "loop", "long"}) {
+      SCOPED_TRACE(name + " is a " + how);
+      const test::TemporaryFolder folder;
+      const auto run = copy_of_bsq(folder, "run");
+      spoil(run + "/" + name, how);
+      const auto all = collect({run, tiny_runs().full.folder});
+      ASSERT_EQ(all.points.size(), 2U);
+      EXPECT_EQ(all.points[1].status, "done");
+      const bool is_replaced = name == "log.txt" || name == "summary.json";
+      EXPECT_EQ(all.points[0].status, is_replaced ? "done" : "failed");
+      const auto& lines = is_replaced ? all.fallbacks : all.damage;
+      ASSERT_EQ(lines.size(), 1U);
+      EXPECT_EQ(lines[0].find(run + "/" + name + ": "), 0U) << lines[0];
+    }
+  }
+}
+
+TEST(Collection, WhatIsTooLongIsThinnedOrRefused) {
+  const test::TemporaryFolder folder;
+  const auto run = copy_of_bsq(folder, "run");
+  std::string log = "Valid Loss\tEpoch\n", adjustments = "epoch,comp,comp_stored,a\n";
+  for (int i = 0; i < 100000; ++i) {
+    log += std::to_string(i % 7) + "\t" + std::to_string(i) + "\n";
+    adjustments += std::to_string(i) + ",8,5,3\n";
+  }
+  test::write_bytes(run + "/log.txt", log);
+  test::write_bytes(run + "/adjustments.csv", adjustments);
+  const auto found = read_run(run);
+  EXPECT_EQ(found.rows, 100000);
+  EXPECT_LE(found.log.history.size(), 2001U);
+  EXPECT_EQ(found.epochs.back(), 99999);
+  EXPECT_EQ(found.log.history.size(), found.epochs.size());
+  EXPECT_EQ(found.log.history.back().front(), 99999 % 7);
+  EXPECT_LE(found.adjustments.size(), 201U);
+  EXPECT_EQ(found.adjustments.back().epoch, 99999);
+  test::write_bytes(run + "/log.txt", std::string(5000, '\t') + "\n");
+  EXPECT_NE(read_run(run).note.find("more than 1000 columns"), std::string::npos);
+}
+
+TEST(Collection, AConversionIsNotCalledFinetuned) {
+  const auto found = collect({tiny_runs().eight_bits.folder}).points.at(0);
+  EXPECT_EQ(found.method(), "converted");
+  const test::TemporaryFolder folder;
+  const auto again = folder.file("again");
+  test::run_tiny("convert", "--Nbits 3 --model " + tiny_runs().full.file("model_best.h5") + " --dict " +
+                                tiny_runs().finetuned.file("best_bin.h5") + " --checkpoint " + again);
+  EXPECT_EQ(collect({again}).points.at(0).method(), "converted");
+  std::filesystem::remove(again + "/summary.json");
+  EXPECT_EQ(collect({again}).points.at(0).method(), "converted");
+}
+
+// Two copies of a run, the second of which says that its seed is another one.
+TEST(Collection, RunsThatDifferOnlyInTheSeedAreAGroup) {
+  const test::TemporaryFolder folder;
+  const auto one = copy_of_bsq(folder, "one"), two = copy_of_bsq(folder, "two");
+  EXPECT_TRUE(collect({one, two}).seeds.empty()) << "the same seed twice is one run twice";
+  const auto configured = [&](const std::string& find, const std::string& with) {
+    auto text = test::read_bytes(one + "/config.cfg");
+    text.replace(text.find(find), find.size(), with);
+    return text;
+  };
+  const auto seed = configured("seed = 1234", "seed = 7");
+  test::write_bytes(two + "/config.cfg", seed);
+  const auto all = collect({one, two, tiny_runs().full.folder});
+  ASSERT_EQ(all.seeds.size(), 1U);
+  EXPECT_EQ(all.seeds[0].points, (std::vector<size_t>{0, 1}));
+  test::write_bytes(two + "/config.cfg", seed + "momentum = 0.5\n");
+  EXPECT_TRUE(collect({one, two}).seeds.empty()) << "another option differs too";
+}
+
+TEST(Collection, ANameInAWreckedSweepLeadsNowhereElse) {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directories(folder.file("sweep"));
+  copy_of_bsq(folder, "elsewhere");
+  test::write_bytes(folder.file("sweep/results.json"),
+                    R"({"points":[{"name":"a","status":"done","runs":["../elsewhere"]},)"
+                    R"({"name":"b","status":"done","runs":[")" +
+                        folder.file("elsewhere") + R"("]},{"name":["c"]},{"name":"d","status":"done"}]})");
+  const auto all = collect({folder.file("sweep")});
+  ASSERT_EQ(all.points.size(), 4U);
+  EXPECT_TRUE(all.points[0].runs.empty());
+  EXPECT_TRUE(all.points[1].runs.empty());
+  EXPECT_EQ(all.points[2].status, "failed");
+  EXPECT_EQ(all.points[3].status, "done");
+}
+
+TEST(Collection, AFolderWithoutRunsIsAFailedPointAmongOthers) {
+  const test::TemporaryFolder folder;
+  const auto all = collect({folder.file("none"), tiny_runs().full.folder});
+  ASSERT_EQ(all.points.size(), 2U);
+  EXPECT_EQ(all.points[1].status, "failed");
+  EXPECT_NE(all.points[1].error.find("holds no run"), std::string::npos);
 }
 
 TEST(Collection, ADamagedRunOfASweepLeavesTheOthers) {

@@ -1,12 +1,13 @@
 // The page: sections, tables and figures of the runs in #runs.
 (() => {
   'use strict';
-  const { html, fixed, isNumber, seriesColor } = plots;
+  const { html, fixed, isNumber, clip, seriesColor } = plots;
   const data = JSON.parse(document.getElementById('runs').textContent);
   const models = data.models;
   const main = document.querySelector('main');
   const isQuantized = (model) => model.tensors.length > 0;
   const layerOf = (tensor) => tensor.replace(/\.weight$/, '');
+  const kMostRows = 120;
   const kinds = [...new Set(models.filter((model) => model.runs.length).map((model) => model.kind))];
 
   // --- figures, drawn again when their width changes
@@ -59,7 +60,7 @@
       if (typeof x !== typeof y) return typeof x === 'number' ? -1 : 1;
       return (x < y ? -1 : x > y ? 1 : 0) * (isUp ? 1 : -1);
     };
-    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
+    for (const row of [...table.tBodies[0].rows].sort(compare)) table.tBodies[0].append(row);
   }
 
   // columns: {name, text(row), key(row): what to sort by, isText}
@@ -89,11 +90,31 @@
     return names.filter((name) => models.length === 1 || values(name).size > 1);
   }
 
+  // Mean, standard deviation of a sample, and range.
+  function spreadOf(values) {
+    const known = values.filter(isNumber), n = known.length;
+    const mean = known.reduce((sum, value) => sum + value, 0) / n;
+    const squares = known.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    return { n, mean, std: n > 1 ? Math.sqrt(squares / (n - 1)) : NaN, low: Math.min(...known), high: Math.max(...known) };
+  }
+  const groups = (data.seeds || []).map((group) => ({ label: group.label, models: group.models.map((i) => models[i]) }));
+  const groupOf = (model) => groups.find((group) => group.models.includes(model));
+
+  function meanPoint(group, measure) {
+    const x = spreadOf(group.models.map((model) => model[measure]));
+    const y = spreadOf(group.models.map((model) => model.top1));
+    const { kind } = group.models[0];
+    return { x: x.mean, y: y.mean, spread: { x: x.std, y: y.std }, label: group.label, group: kinds.indexOf(kind), of: group,
+      tip: [`${group.label}, mean of ${y.n} seeds`, `${measure} ${fixed(x.mean, 2)} ± ${fixed(x.std, 2)}`,
+        `top-1 ${fixed(y.mean, 2)} ± ${fixed(y.std, 2)} %`, kind] };
+  }
+
   function addFront(name, measure, caption) {
-    const points = models.map((model) => ({
-      x: model[measure], y: model.top1, label: model.label, group: kinds.indexOf(model.kind),
-      tip: [model.name, `${measure} ${fixed(model[measure], 2)}`, `top-1 ${fixed(model.top1, 2)} %`, model.kind],
-    }));
+    const points = [...groups.map((group) => meanPoint(group, measure)), ...models.map((model) => ({
+      x: model[measure], y: model.top1, label: groupOf(model) ? '' : model.label, group: kinds.indexOf(model.kind),
+      isPart: Boolean(groupOf(model)), of: groupOf(model),
+      tip: [model.name, `${measure} ${fixed(model[measure], 2)}`, `top-1 ${fixed(model.top1, 2)} %`, model.picked, model.kind],
+    }))];
     const labels = { x: `${measure} (times smaller than float32)`, y: 'top-1, %' };
     addFigure(main, name, caption, (width) => plots.scatter(points, labels, width));
   }
@@ -104,56 +125,93 @@
   }
 
   function addModels() {
-    const front = new Set(plots.paretoFront(models.map((model) => ({ x: model.comp, y: model.top1 }))).map((i) => models[i]));
+    const single = models.filter((model) => !groupOf(model));
+    const places = [...single.map((model) => ({ x: model.comp, y: model.top1, model })), ...groups.map((group) => meanPoint(group, 'comp'))];
+    const front = new Set(plots.paretoFront(places).map((i) => places[i].model || places[i].of));
     const number = (name, digits, value) => ({ name, text: (m) => fixed(value(m), digits) });
     const has = (value) => models.some((model) => isNumber(value(model)));
     const optional = (column, value) => (has(value) ? [column] : []);
     const columns = [
-      { name: 'model', text: (m) => m.name },
-      { name: 'method', text: (m) => m.kind, isText: true },
-      ...sweptFlags().map((flag) => ({ name: flag, text: (m) => m.flags[flag] || '–' })),
+      { name: 'model', text: (m) => clip(m.name, 120) },
+      { name: 'method', text: (m) => clip(m.kind, 60), isText: true },
+      ...sweptFlags().map((flag) => ({ name: clip(flag, 30), text: (m) => clip(m.flags[flag] || '–', 40) })),
       number('comp', 2, (m) => m.comp),
       number('comp_stored', 2, (m) => m.comp_stored),
-      ...optional(number('bit operations, G', 2, (m) => m.bit_operations / 1e9), (m) => m.bit_operations),
+      ...optional(number('bit operations, G', 2, (m) => (isNumber(m.bit_operations) ? m.bit_operations / 1e9 : NaN)), (m) => m.bit_operations),
       ...optional(number('before, %', 2, (m) => m.before), (m) => m.before),
       number('top-1, %', 2, (m) => m.top1),
+      ...(models.some((m) => m.picked) ? [{ name: 'top-1 of', text: (m) => m.picked || '–', isText: true }] : []),
       number('file, KiB', 1, (m) => m.bytes / 1024 || NaN),
-      number('minutes', 1, (m) => m.seconds / 60),
-      { name: 'status', text: (m) => (m.error ? `${m.status}: ${m.error}` : m.status), isText: true },
+      number('minutes', 1, (m) => m.seconds / 60 || NaN),
+      { name: 'status', text: (m) => clip(m.error ? `${m.status}: ${m.error}` : m.status, 600), isText: true },
     ];
     addTable(main, columns, models, (m) => `${front.has(m) ? 'front ' : ''}${m.status === 'failed' ? 'failed' : ''}`);
     main.append(html('p', {}, (has((m) => m.before) ? 'Before: top-1 of the run that the last run started from. ' : '') +
+      (models.some((m) => /test set/.test(m.picked)) ? 'An epoch picked on the test set is the best of several looks at that set: its top-1 ' +
+        'is a little too high. ' : '') +
       '● on the Pareto front of accuracy and comp. A click on a column\'s name sorts.'));
+    addSeeds(front);
+  }
+
+  function addSeeds(front) {
+    if (!groups.length) return;
+    const spread = (name, value) => [
+      { name, text: (g) => `${fixed(value(g).mean, 2)} ± ${fixed(value(g).std, 2)}`, key: (g) => value(g).mean },
+      { name: 'range', text: (g) => `${fixed(value(g).low, 2)} to ${fixed(value(g).high, 2)}`, key: (g) => value(g).low },
+    ];
+    const of = (measure) => (group) => spreadOf(group.models.map((model) => model[measure]));
+    const columns = [
+      { name: 'model', text: (g) => clip(g.label, 120) },
+      { name: 'method', text: (g) => clip(g.models[0].kind, 60), isText: true },
+      { name: 'seeds', text: (g) => String(g.models.length) },
+      ...spread('comp', of('comp')), ...spread('comp_stored', of('comp_stored')), ...spread('top-1, %', of('top1')),
+      { name: 'top-1 of', text: (g) => g.models[0].picked || '–', isText: true },
+    ];
+    main.append(html('h3', {}, 'Over seeds'));
+    addTable(main, columns, groups, (g) => (front.has(g) ? 'front' : ''));
+    main.append(html('p', {}, 'Models that differ only in the seed: mean ± standard deviation of the sample.'));
   }
 
   const bitsTip = (tensor) => [tensor.name, `${tensor.bits} bits, ${tensor.weights} weights`];
 
   function addBits() {
     const shown = models.filter(isQuantized);
-    const rows = [...new Set(shown.flatMap((model) => model.tensors.map((tensor) => layerOf(tensor.name))))];
+    const weights = new Map();
+    for (const model of shown) {
+      for (const tensor of model.tensors) weights.set(layerOf(tensor.name), tensor.weights);
+    }
+    const largest = [...weights.keys()].sort((a, b) => weights.get(b) - weights.get(a)).slice(0, kMostRows);
+    const kept = new Set(largest), rows = [...weights.keys()].filter((name) => kept.has(name));
+    const places = new Map(rows.map((name, i) => [name, i]));
     const map = {
       rows, low: -0.5, high: shown.length - 0.5, label: 'model', cellWidth: 74,
       ticks: shown.map((model, i) => [i, model.label]),
-      cells: shown.flatMap((model, i) => model.tensors.map((tensor) => ({
-        row: rows.indexOf(layerOf(tensor.name)), from: i - 0.5, to: i + 0.5, level: tensor.bits, text: tensor.bits,
+      cells: shown.flatMap((model, i) => model.tensors.filter((tensor) => places.has(layerOf(tensor.name))).map((tensor) => ({
+        row: places.get(layerOf(tensor.name)), from: i - 0.5, to: i + 0.5, level: tensor.bits, text: tensor.bits,
         tip: [model.name, ...bitsTip(tensor)],
       }))),
     };
     if (shown.length) main.append(html('h2', {}, 'Bits per layer'));
-    addFigure(main, 'bits', 'Bits of every layer. 0: all weights of the layer are 0.', (width) => plots.cells(map, width));
+    const left = weights.size - rows.length;
+    const which = left > 0 ? `Bits of the ${rows.length} largest of ${weights.size} layers.` : 'Bits of every layer.';
+    addFigure(main, 'bits', `${which} 0: all weights of the layer are 0.`, (width) => plots.cells(map, width));
   }
 
   // --- training
 
   const hiddenModels = new Set();
 
+  // Sizes and the learning rate keep their values until they change; sizes change once more after the last epoch.
   function curveOf(model, column) {
     let first = 0;
     return model.runs.map((run) => {
-      const at = run.columns.indexOf(column);
-      const part = at < 0 ? [] : run.history.map((row, i) => [first + i, row[at]]);
-      first += run.history.length;
-      return part;
+      const at = run.columns.indexOf(column), rows = run.rows ?? run.history.length;
+      const epochOf = (i) => first + (run.epochs ? run.epochs[i] : i);
+      const points = at < 0 ? [] : run.history.map((row, i) => [epochOf(i), row[at]]);
+      const last = (run.final || {})[column], hasEnd = points.length > 0 && isNumber(last);
+      if (hasEnd) points.push([first + rows, last, ', after the final adjustment']);
+      first += rows;
+      return { points, hasEnd, isStep: /^(comp|learning rate)/i.test(column), every: Math.max(1, rows / (run.history.length || 1)) };
     });
   }
 
@@ -166,7 +224,7 @@
     const colors = new Map(drawn.map((model) => [model, isQuantized(model) ? seriesColor(quantized.indexOf(model)) : 'var(--fg)']));
     const legend = html('div', { class: 'legend' }, ...drawn.map((model) => {
       const button = html('button', { type: 'button', 'aria-pressed': 'true' },
-        html('span', { class: 'swatch', style: `background:${colors.get(model)}` }), model.label);
+        html('span', { class: 'swatch', style: `background:${colors.get(model)}` }), clip(model.label, 40));
       button.addEventListener('click', () => {
         const isShown = hiddenModels.delete(model) || !hiddenModels.add(model);
         button.setAttribute('aria-pressed', String(isShown));
@@ -176,10 +234,11 @@
     }));
     main.append(legend);
     for (const column of columns) {
-      addFigure(main, `curve-${column.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`, `${column}, by epoch.`, (width) =>
+      const id = `curve-${clip(column, 40).toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
+      addFigure(main, id, `${clip(column, 80)}, by epoch.${/^comp/i.test(column) ? ' The dot: after the final adjustment.' : ''}`, (width) =>
         plots.curves(drawn.filter((model) => !hiddenModels.has(model)).map((model) => ({
-          label: model.label, color: colors.get(model), parts: curveOf(model, column),
-        })), { x: 'epoch', y: column }, width));
+          label: clip(model.label, 40), color: colors.get(model), parts: curveOf(model, column),
+        })), { x: 'epoch', y: clip(column, 30) }, width));
     }
   }
 
@@ -188,14 +247,14 @@
   // Bits over the epochs; the final adjustment comes after the last epoch, a strip beside it shows what it left.
   function timeMap(run) {
     const steps = run.adjustments;
-    const epochs = Math.max(run.history.length, steps[steps.length - 1].epoch);
+    const epochs = Math.max(run.rows ?? run.history.length, steps[steps.length - 1].epoch);
     const end = epochs + Math.max(0.6, epochs / 12);
     const every = Math.ceil(steps.length / 16);
     const until = (i) => (i + 1 < steps.length ? steps[i + 1].epoch : steps[i].epoch >= epochs ? end : epochs);
     return {
-      rows: run.adjusted.map(layerOf), low: 0, high: end, label: 'epoch; dashed: precision adjustments',
+      rows: run.adjusted.slice(0, kMostRows).map(layerOf), low: 0, high: end, label: 'epoch; dashed: precision adjustments',
       ticks: steps.filter((_, i) => i % every === 0).map((step) => [step.epoch, String(step.epoch)]), marks: steps.map((step) => step.epoch),
-      cells: steps.flatMap((step, i) => step.bits.map((bits, row) => ({
+      cells: steps.flatMap((step, i) => step.bits.slice(0, kMostRows).map((bits, row) => ({
         row, from: step.epoch, to: until(i), level: bits, text: bits,
         tip: [run.adjusted[row], `${bits} bits from epoch ${step.epoch}`, `comp ${fixed(step.comp, 2)}`],
       }))),
@@ -203,7 +262,7 @@
   }
 
   function planesMap(tensors) {
-    const most = Math.max(...tensors.map((tensor) => tensor.ones.length));
+    const most = plots.most(tensors.map((tensor) => tensor.ones.length));
     return {
       rows: tensors.map((tensor) => layerOf(tensor.name)), low: 0.5, high: most + 0.5, cellWidth: 62,
       label: 'plane, 1 the most significant; percent of weights with a digit',
@@ -221,7 +280,7 @@
     const rest = { name: 'other float (normalization, biases, ranges, scales)', shape: [], weights: model.sizes.other_floats,
       bits: 32, stored: 32 * model.sizes.other_floats };
     const columns = [
-      { name: 'tensor', text: (t) => t.name },
+      { name: 'tensor', text: (t) => clip(t.name, 120) },
       { name: 'shape', text: (t) => t.shape.join(' × ') || '–', key: (t) => t.weights },
       { name: 'weights', text: (t) => String(t.weights) },
       { name: 'bits', text: (t) => String(t.bits) },
@@ -234,7 +293,8 @@
 
   function fillModel(parent, model, index) {
     const name = `model${index + 1}`;
-    if (model.error) parent.append(html('p', {}, `Failed: ${model.error}`));
+    if (model.error) parent.append(html('p', {}, `Failed: ${clip(model.error, 2000)}`));
+    if (model.picked) parent.append(html('p', {}, `Top-1 of: ${model.picked}.`));
     model.runs.filter((run) => run.adjustments.length).forEach((run, i) => {
       addFigure(parent, `${name}-time${i || ''}`, 'Bits of every layer over training; the strip at the right is what the final adjustment left.',
         (width) => plots.cells(timeMap(run), width));
@@ -256,13 +316,13 @@
 
   // What is in a closed section is drawn when it is opened.
   function addModel(model, index) {
-    const section = html('details', {}, html('summary', {}, html('b', {}, model.name),
+    const section = html('details', {}, html('summary', {}, html('b', {}, clip(model.name, 300)),
       html('span', {}, `comp ${fixed(model.comp, 2)}`), html('span', {}, `top-1 ${fixed(model.top1, 2)} %`),
       html('span', {}, model.status)));
     let isFilled = false;
     const open = () => {
       section.open = true;
-      if (!isFilled) fillModel(section, model, index);
+      if (!isFilled) attempt(section, () => fillModel(section, model, index));
       isFilled = true;
     };
     section.addEventListener('toggle', () => section.open && open());
@@ -288,15 +348,30 @@
     addEventListener('beforeprint', () => show('light'));
   }
 
+  // What cannot be drawn says so and keeps nothing else off the page.
+  function attempt(parent, draw) {
+    try {
+      draw();
+    } catch (error) {
+      parent.append(html('p', { class: 'failed' }, `A part of this page could not be drawn: ${clip(error.message, 300)}`));
+    }
+  }
+
+  const seedsText = groups.length ? ' Bars: the standard deviation over seeds, around the mean.' : '';
+  const sections = [
+    addKinds,
+    () => addFront('front-comp', 'comp',
+      `comp, as published: 32 bits over the mean bits of a weight in quantized layers, without signs.${seedsText}`),
+    () => addFront('front-comp_stored', 'comp_stored',
+      `comp_stored, what a file saves: signs, scales and float layers included.${seedsText}`),
+    addModels,
+    addBits,
+    addCurves,
+    () => main.append(html('h2', {}, 'Models')),
+    ...models.map((model, index) => () => addModel(model, index)),
+  ];
   addTheme();
-  main.append(html('p', {}, data.summary), html('h2', {}, 'Accuracy against size'));
-  addKinds();
-  addFront('front-comp', 'comp', 'comp, as published: 32 bits over the mean bits of a weight in quantized layers, without signs.');
-  addFront('front-comp_stored', 'comp_stored', 'comp_stored, what a file saves: signs, scales and float layers included.');
-  addModels();
-  addBits();
-  addCurves();
-  main.append(html('h2', {}, 'Models'));
-  models.forEach(addModel);
+  main.append(html('p', {}, clip(data.summary, 500)), html('h2', {}, 'Accuracy against size'));
+  sections.forEach((section) => attempt(main, section));
   main.append(html('footer', {}, `Written ${data.written} by report.`));
 })();

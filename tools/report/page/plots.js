@@ -8,7 +8,10 @@ const plots = (() => {
     for (const [name, value] of Object.entries(attributes || {})) {
       if (value !== null && value !== undefined) element.setAttribute(name, value);
     }
-    element.append(...children.filter((child) => child !== null && child !== undefined));
+    // One by one: a call takes only so many arguments.
+    for (const child of children) {
+      if (child !== null && child !== undefined) element.append(child);
+    }
     return element;
   }
   const html = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
@@ -20,10 +23,18 @@ const plots = (() => {
   const isNumber = (value) => typeof value === 'number' && Number.isFinite(value);
   const fixed = (value, digits) => (isNumber(value) ? value.toFixed(digits) : '–');
   const short = (value) => (isNumber(value) ? String(Number(value.toPrecision(5))) : '–');
+  const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
+  const most = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
+  // A name may have any length; what is shown has not.
+  function clip(name, length) {
+    const letters = Array.from(String(name));
+    return letters.length > length ? `${letters.slice(0, length - 1).join('')}…` : letters.join('');
+  }
   const seriesColor = (index) => `var(--c${(index % kSeries) + 1})`;
 
   // Round numbers from low to high, about `count` of them.
   function linearTicks(low, high, count) {
+    if (!(high > low) || !Number.isFinite(high - low)) return [low];
     const rough = (high - low) / Math.max(1, count);
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
@@ -39,7 +50,9 @@ const plots = (() => {
     for (let power = 2 ** Math.floor(Math.log2(low)); power <= high; power *= 2) {
       ticks.push(power, ...(isNarrow || power < 2 ? [] : [power * 1.5]));
     }
-    return ticks.filter((tick) => tick >= low && tick <= high);
+    const inside = ticks.filter((tick) => tick >= low && tick <= high);
+    const every = Math.ceil(inside.length / 14);
+    return inside.filter((_, i) => i % every === 0);
   }
 
   // --- the text at the pointer
@@ -52,15 +65,15 @@ const plots = (() => {
     return element;
   }
   function tipLine(line) {
-    if (!Array.isArray(line)) return html('div', {}, line);
-    return html('div', {}, html('span', { class: 'swatch', style: `background:${line[0]}` }), line[1]);
+    if (!Array.isArray(line)) return html('div', {}, clip(line, 120));
+    return html('div', {}, html('span', { class: 'swatch', style: `background:${line[0]}` }), clip(line[1], 120));
   }
   function follow(event) {
     const found = tips.get(event.target);
     const lines = typeof found === 'function' ? found(event) : found;
     box.hidden = !lines;
     if (!lines) return;
-    box.replaceChildren(...lines.map(tipLine));
+    box.replaceChildren(...lines.slice(0, 24).map(tipLine));
     const { width, height } = box.getBoundingClientRect();
     const left = event.clientX + 14 + width > innerWidth ? event.clientX - 14 - width : event.clientX + 14;
     box.style.left = `${Math.max(4, left)}px`;
@@ -77,16 +90,17 @@ const plots = (() => {
     const around = halo ? ';paint-order:stroke;stroke:var(--card);stroke-width:3px' : '';
     return svg('text', {
       x, y, 'text-anchor': anchor,
-      style: `fill:var(--${color});font:${size}px system-ui,sans-serif;pointer-events:none${around}`,
+      style: `fill:var(--${color});font:${size}px system-ui,sans-serif;unicode-bidi:isolate;pointer-events:none${around}`,
       transform: turn ? `rotate(${turn} ${x} ${y})` : null,
     }, String(content));
   }
   const line = (x1, y1, x2, y2, style) => svg('line', { x1, y1, x2, y2, style });
-  const textWidth = (content, size = 11) => String(content).length * size * 0.57;
+  const textWidth = (content, size = 11) =>
+    Array.from(String(content)).reduce((sum, letter) => sum + (letter > '\u2e80' ? 1 : 0.57), 0) * size;
 
   // Axes for numbers: a drawing, and the functions that place a value on it.
   function axes(width, height, x, y) {
-    const left = 12 + Math.max(...y.ticks.map((tick) => textWidth(short(tick)))) + 18;
+    const left = 12 + Math.max(0, most(y.ticks.map((tick) => textWidth(short(tick))))) + 18;
     const area = { left, right: width - 12, top: 12, bottom: height - 42 };
     const place = ({ low, high, isLog }, from, to) => {
       const at = isLog ? Math.log : (v) => v;
@@ -132,41 +146,81 @@ const plots = (() => {
     return front.reverse();
   }
 
-  // Puts a label near its point where no other text stands, or nowhere.
-  function addLabels(root, dots, width) {
-    const taken = dots.map(({ px, py }) => ({ left: px - 6, right: px + 6, top: py - 6, bottom: py + 6 }));
-    const isFree = (a) => a.left > 0 && a.right < width && a.top > 0 &&
-      !taken.some((b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom);
-    for (const { px, py, label } of dots) {
-      const half = textWidth(label, 10) / 2;
-      for (const [dx, dy] of [[0, -10], [0, 18], [half + 9, 4], [-half - 9, 4], [0, -22], [0, 30]]) {
-        const place = { left: px + dx - half, right: px + dx + half, top: py + dy - 9, bottom: py + dy + 2 };
-        if (isFree(place)) {
-          taken.push(place);
-          root.append(text(px + dx, py + dy, label, { color: 'fg', size: 10, halo: true }));
-          break;
-        }
+  const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  // From a box to a point.
+  const gap = (box, { px, py }) =>
+    Math.hypot(Math.max(box.left - px, 0, px - box.right), Math.max(box.top - py, 0, py - box.bottom));
+
+  // Where a label may stand: beside its point first, then further away with a line to it.
+  function* labelPlaces({ px, py }, half) {
+    const sides = [[0, -1], [0, 1], [1, 0], [-1, 0], [1, -1], [1, 1], [-1, -1], [-1, 1]];
+    for (const away of [8, 16, 24, 34, 46]) {
+      for (const [dx, dy] of sides) {
+        const part = dx && dy ? 0.7 : 1;
+        const x = px + dx * (half + away * part), y = py + dy * (5.5 + away * part);
+        const box = { left: x - half, right: x + half, top: y - 5.5, bottom: y + 5.5 };
+        const end = { x: Math.min(Math.max(px, box.left), box.right), y: Math.min(Math.max(py, box.top), box.bottom) };
+        yield { x, y, box, end, hasLine: away > 8 };
       }
     }
   }
 
-  // points: {x, y, label, group (an index), tip}. Larger x is smaller; a log scale.
+  const lineBoxes = ({ px, py }, end) => [0.4, 0.6, 0.8].map((part) => {
+    const x = px + (end.x - px) * part, y = py + (end.y - py) * part;
+    return { left: x - 1, right: x + 1, top: y - 1, bottom: y + 1 };
+  });
+
+  // Puts each label at its own point: on no other text or point, and nearer to its point than to any other. One that
+  // finds no such place is left out; the pointer shows it.
+  function addLabels(root, dots, area) {
+    const taken = dots.map(({ px, py }) => ({ left: px - 7, right: px + 7, top: py - 7, bottom: py + 7 }));
+    const isInside = (a) => a.left > area.left && a.right < area.right + 10 && a.top > 1 && a.bottom < area.bottom - 1;
+    for (const dot of dots.filter(({ label }) => label)) {
+      const others = dots.filter((other) => other !== dot && (!other.of || other.of !== dot.of));
+      const label = clip(dot.label, 24), half = textWidth(label, 10) / 2;
+      const isOwn = ({ box, x, y }) => others.every((other) => gap(box, dot) + 3 < gap(box, other) &&
+        Math.hypot(x - dot.px, y - dot.py) + 3 < Math.hypot(x - other.px, y - other.py));
+      const own = dots.indexOf(dot);
+      const isFree = (box) => !taken.some((other, i) => i !== own && overlap(box, other));
+      for (const place of labelPlaces(dot, half)) {
+        const lines = place.hasLine ? lineBoxes(dot, place.end) : [];
+        if (!isInside(place.box) || !isOwn(place) || ![place.box, ...lines].every(isFree)) continue;
+        taken.push(place.box, ...lines);
+        if (place.hasLine) root.append(line(dot.px, dot.py, place.end.x, place.end.y, 'stroke:var(--muted);stroke-width:.8'));
+        root.append(text(place.x, place.y + 3.5, label, { color: 'fg', size: 10, halo: true }));
+        break;
+      }
+    }
+  }
+
+  // points: {x, y, label ('': none), group (an index), tip; isPart: one of several seeds, drawn faint; of: the same for
+  // those seeds and their mean; spread: {x, y}, to either side}. Larger x is smaller; a log scale.
   function scatter(points, labels, width) {
     const shown = points.filter((p) => isNumber(p.x) && p.x > 0 && isNumber(p.y));
     if (!shown.length) return null;
-    const xs = shown.map((p) => p.x), ys = shown.map((p) => p.y);
-    const x = { low: Math.min(...xs) / 1.2, high: Math.max(...xs) * 1.25, isLog: true, label: labels.x };
-    const room = Math.max(1, Math.max(...ys) - Math.min(...ys)) * 0.12;
-    const y = { low: Math.min(...ys) - room, high: Math.max(...ys) + room, label: labels.y };
+    const wide = ({ spread, x, y }) => (spread ? [[Math.max(x - spread.x, x / 2), y - spread.y], [x + spread.x, y + spread.y]] : [[x, y]]);
+    const ends = shown.flatMap(wide), xs = ends.map((p) => p[0]), ys = ends.map((p) => p[1]);
+    const x = { low: least(xs) / 1.2, high: most(xs) * 1.25, isLog: true, label: labels.x };
+    const room = Math.max(1, most(ys) - least(ys)) * 0.12;
+    const y = { low: least(ys) - room, high: most(ys) + room, label: labels.y };
     x.ticks = doublings(x.low, x.high, width < 560);
     y.ticks = linearTicks(y.low, y.high, 6);
-    const { root, sx, sy } = axes(width, width < 560 ? 330 : 420, x, y);
-    const front = paretoFront(shown).map((i) => `${sx(shown[i].x)},${sy(shown[i].y)}`);
+    const { root, area, sx, sy } = axes(width, width < 560 ? 330 : 420, x, y);
+    const whole = shown.filter((p) => !p.isPart);
+    const front = paretoFront(whole).map((i) => `${sx(whole[i].x)},${sy(whole[i].y)}`);
     root.append(svg('polyline', { points: front.join(' '), style: 'fill:none;stroke:var(--muted);stroke-dasharray:5 4' }));
     const dots = shown.map((p) => ({ ...p, px: sx(p.x), py: sy(p.y) }));
-    addLabels(root, dots, width);
+    addLabels(root, dots, area);
     for (const dot of dots) {
-      root.append(withTip(marker(dot.group, dot.px, dot.py, seriesColor(dot.group)), dot.tip));
+      const color = seriesColor(dot.group);
+      if (dot.spread) {
+        const [[left, low], [right, high]] = wide(dot);
+        root.append(line(sx(left), dot.py, sx(right), dot.py, `stroke:${color};stroke-width:1.4`),
+          line(dot.px, sy(low), dot.px, sy(high), `stroke:${color};stroke-width:1.4`));
+      }
+      const drawn = withTip(marker(dot.group, dot.px, dot.py, color), dot.tip);
+      if (dot.isPart) drawn.style.opacity = '.35';
+      root.append(drawn);
     }
     return root;
   }
@@ -179,8 +233,8 @@ const plots = (() => {
     return values.length > 2 && changes * 2 < values.length;
   }
 
-  function curvePath(points, sx, sy) {
-    const steps = isStepwise(points.map((p) => p[1]));
+  function curvePath(points, isStep, sx, sy) {
+    const steps = isStep || isStepwise(points.map((p) => p[1]));
     let path = '', isDown = false;
     for (const [x, y] of points) {
       if (!isNumber(y)) { isDown = false; continue; }
@@ -191,23 +245,28 @@ const plots = (() => {
     return path;
   }
 
-  // series: {label, color, parts: [[[x, y], ...], ...]}, the second part and those behind it dashed.
+  // series: {label, color, parts: [{points: [[x, y, note], ...], isStep, every, hasEnd: a dot at the last point}]}, the
+  // second part and those behind it dashed.
   function curves(series, labels, width) {
-    const points = series.flatMap((one) => one.parts.flat());
+    const points = series.flatMap((one) => one.parts.flatMap((part) => part.points));
     const ys = points.map((p) => p[1]).filter(isNumber);
     if (!ys.length) return null;
     const xs = points.map((p) => p[0]);
-    const room = (Math.max(...ys) - Math.min(...ys) || Math.abs(ys[0]) || 1) * 0.05;
-    const x = { low: Math.min(...xs), high: Math.max(Math.min(...xs) + 1, ...xs), label: labels.x };
-    const y = { low: Math.min(...ys) - room, high: Math.max(...ys) + room, label: labels.y };
+    const room = (most(ys) - least(ys) || Math.abs(ys[0]) || 1) * 0.05;
+    const x = { low: least(xs), high: Math.max(least(xs) + 1, most(xs)), label: labels.x };
+    const y = { low: least(ys) - room, high: most(ys) + room, label: labels.y };
     x.ticks = linearTicks(x.low, x.high, Math.min(x.high - x.low, width / 70));
     y.ticks = linearTicks(y.low, y.high, 5);
     const { root, area, sx, sy } = axes(width, width < 560 ? 250 : 300, x, y);
     for (const one of series) {
       one.parts.forEach((part, i) => {
-        const drawn = part.length > 1 ? part : part.map((p) => [p, [p[0] + (x.high - x.low) / 100, p[1]]]).flat();
-        root.append(svg('path', { d: curvePath(drawn, sx, sy),
+        const drawn = part.points.length > 1 ? part.points
+          : part.points.map((p) => [p, [p[0] + (x.high - x.low) / 100, p[1]]]).flat();
+        root.append(svg('path', { d: curvePath(drawn, part.isStep, sx, sy),
           style: `fill:none;stroke:${one.color};stroke-width:1.6;stroke-linejoin:round${i > 0 ? ';stroke-dasharray:5 3' : ''}` }));
+        if (!part.hasEnd) return;
+        const end = part.points[part.points.length - 1];
+        root.append(svg('circle', { cx: sx(end[0]), cy: sy(end[1]), r: 3, style: `fill:${one.color}` }));
       });
     }
     const mark = line(0, area.top, 0, area.bottom, 'stroke:var(--line);visibility:hidden');
@@ -216,8 +275,10 @@ const plots = (() => {
     root.append(mark, withTip(cover, (event) => {
       const across = cover.getBoundingClientRect();
       const at = Math.round(x.low + ((event.clientX - across.left) / across.width) * (x.high - x.low));
-      const found = series.flatMap((one) => one.parts.flat().filter((p) => p[0] === at && isNumber(p[1]))
-        .map((p) => ({ value: p[1], line: [one.color, `${one.label}  ${short(p[1])}`] })));
+      const found = series.flatMap((one) => one.parts.flatMap((part) => {
+        const p = part.points.find((point) => Math.abs(point[0] - at) <= part.every / 2 && isNumber(point[1]));
+        return p ? [{ value: p[1], line: [one.color, `${one.label}  ${short(p[1])}${p[2] || ''}`] }] : [];
+      }));
       mark.setAttribute('transform', `translate(${sx(at)} 0)`);
       mark.style.visibility = found.length ? 'visible' : 'hidden';
       found.sort((a, b) => b.value - a.value);
@@ -234,17 +295,19 @@ const plots = (() => {
   function cells(map, width) {
     if (!map.cells.length) return null;
     const height = 19, size = width < 560 ? 9 : 11;
-    const left = 8 + Math.max(...map.rows.map((row) => textWidth(row, size)));
+    const names = map.rows.map((row) => clip(row, width < 560 ? 22 : 40));
+    const columns = map.ticks.map(([at, name]) => [at, clip(name, 24)]);
+    const left = 8 + most(names.map((name) => textWidth(name, size)));
     const wish = map.cellWidth ? left + 12 + map.cellWidth * (map.high - map.low) : width;
     const right = Math.max(left + 60, Math.min(width, wish) - 10);
     const sx = (value) => left + ((value - map.low) / (map.high - map.low)) * (right - left);
     const column = (right - left) / Math.max(1, map.ticks.length);
-    const isTurned = map.ticks.some(([, name]) => textWidth(name, size) > column - 6);
-    const foot = 34 + (isTurned ? Math.max(...map.ticks.map(([, name]) => textWidth(name, size))) * 0.66 : 6);
+    const isTurned = columns.some(([, name]) => textWidth(name, size) > column - 6);
+    const foot = 34 + (isTurned ? most(columns.map(([, name]) => textWidth(name, size))) * 0.66 : 6);
     const bottom = map.rows.length * height + 4;
     const root = svg('svg', { viewBox: `0 0 ${right + 10} ${bottom + foot}`, width: right + 10,
       height: bottom + foot, role: 'img' });
-    map.rows.forEach((row, i) => root.append(text(left - 5, i * height + 17, row, { anchor: 'end', size })));
+    names.forEach((name, i) => root.append(text(left - 5, i * height + 17, name, { anchor: 'end', size })));
     for (const cell of map.cells) {
       const from = sx(cell.from) + 0.7, to = sx(cell.to) - 0.7, top = cell.row * height + 4.7;
       const level = Math.max(0, Math.min(kLevels - 1, cell.level));
@@ -257,7 +320,7 @@ const plots = (() => {
     for (const at of map.marks || []) {
       root.append(line(sx(at), 4, sx(at), bottom, 'stroke:var(--accent);stroke-dasharray:4 3;pointer-events:none'));
     }
-    for (const [at, name] of map.ticks) {
+    for (const [at, name] of columns) {
       root.append(isTurned ? text(sx(at) + 4, bottom + 12, name, { anchor: 'end', turn: -40, size })
         : text(sx(at), bottom + 14, name, { size }));
     }
@@ -282,13 +345,14 @@ const plots = (() => {
   }
 
   function histogram(tensor, x, y, width, height) {
-    const most = Math.max(...tensor.histogram), edge = Math.max(-tensor.low, tensor.high) || 1;
+    const tallest = most(tensor.histogram) || 1, edge = Math.max(-tensor.low, tensor.high) || 1;
     const sx = (value) => x + ((value + edge) / (2 * edge)) * width;
     const bucket = (tensor.high - tensor.low) / tensor.histogram.length;
-    const size = Math.min(10, (width + 10) / (tensor.name.length * 0.57));
-    const group = svg('g', {}, text(x + width / 2, y - 5, tensor.name, { color: 'fg', size }));
+    const name = clip(tensor.name, 36);
+    const size = Math.min(10, (width + 10) / textWidth(name, 1));
+    const group = svg('g', {}, text(x + width / 2, y - 5, name, { color: 'fg', size }));
     tensor.histogram.forEach((count, i) => {
-      const low = tensor.low + i * bucket, tall = (count / most) * height;
+      const low = tensor.low + i * bucket, tall = (count / tallest) * height;
       group.append(withTip(svg('rect', { x: sx(low), y: y + height - tall, width: sx(low + bucket) - sx(low) + 0.2,
         height: tall, style: 'fill:var(--c1)' }),
       [tensor.name, `${short(low)} to ${short(low + bucket)}`, `${count} weights`]));
@@ -313,5 +377,5 @@ const plots = (() => {
     URL.revokeObjectURL(link.href);
   }
 
-  return { html, fixed, isNumber, seriesColor, paretoFront, scatter, curves, cells, histograms, save };
+  return { html, fixed, isNumber, clip, most, seriesColor, paretoFront, scatter, curves, cells, histograms, save };
 })();
