@@ -16,6 +16,10 @@ constexpr double kLargestStep = 6;
 constexpr double kMargin = 0.1;
 // comp moves in steps; brackets narrower than this hold nothing new.
 constexpr double kNarrowest = 1.002;
+// A change of comp below 2 % is none. On a plateau alpha moves by 10, 100, ...; no further than a million
+// times away from where the search began.
+constexpr double kFlat = 0.02, kPlateauFactor = 10, kLargestFactor = 1e4, kFarthest = 1e6,
+                 kLeastMiddle = 1e-3;
 
 double rounded(double alpha) { return std::strtod(number_text(alpha, 4).c_str(), nullptr); }
 
@@ -61,25 +65,40 @@ std::optional<double> CompressionSearch::next() const {
   return is_new ? std::optional(alpha) : std::nullopt;
 }
 
-double CompressionSearch::proposal() const {
-  const double least_failed = failed_.empty() ? INFINITY : *std::min_element(failed_.begin(), failed_.end());
-  if (runs_.empty()) {
-    return failed_.empty() ? first_alpha_ : least_failed / 4;
+// A failed run is a bound only above those that succeeded.
+double CompressionSearch::least_failed_above(double alpha) const {
+  double least = INFINITY;
+  for (const double failed : failed_) {
+    least = failed > alpha ? std::min(least, failed) : least;
   }
-  // Of noisy runs the crossing that lies nearest to the target counts.
+  return least;
+}
+
+// Two neighbours with the target between them, rising or falling. Of noisy runs those whose comp is nearest
+// to the target count.
+const CompressionSearch::Run* CompressionSearch::bracket(bool is_rising) const {
   const Run* low = nullptr;
-  const Run* high = nullptr;
   double best = INFINITY;
   for (size_t i = 0; i + 1 < runs_.size(); ++i) {
-    const double width = std::abs(std::log(runs_[i + 1].comp / runs_[i].comp));
-    if (runs_[i].comp < target_ && runs_[i + 1].comp > target_ && width < best) {
-      low = &runs_[i], high = &runs_[i + 1], best = width;
+    const double first = std::log(runs_[i].comp / target_), second = std::log(runs_[i + 1].comp / target_);
+    const bool is_between = is_rising ? first < 0 && second > 0 : first > 0 && second < 0;
+    if (is_between && std::abs(second - first) < best) {
+      low = &runs_[i], best = std::abs(second - first);
     }
   }
-  if (low == nullptr) {
-    const double alpha = extrapolated(*nearest());
-    return alpha < least_failed ? alpha : std::sqrt(nearest()->alpha * least_failed);
+  return low;
+}
+
+double CompressionSearch::proposal() const {
+  if (runs_.empty()) {
+    return failed_.empty() ? first_alpha_ : *std::min_element(failed_.begin(), failed_.end()) / 4;
   }
+  const bool is_rising = bracket(/*is_rising=*/true) != nullptr;
+  const Run* low = bracket(is_rising);
+  if (low == nullptr) {
+    return extrapolated();
+  }
+  const Run* high = low + 1;
   const double width = std::log(high->alpha / low->alpha);
   if (width < std::log(kNarrowest)) {
     return low->alpha;
@@ -88,23 +107,37 @@ double CompressionSearch::proposal() const {
   return low->alpha * std::exp(width * std::clamp(part, kMargin, 1 - kMargin));
 }
 
-double CompressionSearch::extrapolated(const Run& from) const {
-  double slope = kUsualSlope;
-  const Run* other = nullptr;
-  for (const auto& run : runs_) {
-    if (&run != &from && (other == nullptr || std::abs(std::log(run.alpha / from.alpha)) <
-                                                  std::abs(std::log(other->alpha / from.alpha)))) {
-      other = &run;
-    }
+// All runs are on one side of the target: beyond the outermost, by the secant through it and its neighbour.
+// Where comp has not moved over some runs, a plateau, by a factor that grows with each.
+double CompressionSearch::extrapolated() const {
+  const bool is_low = runs_.front().comp < target_;
+  auto outwards = runs_;
+  if (is_low) {
+    std::reverse(outwards.begin(), outwards.end());
   }
-  if (other != nullptr) {
-    slope = std::log(other->comp / from.comp) / std::log(other->alpha / from.alpha);
-    slope = std::clamp(slope, kLeastSlope, kMostSlope);
-  }
+  const auto& edge = outwards.front();
   // alpha = 0, which a logarithm does not know, can only be a caller's first guess.
-  const double base = std::max(from.alpha, 1e-12);
-  const double step = std::pow(target_ / from.comp, 1 / slope);
-  return base * std::clamp(step, 1 / kLargestStep, kLargestStep);
+  const double base = std::max(edge.alpha, 1e-12);
+  double slope = kUsualSlope;
+  if (outwards.size() > 1) {
+    const double other = std::max(outwards[1].alpha, 1e-12);
+    slope =
+        std::clamp(std::log(edge.comp / outwards[1].comp) / std::log(base / other), kLeastSlope, kMostSlope);
+  }
+  double step = std::clamp(std::pow(target_ / edge.comp, 1 / slope), 1 / kLargestStep, kLargestStep);
+  double factor = 1;
+  for (size_t i = 0; i + 1 < outwards.size() && factor < kLargestFactor; ++i) {
+    const double moved = std::log(outwards[i].comp / outwards[i + 1].comp);
+    if ((is_low ? moved : -moved) > kFlat) {
+      break;
+    }
+    factor *= kPlateauFactor;
+  }
+  step = is_low ? std::max(step, factor) : std::min(step, 1 / factor);
+  const double middle = std::max(first_alpha_, kLeastMiddle);
+  const double alpha = std::clamp(base * step, middle / kFarthest, middle * kFarthest);
+  const double failed = least_failed_above(edge.alpha);
+  return alpha < failed ? alpha : std::sqrt(base * failed);
 }
 
 }  // namespace bsq::cli

@@ -7,7 +7,8 @@ namespace bsq::cli {
 
 /// Searches the regularization strength alpha at which BSQ reaches a wanted compression. Over a wide range
 /// log(comp) is close to linear in log(alpha) and rises, so that the secant through the nearest two runs,
-/// kept inside the bracket once there is one, needs few of them.
+/// kept inside the bracket once there is one, needs few of them. Where comp does not move, alpha moves by
+/// ever larger factors.
 class CompressionSearch {
  public:
   /// Ends where comp is within `tolerance` (a fraction) of `target`, or after `max_runs` runs.
@@ -28,7 +29,9 @@ class CompressionSearch {
   };
   const Run* nearest() const;
   double proposal() const;
-  double extrapolated(const Run& from) const;
+  const Run* bracket(bool is_rising) const;
+  double extrapolated() const;
+  double least_failed_above(double alpha) const;
 
   double target_, tolerance_, first_alpha_;
   int max_runs_;

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "bsq/base/error.h"
 #include "bsq/io/atomic_file.h"
 #include "bsq/io/run_summary.h"
+#include "bsq/io/text_file.h"
 #include "tools/sweep/command_words.h"
 
 namespace bsq::cli {
@@ -17,9 +17,11 @@ using nlohmann::json;
 
 std::string progress_file(const Job& job) { return job.folder + "/point.json"; }
 
+constexpr size_t kMostProgressBytes = size_t{1} << 20;
+
 json read_progress(const std::string& path) {
-  std::ifstream in(path);
-  const auto found = json::parse(in, nullptr, /*allow_exceptions=*/false);
+  const auto text = read_text_file(path, kMostProgressBytes, "a point's record");
+  const auto found = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!found.is_object() || !found.contains("stages") || !found["stages"].is_array()) {
     throw Error(path + ": is not what a sweep writes; expected a point's record, or no such file");
   }
@@ -44,6 +46,9 @@ std::string state_of(const Job& job) {
   if (!job.error.empty()) {
     return "failed";
   }
+  if (job.is_earlier) {
+    return "stopped";
+  }
   return job.is_running ? job.stages[job.finished].program : "waiting";
 }
 
@@ -65,6 +70,32 @@ void load_progress(Job& job) {
   }
 }
 
+Job load_job(const std::string& folder, const std::string& name) {
+  Job job;
+  job.name = name;
+  job.folder = folder + "/" + name;
+  job.is_earlier = true;
+  const auto path = progress_file(job);
+  try {
+    const auto found = read_progress(path);
+    job.error = found.value("error", "");
+    for (const auto& stage : found["stages"]) {
+      const auto words = stage.at("command").get<std::vector<std::string>>();
+      const auto out = std::find(words.begin(), words.end(), "--out");
+      if (words.empty() || words.end() - out != 2) {
+        throw Error(path + ": a stage without --out FOLDER; expected a point's record");
+      }
+      const auto run = std::filesystem::path(words.back()).filename().string();
+      job.stages.push_back(
+          {words[0], job.folder + "/" + run, Settings::of_arguments({words.begin() + 1, out})});
+      job.finished += stage.value("done", false) && job.finished + 1 == job.stages.size() ? 1 : 0;
+    }
+  } catch (const json::exception&) {
+    throw Error(path + ": is not what a sweep writes; expected a point's record");
+  }
+  return job;
+}
+
 void save_progress(const Job& job) {
   std::error_code error;
   std::filesystem::create_directories(job.folder, error);
@@ -75,7 +106,9 @@ void save_progress(const Job& job) {
   for (size_t i = 0; i < job.stages.size(); ++i) {
     stages.push_back({{"command", job.stages[i].command()}, {"done", i < job.finished}});
   }
-  const auto text = json{{"name", job.name}, {"stages", stages}, {"error", job.error}}.dump(2) + "\n";
+  const auto text = json{{"name", job.name}, {"stages", stages}, {"error", job.error}}.dump(
+                        2, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace) +
+                    "\n";
   write_bytes_atomically(progress_file(job), {text});
 }
 

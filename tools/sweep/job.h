@@ -27,16 +27,20 @@ struct Job {
   size_t finished = 0;  ///< stages that are done
   std::string error;    ///< why the stage after those failed; "": it did not
   bool is_running = false;
+  bool is_earlier = false;  ///< of an earlier command; this sweep does not run it
 
   bool is_done() const { return finished == stages.size(); }
 };
 
-/// "waiting", "bsq_train", "finetune" (running), "trained" (bsq_train alone was wanted), "done" or "failed".
+/// "waiting", "bsq_train", "finetune" (running), "trained" (bsq_train alone was wanted), "done", "failed" or,
+/// of an earlier command, "stopped".
 std::string state_of(const Job& job);
 
 /// Takes up how far an earlier sweep came from point.json in the job's folder; a failed stage is to be tried
 /// again. Throws bsq::Error where that folder's runs were made by other commands.
 void load_progress(Job& job);
+/// An earlier command's point as FOLDER/NAME/point.json tells it, without its values. Throws bsq::Error.
+Job load_job(const std::string& folder, const std::string& name);
 /// Writes point.json, and makes the folder.
 void save_progress(const Job& job);
 

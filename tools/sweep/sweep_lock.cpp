@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "bsq/base/error.h"
+#include "bsq/io/atomic_file.h"
+#include "tools/cli/folder_lock.h"
 
 namespace bsq::cli {
 namespace {
@@ -24,7 +26,7 @@ constexpr std::chrono::milliseconds kLockPause(100);
 SweepLock::SweepLock(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const auto path = folder + "/.lock";
+  const auto path = folder + "/" + kSweepLock;
   file_ = open(path.c_str(), O_RDWR | O_CREAT, 0666);
   if (file_ < 0) {
     throw Error(folder + ": cannot be written to (" + std::strerror(errno) +
@@ -38,6 +40,7 @@ SweepLock::SweepLock(const std::string& folder) {
     }
     std::this_thread::sleep_for(kLockPause);
   }
+  remove_temporaries(folder);
 }
 
 SweepLock::~SweepLock() { close(file_); }

@@ -4,6 +4,7 @@
 
 #include "bsq/data/dataset.h"
 #include "tools/cli/presets.h"
+#include "tools/cli/shell_text.h"
 #include "tools/sweep/command_words.h"
 #include "tools/sweep/program_tables.h"
 
@@ -201,7 +202,21 @@ void add_options(CommandLine& line, SweepFlags& flags) {
   add_machine(line.table(), flags);
 }
 
+namespace {
+
+// Results and records are JSON, which has no other bytes.
+void check_words(int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (!is_utf8(argv[i])) {
+      throw UsageError(shown_text(argv[i]) + ": expected UTF-8");
+    }
+  }
+}
+
+}  // namespace
+
 SweepOptions parse_sweep_options(int argc, const char* const* argv) {
+  check_words(argc, argv);
   SweepFlags flags;
   auto line = sweep_command_line();
   add_options(line, flags);

@@ -12,6 +12,7 @@
 #include "tools/cli/shell_text.h"
 #include "tools/cli/signals.h"
 #include "tools/sweep/compression_search.h"
+#include "tools/sweep/seeds.h"
 #include "tools/sweep/sweep_lock.h"
 
 namespace bsq::cli {
@@ -47,6 +48,18 @@ std::string write_text(const std::string& path, const std::string& text) {
   }
 }
 
+// Of the accuracies that stand in the table.
+std::string picked_text(const std::vector<Entry>& points) {
+  const auto is_picked_on_test = [](const Entry& entry) {
+    const auto& last = entry.job.stages.back();
+    return last.program == "finetune" && std::isfinite(entry.result.top1) &&
+           last.settings.value("val-split").value_or("0") == "0";
+  };
+  return std::any_of(points.begin(), points.end(), is_picked_on_test)
+             ? "finetuned: the best epoch, picked on the test set\n"
+             : "";
+}
+
 void add_clause(std::string& text, const std::string& clause) {
   text += (text.empty() || clause.empty() ? "" : "; ") + clause;
 }
@@ -63,6 +76,7 @@ SweepRun::SweepRun(const SweepOptions& options, const std::vector<std::string>& 
 int SweepRun::run() {
   auto jobs = checked_jobs();
   const SweepLock lock(options_.folder);
+  earlier_ = read_earlier_results(options_.folder);
   for (auto& job : jobs) {
     add(std::move(job));
   }
@@ -106,6 +120,7 @@ bool SweepRun::work() {
 }
 
 void SweepRun::add(Job job) {
+  remove_temporaries(job.folder);
   entries_.push_back({std::move(job), {}});
   take_up(entries_.back());
 }
@@ -169,25 +184,44 @@ bool SweepRun::run_search() {
     return true;
   }
   const auto best = job_at(*search.best());
+  std::string nearest;
   for (auto& entry : entries_) {
     if (entry.job.name == best.name) {
       entry.job.stages = best.stages;
       take_up(entry);
+      nearest = ", comp " + number_text(entry.result.comp, 4);
       std::cout << "alpha " << number_text(*search.best(), 4) << " gives comp "
                 << number_text(entry.result.comp, 4) << std::endl;
     }
   }
   if (!search.has_landed()) {
     verdict_ = "no alpha found that gives comp " + number_text(*options_.target_comp, 6) + " within " +
-               number_text(100 * options_.tolerance, 4) + " %; the nearest run is " + best.name;
+               number_text(100 * options_.tolerance, 4) + " %; the nearest run is " + best.name + nearest;
   }
   return run_entries(entries_);
 }
 
+// This sweep's, then those that earlier commands asked for.
+std::vector<Entry> SweepRun::all_points() const {
+  auto all = entries_;
+  for (const auto& earlier : earlier_.points) {
+    const auto is_same = [&](const Entry& entry) { return entry.job.name == earlier.job.name; };
+    if (std::none_of(entries_.begin(), entries_.end(), is_same)) {
+      all.push_back(earlier);
+    }
+  }
+  return all;
+}
+
 void SweepRun::write_results(const std::string& status) {
-  auto json = json_of(entries_);
+  const auto points = all_points();
+  auto json = json_of(points);
+  json["seeds"] = json_of(seed_results(points));
   json["status"] = status;
   json["command"] = shell_text(command_);
+  if (float_.empty() && !earlier_.float_network.is_null()) {
+    json["float"] = earlier_.float_network;
+  }
   if (!float_.empty()) {
     json["float"] = {{"folder", float_[0].job.name},
                      {"status", state_of(float_[0].job)},
@@ -197,8 +231,9 @@ void SweepRun::write_results(const std::string& status) {
   if (options_.target_comp) {
     json["target_comp"] = *options_.target_comp;
   }
-  auto error = write_text(options_.folder + "/results.csv", csv_of(entries_));
-  add_clause(error, write_text(options_.folder + "/results.json", json.dump(2) + "\n"));
+  auto error = write_text(options_.folder + "/results.csv", csv_of(points));
+  add_clause(error, write_text(options_.folder + "/results.json",
+                               json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"));
   if (!error.empty() && unwritten_.empty()) {
     board_.warn(error + "; trying again at the next change");
   }
@@ -213,7 +248,8 @@ int SweepRun::conclude() {
     }
   }
   write_results(failed.empty() ? "done" : "failed");
-  std::cout << table_of(entries_) << std::flush;
+  const auto points = all_points();
+  std::cout << table_of(points) << seeds_table(seed_results(points)) << picked_text(points) << std::flush;
   auto problems = failed.empty() ? "" : "failed: " + failed;
   add_clause(problems, verdict_);
   add_clause(problems, unwritten_);

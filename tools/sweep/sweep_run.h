@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tools/sweep/board.h"
+#include "tools/sweep/earlier_points.h"
 #include "tools/sweep/plan.h"
 #include "tools/sweep/runner.h"
 #include "tools/sweep/sweep_options.h"
@@ -28,6 +29,7 @@ class SweepRun {
   bool run_entries(std::vector<Entry>& entries);
   void add(Job job);
   void take_up(Entry& entry);
+  std::vector<Entry> all_points() const;
   void write_results(const std::string& status);
   int conclude();
 
@@ -38,6 +40,7 @@ class SweepRun {
   Runner runner_;
   std::vector<Entry> float_;    ///< the float training, where there is one
   std::vector<Entry> entries_;  ///< the points
+  EarlierResults earlier_;      ///< those of earlier commands
   std::string verdict_;         ///< why a search did not land; "": it did, or there was none
   std::string unwritten_;       ///< why the last results are not on disk; "": they are
 };

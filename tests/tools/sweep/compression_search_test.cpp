@@ -68,6 +68,44 @@ TEST(CompressionSearch, GivesUpOnAStepWithTheTargetInside) {
   EXPECT_LT(outcome.runs, 21);
 }
 
+// comp stays at 8 up to alpha 500 and falls a little on the way.
+TEST(CompressionSearch, APlateauIsLeftByLargerFactors) {
+  const auto plateau = [](double alpha) {
+    return alpha < 500 ? 8 - 0.01 * std::log10(alpha + 1) : 8 * std::pow(alpha / 500, 0.7);
+  };
+  for (const double first : {0.01, 1.0, 20.0}) {
+    const auto outcome = search(12, first, plateau);
+    EXPECT_TRUE(outcome.has_landed) << first;
+    EXPECT_LE(outcome.runs, 10) << first << ": what sweep takes unless told otherwise";
+  }
+  const auto downwards = search(5, 100, [](double alpha) { return alpha > 0.5 ? 12.0 : 4 + 16 * alpha; });
+  EXPECT_TRUE(downwards.has_landed);
+  EXPECT_LE(downwards.runs, 8);
+}
+
+TEST(CompressionSearch, APlateauWithoutEndEndsTheSearch) {
+  for (const double target : {12.0, 5.0}) {
+    CompressionSearch search(target, 0.05, 1, 20);
+    int runs = 0;
+    double last = 1;
+    while (const auto alpha = search.next()) {
+      search.add(*alpha, 8.0);
+      last = *alpha;
+      ++runs;
+    }
+    EXPECT_LT(runs, 10) << target;
+    EXPECT_EQ(last, target > 8 ? 1e6 : 1e-6) << "the furthest that it looks";
+    EXPECT_FALSE(search.has_landed());
+    EXPECT_TRUE(search.best().has_value());
+  }
+}
+
+TEST(CompressionSearch, AFallingStepIsSearchedToo) {
+  const auto outcome =
+      search(12, 1, [](double alpha) { return alpha < 2 ? 20.0 : 20 - 4 * std::min(4.0, alpha - 2); });
+  EXPECT_LT(outcome.runs, 21);
+}
+
 TEST(CompressionSearch, AFailedRunBoundsAlphaFromAbove) {
   const auto outcome =
       search(12, 8, [](double alpha) { return alpha > 5 ? std::nan("") : usual_curve(alpha); });

@@ -223,6 +223,86 @@ TEST_F(Sweep, SearchesACompression) {
   EXPECT_EQ(again.err, "") << "nothing was left to run";
 }
 
+// Another command's points stay in the record, and so does what they start from.
+TEST_F(Sweep, PointsOfAnEarlierCommandAreKeptAndShown) {
+  ASSERT_EQ(run_tool("sweep", "--alpha 1 --seed 3,4 --fixed-bits 3" + base("grows")).status, 0);
+  const auto before = csv("grows");
+  const auto row = [&](const std::string& text, const std::string& name) {
+    const auto at = text.find("\n" + name + ",");
+    return at == std::string::npos ? "" : text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+  };
+  const auto float_point = results("grows")["float"];
+  const auto model = " --model " + folder_.file("grows/float/model_best.h5");
+  const auto result = run_tool("sweep", "--alpha 8 --seed 3" + base("grows"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  for (const std::string name : {"alpha-1-seed-3", "alpha-1-seed-4", "fixed-3-seed-3", "fixed-3-seed-4"}) {
+    EXPECT_EQ(row(csv("grows"), name), row(before, name));
+    EXPECT_TRUE(holds(result.out, "\n" + name + " ")) << result.out;
+  }
+  EXPECT_TRUE(holds(result.out, "\nalpha-1, 2 seeds: comp ")) << result.out;
+  EXPECT_TRUE(holds(result.out, "picked on the test set")) << result.out;
+  EXPECT_FALSE(row(csv("grows"), "alpha-8-seed-3").empty());
+  const auto json = results("grows");
+  ASSERT_EQ(json["points"].size(), 5U);
+  EXPECT_EQ(json["status"], "done");
+  EXPECT_EQ(json["seeds"].size(), 2U);
+  EXPECT_EQ(json["points"][0]["name"], "alpha-8-seed-3");
+
+  ASSERT_EQ(run_tool("sweep", "--alpha 1 --seed 3,4 --fixed-bits 3" + base("grows")).err, "")
+      << "nothing is left to run";
+  EXPECT_EQ(csv("grows").substr(0, before.size()), before);
+  ASSERT_EQ(run_tool("sweep", "--alpha 1 --seed 3" + base("grows") + model).status, 0);
+  EXPECT_EQ(results("grows")["float"], float_point);
+}
+
+TEST_F(Sweep, WhatAKilledSweepLeftHalfWrittenGoesAway) {
+  ASSERT_EQ(run_tool("sweep", "--alpha 1 --seed 3" + flags("killed")).status, 0);
+  const std::vector<std::string> left = {"/.results.csv.tmp.77", "/.results.json.tmp.78",
+                                         "/alpha-1-seed-3/.point.json.tmp.79"};
+  for (const auto& name : left) {
+    write_bytes(folder_.file("killed" + name), "half");
+  }
+  ASSERT_EQ(run_tool("sweep", "--alpha 1 --seed 3" + flags("killed")).status, 0);
+  for (const auto& name : left) {
+    EXPECT_FALSE(fs::exists(folder_.file("killed" + name))) << name;
+  }
+}
+
+TEST_F(Sweep, FilesOfAnotherMakingStay) {
+  for (const std::string name : {"results.csv", "results.json"}) {
+    const auto file = folder_.file("theirs/" + name);
+    fs::create_directories(folder_.file("theirs"));
+    write_bytes(file, "{\"mine\": 1}");
+    const auto result = run_tool("sweep", "--alpha 1" + flags("theirs"));
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(result.err.find("sweep: " + file + ": is not what a sweep writes"), 0U) << result.err;
+    EXPECT_EQ(read_bytes(file), "{\"mine\": 1}");
+    fs::remove(file);
+  }
+}
+
+TEST_F(Sweep, NamesThatAreNoTextAreRefusedBeforeAnythingRuns) {
+  const auto with = [&](const std::string& end) {
+    return run_tool("sweep", "--alpha 1 --seed 3" + base("n") + end + " --model " +
+                                 tiny_runs().eight_bits.file("model_best.h5"));
+  };
+  const auto result = with("$(printf '\\377')");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_TRUE(holds(result.err, "\\xff: expected UTF-8")) << result.err;
+  const auto hostile = with(R"('`x`%s"<b>@)"
+                            "\n'");
+  EXPECT_EQ(hostile.status, 0) << hostile.err;
+  EXPECT_TRUE(fs::exists(folder_.file("n`x`%s\"<b>@\n/results.json")));
+}
+
+TEST_F(Sweep, ASearchThatDoesNotLandNamesTheNearestRun) {
+  const auto result = run_tool("sweep", "--target-comp 4.5 --tolerance 0.01 --max-runs 2" + flags("far"));
+  EXPECT_EQ(result.status, 1);
+  const auto at = result.err.find("within 0.01 %; the nearest run is alpha-");
+  ASSERT_NE(at, std::string::npos) << result.err;
+  EXPECT_NE(result.err.find(", comp ", at), std::string::npos) << result.err;
+}
+
 TEST_F(Sweep, AFolderWithOtherRunsIsRefused) {
   ASSERT_EQ(run_tool("sweep", "--alpha 1" + flags("used")).status, 0);
   const auto before = csv("used");

@@ -178,8 +178,11 @@ const plots = (() => {
     for (const dot of dots.filter(({ label }) => label)) {
       const others = dots.filter((other) => other !== dot && (!other.of || other.of !== dot.of));
       const label = clip(dot.label, 24), half = textWidth(label, 10) / 2;
-      const isOwn = ({ box, x, y }) => others.every((other) => gap(box, dot) + 3 < gap(box, other) &&
-        Math.hypot(x - dot.px, y - dot.py) + 3 < Math.hypot(x - other.px, y - other.py));
+      const isOwn = ({ box, x, y }) => others.every((other) => {
+        const nearer = Math.min(3, 0.4 * Math.hypot(other.px - dot.px, other.py - dot.py));
+        return gap(box, dot) + nearer < gap(box, other) &&
+          Math.hypot(x - dot.px, y - dot.py) + nearer < Math.hypot(x - other.px, y - other.py);
+      });
       const own = dots.indexOf(dot);
       const isFree = (box) => !taken.some((other, i) => i !== own && overlap(box, other));
       for (const place of labelPlaces(dot, half)) {
