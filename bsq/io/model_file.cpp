@@ -33,18 +33,6 @@ ModelFile read_own(const std::string& path) {
 
 }  // namespace
 
-ModelFile read_model(const std::string& path) {
-  const auto file = read_foreign(path);
-  if (!file) {
-    return read_own(path);
-  }
-  try {
-    return {import_pytorch(*file), /*has_description=*/file->extras.has_value()};
-  } catch (const Error& error) {
-    throw Error(path + ": " + error.what());
-  }
-}
-
 ModelFile read_model_or_tensors(const std::string& path, std::string& fault) {
   const auto file = read_foreign(path);
   if (!file) {
@@ -62,6 +50,15 @@ ModelFile read_model_or_tensors(const std::string& path, std::string& fault) {
     checkpoint.network.emplace_back(name, stored);
   }
   return {checkpoint, /*has_description=*/false};
+}
+
+ModelFile read_model(const std::string& path) {
+  std::string fault;
+  auto file = read_model_or_tensors(path, fault);
+  if (!fault.empty()) {
+    throw Error(path + ": " + fault);
+  }
+  return file;
 }
 
 }  // namespace bsq
