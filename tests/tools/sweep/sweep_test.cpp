@@ -289,10 +289,10 @@ TEST_F(Sweep, NamesThatAreNoTextAreRefusedBeforeAnythingRuns) {
   const auto result = with("$(printf '\\377')");
   EXPECT_EQ(result.status, 2);
   EXPECT_TRUE(holds(result.err, "\\xff: expected UTF-8")) << result.err;
-  const auto hostile = with(R"('`x`%s"<b>@)"
-                            "\n'");
+  EXPECT_EQ(with("'\n'").status, 2) << "config.cfg holds no line ends";
+  const auto hostile = with(R"('`x`%s"<b>@')");
   EXPECT_EQ(hostile.status, 0) << hostile.err;
-  EXPECT_TRUE(fs::exists(folder_.file("n`x`%s\"<b>@\n/results.json")));
+  EXPECT_TRUE(fs::exists(folder_.file("n`x`%s\"<b>@/results.json")));
 }
 
 TEST_F(Sweep, ASearchThatDoesNotLandNamesTheNearestRun) {
