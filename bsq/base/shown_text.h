@@ -9,4 +9,7 @@ namespace bsq {
 /// becomes a hexadecimal escape ("\x1b"). With `keep_lines` line feeds and tabs stay too.
 std::string shown_text(std::string_view text, bool keep_lines = false);
 
+/// Whether all of a text is UTF-8.
+bool is_utf8(std::string_view text);
+
 }  // namespace bsq

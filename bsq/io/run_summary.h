@@ -23,7 +23,9 @@ struct ModelResult {
   int64_t epoch = -1;          ///< the last one that it was trained in; -1: none
   double top1 = std::nan("");  ///< percent; NaN: not evaluated
   double loss = std::nan("");  ///< cross entropy
-  std::string split;           ///< the images: "test" or "validation"; "": unknown
+  /// The images: "test" or "validation"; "": unknown. Of the model to use those on which its epoch was
+  /// picked; "": it is that of the last epoch, or an older program wrote the summary.
+  std::string split;
 };
 
 /// A tensor that stays float and has more than one dimension.

@@ -95,6 +95,7 @@ void SummaryWriter::take_final(const Checkpoint& model, const Evaluation& evalua
 void SummaryWriter::keep(const std::string& file, const Checkpoint& model, const Evaluation& evaluation) {
   take_model_and_cost(summary_, model);
   summary_.kept = result_of(file, model.epoch, evaluation);
+  summary_.kept.split = keeps_best_ ? summary_.best.split : "";
 }
 
 void SummaryWriter::write(RunStatus status) {

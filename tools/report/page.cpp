@@ -96,6 +96,12 @@ Json adjustment_json(const Adjustment& adjustment) {
   return {{"epoch", adjustment.epoch}, {"comp", number(adjustment.comp)}, {"bits", bits}};
 }
 
+// Whether the model to use is that of the last epoch, not of the best one.
+bool is_of_last_epoch(const RunSummary& run) {
+  const auto& file = run.kept.file;
+  return file.empty() || file == "checkpoint.h5" || (file == "final.h5" && run.kept.split.empty());
+}
+
 // What the final adjustment left, which comes after the last epoch, by the column of log.txt; empty where
 // there is none, or none yet.
 Json final_json(const RunRecord& run) {
@@ -104,7 +110,7 @@ Json final_json(const RunRecord& run) {
     const auto& last = run.adjustments.back();
     return {{"Comp", number(last.comp)}, {"Comp Stored", number(last.comp_stored)}};
   }
-  const bool is_last = summary.status == RunStatus::kDone && summary.kept.file == summary.final.file;
+  const bool is_last = summary.status == RunStatus::kDone && is_of_last_epoch(summary);
   if (!is_last || summary.tensors.empty()) {
     return Json::object();
   }
@@ -116,7 +122,7 @@ std::string picked_text(const RunSummary& run) {
   if (run.epochs == 0) {
     return run.method == "converted" ? "as converted" : "not trained";
   }
-  if (run.kept.file.empty() || run.kept.file == "checkpoint.h5") {
+  if (is_of_last_epoch(run)) {
     return "last epoch";
   }
   const auto& split = run.best.split;

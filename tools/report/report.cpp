@@ -3,8 +3,8 @@
 #include <set>
 #include <thread>
 
+#include "bsq/base/shown_text.h"
 #include "tools/cli/main_guard.h"
-#include "tools/cli/shell_text.h"
 #include "tools/cli/signals.h"
 #include "tools/report/page.h"
 #include "tools/report/page_file.h"

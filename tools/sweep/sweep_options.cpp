@@ -2,9 +2,9 @@
 
 #include <set>
 
+#include "bsq/base/shown_text.h"
 #include "bsq/data/dataset.h"
 #include "tools/cli/presets.h"
-#include "tools/cli/shell_text.h"
 #include "tools/sweep/command_words.h"
 #include "tools/sweep/program_tables.h"
 

@@ -25,6 +25,13 @@ TEST(ShownText, EscapesControlCharactersAndBytesThatAreNoText) {
   EXPECT_EQ(shown_text("\xe2\x82"), "\\xe2\\x82") << "cut";
 }
 
+TEST(ShownText, TellsUtf8FromOtherBytes) {
+  EXPECT_TRUE(is_utf8("\u20ac \U0001f600\n"));
+  for (const char* text : {"\xf5\x80\x80\x80", "\xe2\x82", "\xc0\xaf", "a\xff"}) {
+    EXPECT_FALSE(is_utf8(text)) << shown_text(text);
+  }
+}
+
 TEST(ShownText, KeepsLinesWhereAsked) {
   EXPECT_EQ(shown_text("a\n\tb"), "a\\x0a\\x09b");
   EXPECT_EQ(shown_text("a\n\tb\r", /*keep_lines=*/true), "a\n\tb\\x0d");

@@ -16,11 +16,6 @@ TEST(ShellText, NamesWhatIsNoPrintableCharacter) {
   EXPECT_EQ(shell_text({"a b", "it's", "plain-1.5"}), "'a b' 'it'\\''s' plain-1.5");
   EXPECT_EQ(shell_text({"a\nb'\\\x1b\xff"}), "$'a\\x0ab\\'\\\\\\x1b\\xff'");
   EXPECT_EQ(shell_text({"`x` $(y) \u00e9"}), "'`x` $(y) \u00e9'");
-  EXPECT_EQ(shown_text("a\tb\x7f\xc0\x80\xed\xa0\x80 \u20ac"),
-            "a\\x09b\\x7f\\xc0\\x80\\xed\\xa0\\x80 \u20ac");
-  EXPECT_TRUE(is_utf8("\u20ac \U0001f600"));
-  EXPECT_FALSE(is_utf8("\xf5\x80\x80\x80"));
-  EXPECT_FALSE(is_utf8("\xe2\x82"));
 }
 
 TEST(Settings, APresetBecomesArguments) {
