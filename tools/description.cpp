@@ -188,7 +188,8 @@ std::string text_of(const FileDescription& description) {
     append_tensor(text, line.tensor);
     text << "  " << line.encoding << "\n";
   }
-  if (!description.floats.empty()) {
+  // Of our own files in bits the table above tells what counts; --json has the rest.
+  if (!description.floats.empty() && (description.tensors.empty() || !description.has_description)) {
     append_floats(text, description.floats);
   }
   return text.str();
