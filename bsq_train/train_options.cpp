@@ -79,7 +79,8 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   auto line = train_command_line();
   add_options(line, options);
   line.parse(argc, argv);
-  options.training.take_default_schedule();
+  take_older_rule(line.table(), options.training);
+  options.training.take_default_schedule(line.table());
   options.output.configuration = line.configuration();
   take_architecture_options(line.table(), options.model);
   options.model.default_bits = options.trained_by().default_bits();

@@ -49,12 +49,12 @@ int run(const FinetuneOptions& options) {
                      {options.model.model},
                      training.evaluate ? "" : options.output.folder,
                      training.overwrite || training.resume});
-  const auto method = make_method(GridQuantizer::kKind);
+  auto& method = *options.method;
   SessionSteps steps;
   steps.program = "finetune";
   steps.trainer = options_of(options.training);
-  steps.method = method.get();
-  steps.prepare = [&](Network& network) { prepare(*method, network, options); };
+  steps.method = &method;
+  steps.prepare = [&](Network& network) { prepare(method, network, options); };
   steps.evaluated = [&](Model& model, const Evaluation& evaluation) {
     if (!options.export_file.empty()) {
       export_model(options.export_file, *model.network, model.origin, evaluation.top1());

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "bsq/methods/method.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/flags.h"
 
@@ -11,6 +13,9 @@ namespace bsq::cli {
 struct FinetuneOptions : SessionFlags {
   FinetuneOptions();
 
+  FinetuneOptions(FinetuneOptions&&) = default;
+
+  std::unique_ptr<Method> method;
   std::string export_file;  ///< --export-pth; "": none
 };
 

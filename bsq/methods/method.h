@@ -44,15 +44,21 @@ struct Start {
   bool is_training = true;  ///< false: the network is only evaluated; no value may change
 };
 
+/// How long a run is.
+struct RunLength {
+  int64_t epochs = 0;
+  int64_t steps = 0;  ///< of an epoch
+};
+
 /// Named sums over an epoch's steps; part of a checkpoint.
 using StepSums = std::map<std::string, double>;
 
 /// A way to train a network with few bits. The trainer, the programs and the files know methods only by this
 /// interface; a method is one folder below bsq/methods. Float training and finetuning are methods too.
 ///
-/// Calls of a run, in order: begin() (or adopt(), where an interrupted run goes on), make_optimizer(); for
-/// each epoch before_epoch(), for each step loss_term() and after_step(), then measure(); end() after the
-/// last epoch.
+/// Calls of a run, in order: begin() (or adopt(), where an interrupted run goes on), plan(),
+/// make_optimizer(); for each epoch before_epoch(), for each step loss_term() and after_step(), then
+/// measure(); end() after the last epoch.
 class Method {
  public:
   virtual ~Method() = default;
@@ -76,6 +82,9 @@ class Method {
   virtual void begin(Network& network, const Start& start);
   /// Takes a network that the method itself has stored; no value changes. By default nothing is to be done.
   virtual void adopt(Network& /*network*/) {}
+
+  /// Told before the first optimizer is made.
+  virtual void plan(const RunLength& /*length*/) {}
 
   virtual std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options);
   /// Called before an epoch's first step. True: weight sources have changed, and the optimizer is made anew.

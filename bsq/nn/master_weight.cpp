@@ -97,6 +97,7 @@ std::unique_ptr<MasterWeight> make_frozen(const Codes& found) {
   if (codes.zero_point.defined()) {
     throw std::invalid_argument("codes with a zero point; expected a grid around 0");
   }
+  make_scale_positive(codes);
   const auto q = codes.integers.to(codes.scale.scalar_type());
   if (codes.format.bits == 0) {
     return frozen_weight(torch::zeros_like(q), codes);

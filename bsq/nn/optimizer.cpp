@@ -25,14 +25,16 @@ std::map<std::string, ClampLimits> limits_of(torch::nn::Module& network) {
 
 }  // namespace
 
-Sgd::Sgd(torch::nn::Module& network, const SgdOptions& options, const std::set<std::string>& without)
+Sgd::Sgd(torch::nn::Module& network, const SgdOptions& options, const std::set<std::string>& without,
+         const std::set<std::string>& undecayed)
     : options_(options) {
   const auto limits = limits_of(network);
   for (const auto& item : network.named_parameters()) {
     if (without.count(item.key()) == 0 && item.value().requires_grad()) {
       const auto found = limits.find(item.key());
       groups_.push_back({item.key(), item.value(), torch::zeros_like(item.value()),
-                         found == limits.end() ? ClampLimits() : found->second});
+                         found == limits.end() ? ClampLimits() : found->second,
+                         undecayed.count(item.key()) == 0 ? options.weight_decay : 0});
     }
   }
 }
@@ -48,7 +50,7 @@ void Sgd::step(double learning_rate) {
   for (auto& group : groups_) {
     if (group.tensor.grad().defined()) {
       sgd_step(group.tensor, group.momentum, group.tensor.grad(),
-               {learning_rate, options_.momentum, options_.weight_decay}, group.limits);
+               {learning_rate, options_.momentum, group.weight_decay}, group.limits);
     }
   }
 }

@@ -36,7 +36,9 @@ struct SgdOptions {
 class Sgd : public Optimizer {
  public:
   /// `without`: registered names of parameters that somebody else trains.
-  Sgd(torch::nn::Module& network, const SgdOptions& options, const std::set<std::string>& without = {});
+  /// `undecayed`: those without weight decay.
+  Sgd(torch::nn::Module& network, const SgdOptions& options, const std::set<std::string>& without = {},
+      const std::set<std::string>& undecayed = {});
 
   void zero_grad() override;
   void step(double learning_rate) override;
@@ -48,6 +50,7 @@ class Sgd : public Optimizer {
     std::string name;
     torch::Tensor tensor, momentum;
     ClampLimits limits;
+    double weight_decay;
   };
 
   SgdOptions options_;

@@ -95,6 +95,13 @@ bool is_all_zero(const Codes& codes) {
   return codes.integers.eq(along_channels(codes.zero_point, codes.integers)).all().item<bool>();
 }
 
+void make_scale_positive(Codes& codes) {
+  if (codes.format.has_sign_bit && codes.scale.dim() == 0 && codes.scale.item<double>() < 0) {
+    codes.integers = codes.integers.neg();
+    codes.scale = codes.scale.neg();
+  }
+}
+
 void drop_bits_if_zero(Codes& codes) {
   if (is_all_zero(codes)) {
     codes.format = {/*bits=*/0, /*levels=*/1, /*low=*/0, /*step=*/1, codes.format.has_sign_bit};

@@ -63,6 +63,10 @@ bool is_all_zero(const Codes& codes);
 /// Gives all-zero codes a format of 0 bits; their scale stays.
 void drop_bits_if_zero(Codes& codes);
 
+/// Turns the signs of integers and scale where the scale is one negative number and the integers are sign and
+/// magnitude. No value changes. Files of older runs hold such scales.
+void make_scale_positive(Codes& codes);
+
 /// The nearest point of the format's grid, in units of the scale: integer / levels, half to even, saturating
 /// at both ends. No gradient.
 torch::Tensor round_to_grid(const torch::Tensor& q, const CodeFormat& format);

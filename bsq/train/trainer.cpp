@@ -84,6 +84,7 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
       options_(options),
       observer_(observer) {
   state_.columns = columns_of(method);
+  method_.plan({options_.epochs, training_.batches()});
   make_optimizer();
 }
 
@@ -141,8 +142,7 @@ bool Trainer::run() {
 }
 
 bool Trainer::run_epoch(int64_t epoch) {
-  state_.learning_rate =
-      state_.rate_factor * learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule);
+  state_.learning_rate = state_.rate_factor * epoch_rate(epoch);
   if (state_.next_step == 0 && method_.before_epoch(*network_, epoch)) {
     make_optimizer();
     observer_.on_adjusted(epoch);
@@ -167,9 +167,18 @@ bool Trainer::run_epoch(int64_t epoch) {
   return true;
 }
 
+double Trainer::epoch_rate(int64_t epoch) const {
+  return options_.rate_schedule == RateSchedule::kStep
+             ? learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule)
+             : options_.learning_rate;
+}
+
 double Trainer::step_rate(int64_t step) const {
   const int64_t epochs = state_.next_epoch - method_.last_restart(state_.next_epoch);
-  return state_.learning_rate * warmup_factor(epochs * training_.batches() + step, options_.warmup);
+  const int64_t batches = training_.batches();
+  const double part =
+      falling_rate(options_.rate_schedule, state_.next_epoch * batches + step, options_.epochs * batches);
+  return state_.learning_rate * part * warmup_factor(epochs * training_.batches() + step, options_.warmup);
 }
 
 void Trainer::check_loss(double value, const Batch& batch) {
@@ -182,14 +191,38 @@ void Trainer::check_loss(double value, const Batch& batch) {
       origin_of_divergence(*network_, batch.images.to(device_of(*network_))) + " (a lower --lr may help)");
 }
 
+// The loss to train with; what is reported is the plain cross entropy.
+torch::Tensor Trainer::loss_of(const torch::Tensor& cross_entropy, const torch::Tensor& logits,
+                               const torch::Tensor& labels, const torch::Tensor& images) const {
+  namespace F = torch::nn::functional;
+  auto loss = cross_entropy;
+  if (options_.label_smoothing > 0) {
+    loss = F::cross_entropy(logits, labels,
+                            F::CrossEntropyFuncOptions().label_smoothing(options_.label_smoothing));
+  }
+  const auto& distillation = options_.distillation;
+  if (!distillation.teacher) {
+    return loss;
+  }
+  torch::Tensor wanted;
+  {
+    torch::NoGradGuard no_grad;
+    wanted = distillation.teacher->forward(images);
+  }
+  return loss.mul(1 - distillation.weight) +
+         distillation_loss(logits, wanted, distillation.temperature).mul(distillation.weight);
+}
+
 void Trainer::train_batch(const Batch& batch) {
   const auto device = device_of(*network_);
   const auto labels = batch.labels.to(device);
   optimizer_->zero_grad();
-  const auto logits = network_->forward(batch.images.to(device));
+  const auto images = batch.images.to(device);
+  const auto logits = network_->forward(images);
   auto loss = torch::nn::functional::cross_entropy(logits, labels);
   const double value = loss.item<double>();
   check_loss(value, batch);
+  loss = loss_of(loss, logits, labels, images);
   if (const auto term = method_.loss_term(*network_); term.defined()) {
     loss = loss + term;
   }
@@ -217,7 +250,7 @@ void Trainer::check_record(int64_t epoch, const std::string& name, double value)
 void Trainer::end_epoch(int64_t epoch) {
   EpochReport report{};
   report.epoch = epoch;
-  report.learning_rate = state_.learning_rate;
+  report.learning_rate = step_rate(0);
   report.train_loss = sums_.loss / sums_.images;
   report.train_top1 = 100.0 * sums_.correct / sums_.images;
   if (options_.reestimate > 0) {

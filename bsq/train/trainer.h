@@ -9,7 +9,9 @@
 #include "bsq/data/loader.h"
 #include "bsq/methods/method.h"
 #include "bsq/nn/network.h"
+#include "bsq/train/distillation.h"
 #include "bsq/train/evaluation.h"
+#include "bsq/train/schedule.h"
 #include "bsq/train/training_state.h"
 
 namespace bsq {
@@ -21,9 +23,12 @@ struct TrainerOptions {
   double weight_decay = 5e-4;
   std::vector<int64_t> schedule = {150, 225};
   double gamma = 0.1;
+  RateSchedule rate_schedule = RateSchedule::kStep;  ///< what follows `schedule` and gamma: kStep alone
   /// Training batches from which statistics and ranges are estimated anew before each evaluation; 0: none,
   /// what training tracked counts.
   int64_t reestimate = 0;
+  Distillation distillation;
+  double label_smoothing = 0;  ///< 0 to below 1, of the labels' part of the loss
   int64_t warmup = 0;  ///< steps over which the rate rises, at the start and where the method begins anew
 };
 
@@ -88,6 +93,9 @@ class Trainer {
 
   bool run_epoch(int64_t epoch);
   void train_batch(const Batch& batch);
+  torch::Tensor loss_of(const torch::Tensor& cross_entropy, const torch::Tensor& logits,
+                        const torch::Tensor& labels, const torch::Tensor& images) const;
+  double epoch_rate(int64_t epoch) const;
   double step_rate(int64_t step) const;
   void check_loss(double value, const Batch& batch);
   void make_optimizer();

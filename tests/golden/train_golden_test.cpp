@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bsq/base/options.h"
 #include "bsq/methods/bsq/bsq_method.h"
 #include "bsq/methods/methods.h"
 #include "tests/golden/golden_model.h"
@@ -36,6 +37,7 @@ struct StepResult {
 
 BsqOptions bsq_options(const GoldenRun& run) {
   BsqOptions options;
+  options.step_rule = "published";
   options.alpha = run.number("decay");
   return options;
 }
@@ -106,6 +108,9 @@ void train_steps(Network& network, const GoldenRun& run, int64_t steps) {
 
 void finetune_steps(Network& network, const GoldenRun& finetuning) {
   auto frozen = make_method("frozen");
+  OptionTable table;
+  frozen->add_options(table);
+  table.find("step-rule")->set("published");
   frozen->begin(network, {LayerRules(8)});
   MethodStep step(network, std::move(frozen), finetuning);
   const auto losses = finetuning.golden.tensor(finetuning.group + "/cross_entropy");

@@ -74,7 +74,7 @@ void compare_training(int64_t activation_bits, torch::ScalarType type, bool in_b
     if (in_bits) {
       to_bits(*network, LayerRules(4));
     }
-    PlaneOptimizer sgd(*network, SgdOptions{0.9, 1e-4}, /*alpha=*/0.01);
+    PlaneOptimizer sgd(*network, SgdOptions{0.9, 1e-4}, published_rule(/*alpha=*/0.01));
     for (int step = 0; step < 2; ++step) {
       sgd.zero_grad();
       network->forward(images).square().sum().backward();

@@ -116,9 +116,41 @@ TEST(Pipeline, TheFinalModelIsThatOfTheCheckpointOrTheBestEpoch) {
                     read_checkpoint(folder.file("checkpoint.h5/checkpoint.h5")).network);
 }
 
+double final_size(const std::string& flags, const std::string& measure) {
+  TemporaryFolder folder;
+  run_tiny("bsq_train", "--model " + tiny_runs().full.file("final.h5") + " --epochs 3 --lr 0.02 " + flags +
+                            " --out " + folder.file("run"));
+  return described(folder.file("run/final.h5"))[measure].get<double>();
+}
+
+TEST(Pipeline, ARunArrivesAtTheSizeThatIsAskedFor) {
+  EXPECT_NEAR(final_size("--target-comp 9", "comp"), 9, 0.03 * 9);
+  EXPECT_NEAR(final_size("--target-stored 5", "comp_stored"), 5, 0.03 * 5);
+  const auto both = run_tool("bsq_train", "--target-comp 9 --target-kb 5");
+  EXPECT_EQ(both.status, 2);
+  EXPECT_TRUE(holds(both.err, "only one target can be given")) << both.err;
+}
+
+TEST(Pipeline, ATeacherIsLearntFrom) {
+  TemporaryFolder folder;
+  const std::string flags = "--float --epochs 1 --lr 0.02 --model " + tiny_runs().full.file("final.h5") + " ";
+  run_tiny("bsq_train", flags + "--out " + folder.file("alone"));
+  run_tiny("bsq_train", flags + "--teacher self --out " + folder.file("self"));
+  run_tiny("bsq_train",
+           flags + "--teacher " + tiny_runs().full.file("final.h5") + " --out " + folder.file("file"));
+  const auto network_in = [&](const std::string& name) {
+    return read_checkpoint(folder.file(name + "/final.h5")).network;
+  };
+  expect_same_state(network_in("file"), network_in("self"));
+  EXPECT_FALSE(
+      torch::equal(network_in("self").front().second.value, network_in("alone").front().second.value));
+  EXPECT_TRUE(holds(run_tool("bsq_train", "--teacher self").err, "--teacher: self needs --model FILE"));
+}
+
 TEST(Pipeline, ARunSaysWhatItsUserMayNotExpect) {
   TemporaryFolder folder;
-  const auto out = run_tiny("bsq_train", "--depth 8 --epochs 2 --schedule 5 --out " + folder.file("a"));
+  const auto out =
+      run_tiny("bsq_train", "--depth 8 --epochs 2 --schedule 5 --adjust-every 50 --out " + folder.file("a"));
   for (const char* line : {"no --model: the weights are random, drawn with --seed 1234\n",
                            "--schedule 5: the learning rate does not drop in 2 epochs\n",
                            "--adjust-every 50: 2 epochs have no adjustment but those at both ends\n"}) {
@@ -132,7 +164,7 @@ TEST(Pipeline, ARunSaysWhatItsUserMayNotExpect) {
   EXPECT_FALSE(holds(quiet, "--schedule")) << quiet;
   EXPECT_FALSE(holds(quiet, "--adjust-every")) << quiet;
   EXPECT_FALSE(holds(quiet, "random")) << quiet;
-  EXPECT_TRUE(holds(read_bytes(folder.file("b/config.cfg")), "schedule = 1 2\n")) << "3 / 7 and 9 / 14 of 3";
+  EXPECT_TRUE(holds(read_bytes(folder.file("b/config.cfg")), "lr-schedule = cosine\n"));
 }
 
 // Statistics that training tracks follow the weights late: with --reestimate 0 the second epoch has 56.5 %

@@ -29,7 +29,7 @@ void expect_goes_on(const std::string& tool, const std::string& flags,
 }
 
 std::string bit_flags() {
-  return "--bin --L1 --decay 4 --Prun_Int 2 --lr 0.05 --schedule 3 --model " +
+  return "--bin --L1 --step-rule published --decay 4 --Prun_Int 2 --lr 0.05 --schedule 3 --model " +
          tiny_runs().eight_bits.file("model_best.h5");
 }
 
@@ -103,10 +103,10 @@ void expect_survives(const std::string& tool, const std::string& flags, const st
 }
 
 TEST(Resume, SigtermInMidEpochLeavesNoTrace) {
-  expect_survives(
-      "bsq_train",
-      "--bin --L1 --decay 1 --Prun_Int 1 --lr 0.02 --model " + tiny_runs().eight_bits.file("model_best.h5"),
-      "TERM", 143);
+  expect_survives("bsq_train",
+                  "--bin --L1 --decay 1 --Prun_Int 1 --target-comp 6 --lr 0.02 --model " +
+                      tiny_runs().eight_bits.file("model_best.h5"),
+                  "TERM", 143);
 }
 
 TEST(Resume, CtrlCInMidEpochOfFinetuningLeavesNoTrace) {

@@ -23,10 +23,10 @@ TinyRuns make_tiny_runs() {
   TinyRuns runs;
   runs.full = run_into("full", "bsq_train", "--float --depth 8 --epochs 2 --lr 0.05 --schedule 10");
   runs.eight_bits = run_into("eight-bits", "convert", "--Nbits 8 --model " + runs.full.file("model_best.h5"));
-  runs.bsq =
-      run_into("bsq", "bsq_train",
-               "--bin --L1 --decay 4 --Prun_Int 1 --epochs 3 --lr 0.05 --schedule 10 --wd 1e-4 --model " +
-                   runs.eight_bits.file("model_best.h5"));
+  runs.bsq = run_into("bsq", "bsq_train",
+                      "--bin --L1 --step-rule published --decay 4 --Prun_Int 1 --epochs 3 --lr 0.05 "
+                      "--schedule 10 --wd 1e-4 --model " +
+                          runs.eight_bits.file("model_best.h5"));
   runs.exported = workshop().file("best.pth");
   runs.finetuned = run_into("finetuned", "finetune",
                             "--bin --epochs 2 --lr 0.01 --schedule 1 --export-pth " + runs.exported +

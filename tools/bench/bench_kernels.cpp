@@ -108,7 +108,8 @@ void step(benchmark::State& state, int64_t bits) {
   auto squares = plane_squares(planes);
   const auto gradient = torch::randn({64, 64, 3, 3});
   for (auto _ : state) {
-    step_planes(planes, positive, negative, gradient, {1e-3, 0.9, 1e-4, 1e-3}, squares);
+    step_planes(planes, positive, negative, gradient, {1e-3, 0.9, 1e-4, 1e-3, planes.scale.item<double>()},
+                squares);
   }
   count_bytes(state, static_cast<int64_t>(8 * positive.nbytes() + gradient.nbytes()));
 }

@@ -50,7 +50,7 @@ std::function<void()> training_step(const StepSetting& setting, torch::ScalarTyp
   auto network = make_resnet(setting, in_bits);
   const SgdOptions sgd{kMomentum, kWeightDecay};
   const auto optimizer =
-      in_bits ? std::shared_ptr<Optimizer>(std::make_shared<PlaneOptimizer>(*network, sgd, kPenalty))
+      in_bits ? std::shared_ptr<Optimizer>(std::make_shared<PlaneOptimizer>(*network, sgd, published_rule(kPenalty)))
               : std::make_shared<Sgd>(*network, sgd);
   const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
   return [network, optimizer, x, y = labels(setting)] {

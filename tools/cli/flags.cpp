@@ -79,13 +79,26 @@ void add_schedule(OptionTable& table, TrainingFlags& flags) {
       .alias("weight-decay")
       .range(0, 1e6)
       .resume(kOverride);
+  const auto needs_steps = [&] {
+    return flags.rate_schedule.value_or("step") == "step" ? "" : "no effect without --lr-schedule step";
+  };
+  table
+      .add(
+          "lr-schedule", &flags.rate_schedule,
+          "how the learning rate falls: by --gamma at the epochs of --schedule, or step by step to 0 along a "
+          "cosine or a line")
+      .one_of({"step", "cosine", "linear"})
+      .default_text("step with --schedule or --gamma, else cosine")
+      .resume(kOverride);
   table.add("schedule", &flags.schedule, "epochs, rising, at which the learning rate drops")
       .range(0, kMostEpochs)
       .verify([&] { return is_rising(flags.schedule) ? "" : "rising epochs"; })
       .default_text(schedule_text(flags.schedule_parts))
+      .needs(needs_steps)
       .resume(kOverride);
   table.add("gamma", &flags.gamma, "the factor of the learning rate at each of these epochs")
       .range(0, 1e6)
+      .needs(needs_steps)
       .resume(kOverride);
   table
       .add("reestimate", &flags.reestimate,
@@ -93,6 +106,34 @@ void add_schedule(OptionTable& table, TrainingFlags& flags) {
            "before each "
            "evaluation; 0: those that training tracked, which follow the weights late")
       .range(0, 1e6)
+      .resume(kOverride);
+}
+
+void add_loss(OptionTable& table, TrainingFlags& flags) {
+  constexpr auto kOverride = ResumeRule::kOverride;
+  const auto needs_teacher = [&] { return flags.teacher.empty() ? "no effect without --teacher" : ""; };
+  table
+      .add("teacher", &flags.teacher,
+           "a model whose outputs the network learns beside the labels; self: the one of --model, as it is "
+           "before its conversion")
+      .value_name("MODEL")
+      .resume(kOverride);
+  table
+      .add("teacher-weight", &flags.teacher_weight,
+           "the teacher's part of the loss; the labels have the rest")
+      .range(0, 1)
+      .needs(needs_teacher)
+      .resume(kOverride);
+  table
+      .add("temperature", &flags.temperature,
+           "divides both logits before their softmax, where a teacher is learnt from")
+      .range(1e-3, 1e3)
+      .needs(needs_teacher)
+      .resume(kOverride);
+  table
+      .add("label-smoothing", &flags.label_smoothing,
+           "the part of a label that goes to all classes alike; the reported loss is without it")
+      .range(0, 0.999)
       .resume(kOverride);
 }
 
@@ -165,8 +206,11 @@ void add_normalization(OptionTable& table, DataFlags& flags) {
 
 std::vector<LayerRule> ModelFlags::layer_rules() const { return parse_layer_bits(layer_bits); }
 
-void TrainingFlags::take_default_schedule() {
-  if (!schedule.empty()) {
+void TrainingFlags::take_default_schedule(const OptionTable& table) {
+  if (!rate_schedule) {
+    rate_schedule = schedule.empty() && !table.find("gamma")->is_given() ? "cosine" : "step";
+  }
+  if (!schedule.empty() || rate_schedule != "step") {
     return;
   }
   for (const double part : schedule_parts) {
@@ -182,6 +226,13 @@ void TrainingFlags::take_default_schedule() {
 
 bool TrainingFlags::has_new_rate() const {
   return resume && std::find(override_resume.begin(), override_resume.end(), "lr") != override_resume.end();
+}
+
+void take_older_rule(OptionTable& table, const TrainingFlags& flags) {
+  auto* rule = table.find("step-rule");
+  if (flags.resume && rule != nullptr && !rule->is_given()) {
+    rule->set("published", OptionSource::kFile);
+  }
 }
 
 std::function<std::string()> needs_training(const TrainingFlags& flags) {
@@ -300,6 +351,7 @@ void add_options(OptionTable& table, TrainingFlags& flags) {
   table.section("Training");
   const size_t first = table.options().size();
   add_schedule(table, flags);
+  add_loss(table, flags);
   add_saving(table, flags);
   for (size_t i = first; i < table.options().size(); ++i) {
     table.options()[i].needs(needs_training(flags));
@@ -327,6 +379,11 @@ void add_options(OptionTable& table, SessionFlags& flags) {
       [&] { return flags.training.evaluate ? "no effect with --evaluate, which writes no folder" : ""; });
   table.find("bin")->needs(
       [&] { return flags.model.model.empty() && !flags.training.resume ? "needs --model FILE" : ""; });
+  table.find("teacher")->needs([&] {
+    return flags.training.teacher == "self" && flags.model.model.empty() && !flags.training.resume
+               ? "self needs --model FILE"
+               : "";
+  });
   table.find("evaluate")->needs([&] { return flags.model.model.empty() ? "needs --model FILE" : ""; });
 }
 

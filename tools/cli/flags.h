@@ -76,6 +76,10 @@ struct TrainingFlags {
   /// Where the learning rate drops by default, as parts of the epochs: 150 and 225 of 350, as published.
   std::vector<double> schedule_parts = {3.0 / 7, 9.0 / 14};
   double gamma = 0.1;
+  std::string teacher;  ///< a model file, "self" for the one of --model; "": none
+  double teacher_weight = 0.5, temperature = 4;
+  double label_smoothing = 0;
+  std::optional<std::string> rate_schedule;  ///< "step", "cosine" or "linear"
   bool needs_bits = false;
   bool evaluate = false;
   bool resume = false;
@@ -86,8 +90,9 @@ struct TrainingFlags {
   int64_t checkpoint_steps = 0;  ///< 0: save after epochs only
   std::string on_nan = "stop";   ///< or "rollback"
 
-  /// Fills a schedule that nobody gave. Epochs at or beyond the last one are left out.
-  void take_default_schedule();
+  /// Fills the kind of schedule that nobody gave, by what `table` was given: step beside --schedule or
+  /// --gamma, else cosine; and the epochs of a step schedule. Those at or beyond the last epoch are left out.
+  void take_default_schedule(const OptionTable& table);
 
   /// Whether a resumed run takes another learning rate, which begins without rollbacks.
   bool has_new_rate() const;
@@ -117,6 +122,9 @@ void add_options(OptionTable& table, TrainingFlags& flags);
 void add_options(OptionTable& table, OutputFlags& flags);
 /// All of them, in the order of the help. What has no effect with --evaluate is refused beside it.
 void add_options(OptionTable& table, SessionFlags& flags);
+
+/// A run from before --step-rule existed goes on as it began: by the published rule.
+void take_older_rule(OptionTable& table, const TrainingFlags& flags);
 
 /// A reason for Option::needs(): training alone heeds the option.
 std::function<std::string()> needs_training(const TrainingFlags& flags);

@@ -44,6 +44,13 @@ int terminal_columns() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
 }
 
+RateSchedule rate_schedule_of(const std::string& name) {
+  if (name == "cosine") {
+    return RateSchedule::kCosine;
+  }
+  return name == "linear" ? RateSchedule::kLinear : RateSchedule::kStep;
+}
+
 }  // namespace
 
 TrainerOptions options_of(const TrainingFlags& flags) {
@@ -54,7 +61,11 @@ TrainerOptions options_of(const TrainingFlags& flags) {
   options.weight_decay = flags.weight_decay;
   options.schedule = flags.schedule;
   options.gamma = flags.gamma;
+  options.rate_schedule = rate_schedule_of(flags.rate_schedule.value_or("step"));
   options.reestimate = flags.reestimate;
+  options.label_smoothing = flags.label_smoothing;
+  options.distillation.weight = flags.teacher_weight;
+  options.distillation.temperature = flags.temperature;
   return options;
 }
 

@@ -10,6 +10,7 @@
 #include "tools/cli/memory.h"
 #include "tools/cli/notice.h"
 #include "tools/cli/record.h"
+#include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
 namespace {
@@ -50,13 +51,39 @@ void print_remarks(const SessionFlags& flags, const Method& method) {
   if (flags.model.model.empty()) {
     std::cout << "no --model: the weights are random, drawn with --seed " << flags.data.seed << "\n";
   }
-  if (training.schedule.front() >= training.epochs && training.epochs > 1) {
+  if (!training.schedule.empty() && training.schedule.front() >= training.epochs && training.epochs > 1) {
     std::cout << "--schedule " << training.schedule.front() << ": the learning rate does not drop in "
               << training.epochs << " epochs\n";
   }
   if (const auto remark = method.remark(training.epochs); !remark.empty()) {
     std::cout << remark << "\n";
   }
+}
+
+// The network of --teacher, in evaluation mode; null without one. "self" is the model that the run begins
+// with, also where the run is resumed.
+std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, torch::Device device) {
+  const auto& teacher = flags.training.teacher;
+  if (teacher.empty()) {
+    return nullptr;
+  }
+  ModelFlags named;
+  if (teacher == "self") {
+    if (flags.model.model.empty()) {
+      throw UsageError("--teacher self: needs --model FILE");
+    }
+    named = flags.model;
+  } else {
+    named.model = teacher;
+  }
+  const auto file = read_named_model(named);
+  auto model = make_model(named, file, data.classes(), device);
+  calibrate_if_needed(*model.network, data, std::cout);
+  model.network->eval();
+  for (auto& parameter : model.network->parameters()) {
+    parameter.set_requires_grad(false);
+  }
+  return model.network;
 }
 
 void make_way(const SessionFlags& flags) {
@@ -91,6 +118,7 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
     folder.emplace(flags.output);
   }
   const auto found = find_interrupted(flags, steps.method->name());
+  const auto begun_with = flags;
   if (found) {
     flags.model.model = found->path;
     flags.model.rename.clear();
@@ -124,7 +152,9 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
     print_data(data);
   }
   print_remarks(flags, *steps.method);
-  TrainingRun run(model, *steps.method, data, *folder, steps.trainer, training, summary);
+  auto options = steps.trainer;
+  options.distillation.teacher = make_teacher(begun_with, data, device);
+  TrainingRun run(model, *steps.method, data, *folder, options, training, summary);
   if (found) {
     run.resume(*found);
   }

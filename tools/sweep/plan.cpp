@@ -94,7 +94,13 @@ Job Plan::point(const PointValues& values) const {
   job.folder = options_.folder + "/" + job.name;
   auto settings = train_;
   for (const auto& [axis, value] : values) {
-    settings.set(ProgramTables::of("bsq_train").own_name(axis), value);
+    const auto name = ProgramTables::of("bsq_train").own_name(axis);
+    if (name == "alpha") {  // a preset's size would take the place of what alpha gives
+      for (const char* target : {"target-comp", "target-stored", "target-kb"}) {
+        settings.remove(target);
+      }
+    }
+    settings.set(name, value);
   }
   settings.set("model", model_);
   job.stages = {{"bsq_train", job.folder + "/bsq", settings},

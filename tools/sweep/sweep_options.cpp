@@ -15,7 +15,8 @@ constexpr const char* kSweepUsage =
     "sweep: runs bsq_train, then finetune, at every point of a grid, or searches the alpha that gives a "
     "wanted\n"
     "compression.\n"
-    "usage: sweep --alpha VALUES | --target-comp COMP [--model FILE] [--preset NAME] --out FOLDER [options]\n"
+    "usage: sweep --alpha VALUES | --targets VALUES | --target-comp COMP [--model FILE] [--preset NAME] "
+    "--out FOLDER [options]\n"
     "The same command again goes on with a sweep that was stopped or killed; finished points are kept.\n"
     "VALUES: a list, 1e-3,2e-3,5e-3, or a range, 1e-3:2e-2:log:6 (or lin).\n";
 constexpr auto kCall = ResumeRule::kCall;
@@ -23,6 +24,9 @@ constexpr auto kCall = ResumeRule::kCall;
 void add_grid(OptionTable& table, SweepFlags& flags) {
   table.section("Points");
   table.add("alpha", &flags.alpha, "strengths of the penalty").value_name("VALUES").resume(kCall);
+  table.add("targets", &flags.targets, "values of comp that runs are to end with (bsq_train --target-comp)")
+      .value_name("VALUES")
+      .resume(kCall);
   table.add("seed", &flags.seed, "seeds, of both programs")
       .alias("manualSeed")
       .value_name("VALUES")
@@ -116,10 +120,12 @@ std::string joined(const std::vector<std::string>& entries) {
 }
 
 std::vector<Axis> axes_of(const SweepFlags& flags) {
-  static const std::set<std::string> kTaken = {"alpha", "seed", "model", "out"};
+  static const std::set<std::string> kTaken = {"alpha", "seed", "model", "out", "target-comp"};
   const auto& tables = ProgramTables::of("bsq_train");
   std::vector<Axis> axes;
-  if (!flags.target_comp) {
+  if (!flags.targets.empty()) {
+    axes.push_back({"target-comp", parse_numbers("--targets", joined(flags.targets))});
+  } else if (!flags.target_comp) {
     axes.push_back({"alpha", parse_numbers("--alpha", joined(flags.alpha))});
   }
   axes.push_back({"seed", parse_integers("--seed", joined(flags.seed))});
@@ -128,8 +134,9 @@ std::vector<Axis> axes_of(const SweepFlags& flags) {
     axes.push_back(parse_axis("--vary", word));
     const auto name = tables.own_name(axes.back().name);
     if (kTaken.count(name) != 0) {
-      throw UsageError("--vary " + axes.back().name +
-                       ": expected another option; alpha, seed, model and folder have their own");
+      throw UsageError(
+          "--vary " + axes.back().name +
+          ": expected another option; alpha, seed, target-comp, model and folder have their own");
     }
     if (!names.insert(name).second) {
       throw UsageError("--vary " + axes.back().name + ": expected every option once");
@@ -221,8 +228,10 @@ SweepOptions parse_sweep_options(int argc, const char* const* argv) {
   auto line = sweep_command_line();
   add_options(line, flags);
   line.parse(argc, argv);
-  if (flags.target_comp.has_value() == !flags.alpha.empty()) {
-    throw UsageError("expected either --alpha VALUES or --target-comp COMP");
+  const int given =
+      (flags.target_comp ? 1 : 0) + (flags.alpha.empty() ? 0 : 1) + (flags.targets.empty() ? 0 : 1);
+  if (given != 1) {
+    throw UsageError("expected one of --alpha VALUES, --targets VALUES and --target-comp COMP");
   }
   return options_of(flags);
 }

@@ -13,6 +13,7 @@ namespace bsq::cli {
 /// sweep's options as they are written.
 struct SweepFlags {
   std::vector<std::string> alpha;
+  std::vector<std::string> targets;
   std::vector<std::string> seed = {"1234"};
   OptionLines vary;
   std::vector<std::string> fixed_bits;

@@ -10,6 +10,7 @@
 #include "bsq/methods/bsq/conversion.h"
 #include "bsq/methods/bsq/penalty.h"
 #include "bsq/methods/bsq/precision_adjustment.h"
+#include "bsq/methods/bsq/real_planes.h"
 #include "bsq/methods/bsq/requantization.h"
 #include "bsq/nn/layers_of.h"
 
@@ -25,7 +26,8 @@ void set_planes(const SourceRef& ref, const std::function<BitPlanes()>& make) {
   }
 }
 
-BitPlanes planes_of_codes(const Codes& codes) {
+BitPlanes planes_of_codes(Codes codes) {
+  make_scale_positive(codes);
   const int64_t bits = std::max(codes.format.bits, kMinBits);
   if (codes.format.has_sign_bit || codes.format.bits == 0) {
     return planes_of(codes.integers, bits, codes.scale);
@@ -82,6 +84,31 @@ void requantize_network(torch::nn::Module& network, int64_t max_bits) {
 void adjust_network(torch::nn::Module& network, double threshold_percent) {
   change_planes(network,
                 [&](const BitPlanes& planes) { return adjust_precision(planes, threshold_percent); });
+}
+
+void adjust_real_network(torch::nn::Module& network, int64_t max_bits, double threshold_percent) {
+  for (const auto& ref : coded_sources(network)) {
+    if (const auto* weight = dynamic_cast<const PlaneWeight*>(&ref.source())) {
+      const auto& planes = weight->planes();
+      set_planes(ref, [&] {
+        const auto kept = planes.bits() < max_bits ? widened_if_needed(planes) : renewed(planes);
+        return ref.is_bias ? kept : adjust_real(kept, threshold_percent);
+      });
+    }
+  }
+}
+
+void empty_zero_weights(torch::nn::Module& network) {
+  change_planes(network, [&](const BitPlanes& planes) {
+    const auto integers = requantize(planes, /*max_bits=*/0);
+    return is_all_zero(integers) ? integers : planes;
+  });
+}
+
+void round_network(torch::nn::Module& network) {
+  change_planes(network, [&](const BitPlanes& planes) {
+    return adjust_precision(requantize(planes, /*max_bits=*/0), /*threshold_percent=*/0);
+  });
 }
 
 torch::Tensor network_penalty(torch::nn::Module& network) {

@@ -32,6 +32,15 @@ void requantize_network(torch::nn::Module& network, int64_t max_bits);
 /// Precision adjustment of every weight in planes (bsq/methods/bsq/precision_adjustment.h).
 void adjust_network(torch::nn::Module& network, double threshold_percent);
 
+/// The same two, for planes that keep what lies between the integers (bsq/methods/bsq/real_planes.h): a
+/// weight whose integers need one bit more gets it, up to `max_bits`; then adjust_real() drops planes. Biases
+/// lose none: they cost next to nothing, and their scale, which is trained, would take the bits one by one.
+void adjust_real_network(torch::nn::Module& network, int64_t max_bits, double threshold_percent);
+/// Makes the planes of every weight that rounds to 0 exactly 0.
+void empty_zero_weights(torch::nn::Module& network);
+/// Rounds every weight in planes to its integers and drops empty planes; bit widths do not grow.
+void round_network(torch::nn::Module& network);
+
 /// sum_l (N_l n_l) B_l / N, N_l of N weights, differentiable: the penalty without alpha.
 torch::Tensor network_penalty(torch::nn::Module& network);
 

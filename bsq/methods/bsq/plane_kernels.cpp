@@ -21,7 +21,7 @@ constexpr int64_t kChunk = 2048;  // weights whose gradient stays in the first-l
 template <typename T>
 struct StepNumbers {
   T learning_rate, momentum, weight_decay;
-  T gradient_factor;  // of dL/dW: s 2^(n-1-b) / (2^n - 1), negative for the negative plane
+  T gradient_factor;  // of dL/dW: PlaneStep's times f_b, negative for the negative plane
   T penalty_factor;   // of the plane's own value: penalty / norm
 };
 
@@ -110,9 +110,9 @@ torch::Tensor squares_of(const BitPlanes& planes) {
 }
 
 template <typename T>
-StepNumbers<T> numbers_of(const PlaneStep& step, double scale, int64_t bits, int64_t plane, double squares) {
-  const double factor =
-      scale * static_cast<double>(digit_weight(bits, plane)) / static_cast<double>(max_integer(bits));
+StepNumbers<T> numbers_of(const PlaneStep& step, int64_t bits, int64_t plane, double squares) {
+  const double factor = step.gradient_factor * static_cast<double>(digit_weight(bits, plane)) /
+                        static_cast<double>(max_integer(bits));
   return {static_cast<T>(step.learning_rate), static_cast<T>(step.momentum),
           static_cast<T>(step.weight_decay), static_cast<T>(factor),
           static_cast<T>(step.penalty / std::sqrt(kNormEpsilon + squares))};
@@ -126,8 +126,7 @@ void step_all(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor
   const int64_t chunks = (weights + kChunk - 1) / kChunk;
   std::vector<StepNumbers<T>> numbers;
   for (int64_t plane = 0; plane < bits; ++plane) {
-    numbers.push_back(
-        numbers_of<T>(step, planes.scale.item<double>(), bits, plane, squares[plane].item<double>()));
+    numbers.push_back(numbers_of<T>(step, bits, plane, squares[plane].item<double>()));
   }
   std::vector<double> sums(static_cast<size_t>(chunks * bits), 0.0);
   const T* gradient = weight_gradient.data_ptr<T>();
@@ -228,22 +227,32 @@ double product_of(const torch::Tensor& a, const torch::Tensor& b) {
   return sum;
 }
 
+// Numbers of each plane as (n, 1), on the planes' device and in their type.
+torch::Tensor column(const std::vector<double>& numbers, const torch::Tensor& planes) {
+  return torch::tensor(numbers, torch::kFloat64).to(planes.options().requires_grad(false)).unsqueeze(1);
+}
+
+// All planes at once: on a GPU the number of operations counts.
 void step_with_operations(BitPlanes& planes, torch::Tensor& momentum_positive,
                           torch::Tensor& momentum_negative, const torch::Tensor& weight_gradient,
                           const PlaneStep& step, torch::Tensor& squares) {
   const int64_t bits = planes.bits();
-  const double scale = planes.scale.item<double>();
+  std::vector<double> factors, own;
   for (int64_t plane = 0; plane < bits; ++plane) {
-    const auto numbers = numbers_of<double>(step, scale, bits, plane, squares[plane].item<double>());
-    const auto move = [&](torch::Tensor value, torch::Tensor momentum, double factor) {
-      momentum.mul_(numbers.momentum)
-          .add_(weight_gradient, factor)
-          .add_(value, numbers.weight_decay + numbers.penalty_factor);
-      value.add_(momentum, -numbers.learning_rate).clamp_(0, 2);
-    };
-    move(planes.positive[plane], momentum_positive[plane], numbers.gradient_factor);
-    move(planes.negative[plane], momentum_negative[plane], -numbers.gradient_factor);
+    const auto numbers = numbers_of<double>(step, bits, plane, squares[plane].item<double>());
+    factors.push_back(numbers.gradient_factor);
+    own.push_back(numbers.weight_decay + numbers.penalty_factor);
   }
+  const auto gradients = weight_gradient.flatten().unsqueeze(0) * column(factors, planes.positive);
+  const auto decay = column(own, planes.positive);
+  const auto move = [&](const torch::Tensor& value, const torch::Tensor& momentum, double sign) {
+    auto planes_of_value = value.flatten(1);
+    auto momentum_of_value = momentum.flatten(1);
+    momentum_of_value.mul_(step.momentum).add_(gradients, sign).addcmul_(planes_of_value, decay);
+    planes_of_value.add_(momentum_of_value, -step.learning_rate).clamp_(0, 2);
+  };
+  move(planes.positive, momentum_positive, 1);
+  move(planes.negative, momentum_negative, -1);
   squares = plane_squares(planes);
 }
 

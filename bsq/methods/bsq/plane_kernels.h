@@ -11,7 +11,8 @@ struct PlaneStep {
   double learning_rate;
   double momentum;
   double weight_decay;
-  double penalty;  ///< alpha times penalty_factor() of this tensor; 0 for none
+  double penalty;          ///< alpha times penalty_factor() of this tensor; 0 for none
+  double gradient_factor;  ///< multiplies dL/dW f_b, f_b = 2^(n-1-b) / (2^n - 1); the scale s as published
 };
 
 /// sum p_b^2 + sum n_b^2 of every plane; shape (n), float64, on the CPU.

@@ -9,39 +9,69 @@
 
 #include "bsq/methods/bsq/plane_weight.h"
 #include "bsq/nn/optimizer.h"
+#include "bsq/nn/step_rule.h"
 
 namespace bsq {
 
+/// What the planes' steps depend on beside torch::optim::SGD's numbers. With StepRule::kRelative the planes'
+/// gradient is divided by s^2 2 sum_b f_b^2, f_b = 2^(n-1-b) / (2^n - 1): what makes W's step that of a float
+/// weight. Tensors are 0-dimensional, float64,
+/// on the CPU; the optimizer reads and writes them in place, so that their owner can change and save them.
+struct PlaneRule {
+  StepRule step = StepRule::kPublished;
+  double alpha = 0;           ///< strength of the penalty
+  torch::Tensor has_penalty;  ///< 0: no penalty, whatever alpha is; undefined: 1
+  /// By the weight's name ("layer1.0.conv1.weight"), with kRelative: |W| of a layer in front of a batch norm.
+  std::map<std::string, torch::Tensor> norms;
+  /// By the weight's name, for all or none: |dL/dW|^2 / weights, averaged over the steps with a factor of
+  /// 0.99.
+  std::map<std::string, torch::Tensor> sensitivities;
+};
+
+/// A tensor of the kind that PlaneRule holds.
+torch::Tensor rule_number(double value);
+/// The published rule.
+PlaneRule published_rule(double alpha);
+
 /// torch::optim::SGD's rule for a network in bit planes. Planes take one fused pass over memory
 /// (bsq/methods/bsq/plane_kernels.h) with the penalty's gradient and the clamp to [0, 2]; everything else is
-/// trained by Sgd.
+/// trained by Sgd. With kRelative a weight whose planes are all 0 stays as it is.
 class PlaneOptimizer : public Optimizer {
  public:
-  /// `alpha`: the regularization strength; 0: no penalty.
-  PlaneOptimizer(torch::nn::Module& network, const SgdOptions& options, double alpha);
+  PlaneOptimizer(torch::nn::Module& network, const SgdOptions& options, const PlaneRule& rule);
 
   void zero_grad() override;
   void step(double learning_rate) override;
   std::map<std::string, torch::Tensor> state() const override;
   void load(const std::map<std::string, torch::Tensor>& state) override;
 
+  /// Momenta that an optimizer for the same network with other planes can go on with: of dL/dW by the
+  /// weights' names, of everything else under its own. Of kRelative.
+  std::map<std::string, torch::Tensor> momenta_of_values() const;
+  void take_momenta_of_values(const std::map<std::string, torch::Tensor>& momenta);
+
   /// sum_l (N_l n_l) B_l / N, N_l of N weights, before the last step, without alpha; before any step: now.
   double group_norms() const { return group_norms_; }
 
  private:
   struct Group {
-    std::string positive_name, negative_name;  // registered names
+    std::string name;                                      // of the weight
+    std::string positive_name, negative_name, scale_name;  // registered names
     PlaneWeight* weight;
     double factor;  // penalty_factor()
     torch::Tensor momentum_positive, momentum_negative, squares;
+    torch::Tensor momentum_scale;     // of log s, with kRelative
+    torch::Tensor norm, sensitivity;  // of the rule, or undefined
   };
 
+  bool is_relative() const { return rule_.step == StepRule::kRelative; }
   void step_group(Group& group, double learning_rate);
+  void step_scale(Group& group, double learning_rate, double gradient);
   double current_group_norms() const;
-  NamedTensors plane_momenta() const;
+  NamedTensors own_momenta() const;
 
   SgdOptions options_;
-  double alpha_;
+  PlaneRule rule_;
   std::vector<Group> groups_;
   Sgd rest_;
   double group_norms_ = 0;

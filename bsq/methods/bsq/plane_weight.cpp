@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include <cmath>
 #include <stdexcept>
 
 #include "bsq/methods/bsq/plane_kernels.h"
@@ -30,6 +31,20 @@ Slots PlaneWeight::slots() const {
 void PlaneWeight::refresh() {
   torch::NoGradGuard no_grad;
   rounded_ = rounded_plane_value(planes_);
+  multiply();
+}
+
+void PlaneWeight::refresh_to_norm(double norm) {
+  torch::NoGradGuard no_grad;
+  rounded_ = rounded_plane_value(planes_);
+  const double square = scale_gradient(rounded_, rounded_);
+  if (square > 0 && norm > 0) {
+    planes_.scale.fill_(norm / std::sqrt(square));
+  }
+  multiply();
+}
+
+void PlaneWeight::multiply() {
   if (leaf_.defined() && leaf_.options().type_equal(rounded_.options())) {
     torch::mul_out(leaf_, rounded_, planes_.scale);
   } else {

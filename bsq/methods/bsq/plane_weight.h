@@ -36,6 +36,8 @@ class PlaneWeight : public WeightSource {
   std::vector<std::string> covered_slots() const override { return {"pweight", "nweight", "scale"}; }
   /// Computes W and Q anew after the planes or the scale have changed.
   void refresh() override;
+  /// The same with the scale that makes |W| this; where that or every digit is 0 the scale stays.
+  void refresh_to_norm(double norm);
   std::unique_ptr<WeightSource> clone() const override;
   /// Of a stored entry in planes. Throws std::invalid_argument for another one.
   static std::unique_ptr<WeightSource> load(const StoredTensor& stored, const torch::TensorOptions& options);
@@ -51,6 +53,8 @@ class PlaneWeight : public WeightSource {
   const torch::Tensor& rounded_value() const { return rounded_; }
 
  private:
+  void multiply();
+
   BitPlanes planes_;
   torch::Tensor leaf_, rounded_;
 };

@@ -1,5 +1,11 @@
 #include <torch/utils.h>
 
+#include <map>
+#include <string>
+
+#include "bsq/base/options.h"
+#include "bsq/methods/frozen/grid_optimizer.h"
+#include "bsq/methods/kept_norms.h"
 #include "bsq/methods/registry.h"
 #include "bsq/nn/fixed_bits.h"
 #include "bsq/nn/layers_of.h"
@@ -14,7 +20,26 @@ namespace {
 class FrozenMethod : public Method {
  public:
   std::string name() const override { return GridQuantizer::kKind; }
+  void add_options(OptionTable& table) override {
+    table
+        .add("step-rule", &step_rule_,
+             "how far a step of a weight goes: relative, as far as one of a float weight, or published")
+        .one_of({"relative", "published"})
+        .only_training()
+        .resume(ResumeRule::kFixed);
+  }
   void begin(Network& network, const Start& start) override;
+  void adopt(Network& network) override { take_norms(network); }
+  std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
+  Slots state() override { return norm_slots(norms_); }
+
+ private:
+  void take_norms(Network& network) {
+    norms_ = step_rule_ == "relative" ? kept_norms(network) : std::map<std::string, torch::Tensor>();
+  }
+
+  std::string step_rule_ = "relative";
+  std::map<std::string, torch::Tensor> norms_;
 };
 
 // A q between the grid's points is one in training: it stays as it is.
@@ -36,6 +61,14 @@ void FrozenMethod::begin(Network& network, const Start& start) {
       ref.set(make_frozen(start.is_training ? without_empty_digits(codes) : codes));
     }
   }
+  take_norms(network);
+}
+
+std::unique_ptr<Optimizer> FrozenMethod::make_optimizer(Network& network, const SgdOptions& options) {
+  if (step_rule_ == "published") {
+    return Method::make_optimizer(network, options);
+  }
+  return std::make_unique<GridOptimizer>(network, options, norms_);
 }
 
 }  // namespace

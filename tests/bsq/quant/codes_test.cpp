@@ -202,5 +202,20 @@ TEST(Codes, OneNumberAChannelIsShapedLikeTheFirstAxis) {
   EXPECT_EQ(along_channels(torch::ones({}), values).dim(), 0);
 }
 
+TEST(Codes, APositiveScaleChangesNoValue) {
+  Codes codes;
+  codes.integers = torch::tensor({3, -1, 0}, torch::kInt32);
+  codes.scale = torch::full({}, -0.7F);
+  codes.format = sign_magnitude(2);
+  const auto before = value_of(codes);
+  make_scale_positive(codes);
+  EXPECT_GT(codes.scale.item<float>(), 0);
+  EXPECT_TRUE(torch::equal(value_of(codes), before));
+  codes.format = twos_complement(3);
+  codes.scale = torch::full({}, -0.7F);
+  make_scale_positive(codes);
+  EXPECT_LT(codes.scale.item<float>(), 0) << "this grid has one integer more below 0";
+}
+
 }  // namespace
 }  // namespace bsq::test

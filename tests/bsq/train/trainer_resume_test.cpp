@@ -19,6 +19,16 @@ RunOptions run_options(const std::string& method) {
   options.bsq.adjust_every = 2;
   options.bsq.drop_threshold = 2;
   options.warmup = 4;
+  if (method == "bsq relative") {
+    options.method = "bsq";
+    options.bsq.step_rule = "relative";
+    options.bsq.adjust_every = 1;
+    options.bsq.freeze_at = 0.6;
+    options.bsq.target_comp = 9;
+    options.bsq.drop_threshold = 0;
+    options.bsq.alpha = 0.1;
+    options.rate_schedule = RateSchedule::kCosine;
+  }
   return options;
 }
 
@@ -53,7 +63,7 @@ void expect_resumes(const std::string& method, const std::vector<int64_t>& stops
                     int64_t activation_bits = 4) {
   torch::manual_seed(1);
   const auto data = easy_images(kImages);
-  const auto start = save_network(*network_for(method, activation_bits));
+  const auto start = save_network(*network_for(run_options(method).method, activation_bits));
   const auto loaded = [&](const NetworkState& state) {
     auto network = std::make_shared<SmallNetwork>(activation_bits);
     load_network(*network, state);
@@ -86,6 +96,15 @@ TEST(TrainerResume, BitsGoOnBitForBitFromAnyStep) {
     expect_resumes("bsq", {stop});
     ASSERT_FALSE(testing::Test::HasFailure()) << "stopped after " << stop << " steps";
   }
+}
+
+// With sizes to reach, a frozen part, and momentum that outlives adjustments.
+TEST(TrainerResume, TheRelativeRuleGoesOnBitForBitFromAnyStep) {
+  for (int64_t stop = 1; stop < 15; ++stop) {
+    expect_resumes("bsq relative", {stop});
+    ASSERT_FALSE(testing::Test::HasFailure()) << "stopped after " << stop << " steps";
+  }
+  expect_resumes("bsq relative", {4, 8});
 }
 
 TEST(TrainerResume, PactGoesOnBitForBit) { expect_resumes("bsq", {7}, /*activation_bits=*/3); }

@@ -51,6 +51,8 @@ class Recorder : public TrainerObserver {
 
 /// What a run of one of the project's methods takes.
 struct RunOptions : TrainerOptions {
+  RunOptions() { bsq.step_rule = "published"; }
+
   std::string method = "bsq";
   BsqOptions bsq;
 };

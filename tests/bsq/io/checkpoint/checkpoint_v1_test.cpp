@@ -84,7 +84,7 @@ TEST(CheckpointV1, MomentaOfPlanesFindTheirTensors) {
   SmallNetwork network;
   load_network(network, checkpoint.training->network);
   EXPECT_EQ(network.conv1->weight_source().kind(), "bsq");
-  PlaneOptimizer optimizer(network, SgdOptions(), /*alpha=*/0);
+  PlaneOptimizer optimizer(network, SgdOptions(), published_rule(/*alpha=*/0));
   ASSERT_NO_THROW(optimizer.load(checkpoint.training->optimizer));
   const auto state = optimizer.state();
   int64_t number = 0;  // the file numbers its momenta in the order of their old names

@@ -11,10 +11,16 @@
 namespace bsq::test {
 namespace {
 
+BsqOptions published_options() {
+  BsqOptions options;
+  options.step_rule = "published";
+  return options;
+}
+
 Start start_with(int64_t bits) { return {LayerRules(bits)}; }
 
 BsqOptions options_with(int64_t adjust_every) {
-  BsqOptions options;
+  auto options = published_options();
   options.adjust_every = adjust_every;
   return options;
 }
@@ -80,7 +86,7 @@ TEST(BsqMethod, AdjustsAtEveryInterval) {
 
 TEST(BsqMethod, TheThresholdIsForTheIntervalsAlone) {
   torch::manual_seed(5);
-  BsqOptions options;
+  auto options = published_options();
   options.drop_threshold = 60;
   SmallNetwork network;
   to_bits(network, LayerRules(8));
@@ -94,7 +100,7 @@ TEST(BsqMethod, TheThresholdIsForTheIntervalsAlone) {
 TEST(BsqMethod, GrowthStopsAtMaxBits) {
   torch::manual_seed(6);
   for (const int64_t max_bits : {4, 8}) {
-    BsqOptions options;
+    auto options = published_options();
     options.max_bits = max_bits;
     SmallNetwork network;
     bring_to(network, Form::kPlanes);
@@ -105,7 +111,7 @@ TEST(BsqMethod, GrowthStopsAtMaxBits) {
 }
 
 TEST(BsqMethod, RefusesBitsBeyondItsOwnMost) {
-  BsqOptions options;
+  auto options = published_options();
   options.max_bits = 6;
   const BsqMethod method(options);
   EXPECT_NO_THROW(method.check_rules(LayerRules(6).layer_bits({{"fc", 2}})));
@@ -146,7 +152,7 @@ TEST(BsqMethod, AlphaActsThroughTheOptimizer) {
     torch::manual_seed(9);
     SmallNetwork network;
     bring_to(network, Form::kPlanes);
-    BsqOptions options;
+    auto options = published_options();
     options.alpha = alpha;
     BsqMethod method(options);
     const auto optimizer = method.make_optimizer(network, {/*momentum=*/0, /*weight_decay=*/0});

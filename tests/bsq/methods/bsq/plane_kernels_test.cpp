@@ -32,7 +32,8 @@ struct Fused {
         momentum_positive(torch::zeros_like(planes.positive)),
         momentum_negative(torch::zeros_like(planes.negative)),
         squares(plane_squares(planes)) {}
-  void step(const torch::Tensor& gradient, const PlaneStep& numbers = kStep) {
+  void step(const torch::Tensor& gradient, PlaneStep numbers = kStep) {
+    numbers.gradient_factor = planes.scale.item<double>();
     step_planes(planes, momentum_positive, momentum_negative, gradient, numbers, squares);
   }
   BitPlanes planes;

@@ -90,7 +90,7 @@ TEST(PlaneOptimizer, IsSgdThroughThePlanes) {
         continue;
       }
       Pair pair(type);
-      PlaneOptimizer optimizer(pair.ours, kOptions, alpha);
+      PlaneOptimizer optimizer(pair.ours, kOptions, published_rule(alpha));
       train(pair, pair.ours, optimizer);
       train_slowly(pair, pair.theirs, alpha);
       const double tolerance = type == torch::kFloat64 ? 1e-9 : 2e-2;  // in float32 a rounding may flip
@@ -108,8 +108,8 @@ TEST(PlaneOptimizer, TwoBackwardPassesMakeOneStep) {
   pair.ours.eval();  // batch norm joins the images of a batch
   pair.theirs.eval();
   const auto x = pair.images[0];
-  PlaneOptimizer ours(pair.ours, kOptions, /*alpha=*/0.1);
-  PlaneOptimizer theirs(pair.theirs, kOptions, /*alpha=*/0.1);
+  PlaneOptimizer ours(pair.ours, kOptions, published_rule(/*alpha=*/0.1));
+  PlaneOptimizer theirs(pair.theirs, kOptions, published_rule(/*alpha=*/0.1));
   for (int step = 0; step < 3; ++step) {
     ours.zero_grad();
     pair.ours.forward(x.narrow(0, 0, 3)).square().sum().backward();
@@ -136,7 +136,7 @@ TEST(PlaneOptimizer, ClampsPlanesAndNothingElse) {
   }
   const auto scale = network.named_parameters()["fc.scale"];
   const float before = scale.item<float>();
-  PlaneOptimizer optimizer(network, {/*momentum=*/0, /*weight_decay=*/0}, /*alpha=*/0);
+  PlaneOptimizer optimizer(network, {/*momentum=*/0, /*weight_decay=*/0}, published_rule(/*alpha=*/0));
   network.forward(torch::randn({8, 3, 8, 8})).mul(torch::randn({8, 3})).sum().backward();
   optimizer.step(/*learning_rate=*/50);
   double low = 1;
@@ -164,7 +164,7 @@ TEST(PlaneOptimizer, WeightDecayActsOnEveryParameter) {
   for (const auto& parameter : network.parameters()) {
     before.push_back(parameter.detach().clone());
   }
-  PlaneOptimizer optimizer(network, {/*momentum=*/0, /*weight_decay=*/0.5}, /*alpha=*/0);
+  PlaneOptimizer optimizer(network, {/*momentum=*/0, /*weight_decay=*/0.5}, published_rule(/*alpha=*/0));
   network.forward(torch::randn({8, 3, 8, 8})).mul(0).sum().backward();
   optimizer.step(/*learning_rate=*/0.1);
   size_t i = 0;
@@ -177,7 +177,7 @@ TEST(PlaneOptimizer, WeightDecayActsOnEveryParameter) {
 TEST(PlaneOptimizer, LayersComputeWithTheNewPlanesAfterAStep) {
   torch::manual_seed(5);
   Pair pair(torch::kFloat32);
-  PlaneOptimizer optimizer(pair.ours, kOptions, /*alpha=*/0.1);
+  PlaneOptimizer optimizer(pair.ours, kOptions, published_rule(/*alpha=*/0.1));
   train(pair, pair.ours, optimizer);
   for (const auto& [name, weight] : plane_weights(pair.ours)) {
     const auto& planes = weight->planes();
@@ -189,7 +189,7 @@ TEST(PlaneOptimizer, LayersComputeWithTheNewPlanesAfterAStep) {
 TEST(PlaneOptimizer, GroupNormsAreThoseBeforeTheStep) {
   torch::manual_seed(6);
   Pair pair(torch::kFloat64);
-  PlaneOptimizer optimizer(pair.ours, kOptions, /*alpha=*/0.5);
+  PlaneOptimizer optimizer(pair.ours, kOptions, published_rule(/*alpha=*/0.5));
   EXPECT_NEAR(optimizer.group_norms(), network_penalty(pair.ours).item<double>(), 1e-9);
   for (int64_t step = 0; step < 4; ++step) {
     const double before = network_penalty(pair.ours).item<double>();
@@ -205,7 +205,7 @@ TEST(PlaneOptimizer, WithoutPlanesThereAreNoGroupNorms) {
   for (const auto form : {Form::kFloat, Form::kFrozen}) {
     SmallNetwork network;
     bring_to(network, form);
-    EXPECT_EQ(PlaneOptimizer(network, kOptions, /*alpha=*/1).group_norms(), 0.0);
+    EXPECT_EQ(PlaneOptimizer(network, kOptions, published_rule(/*alpha=*/1)).group_norms(), 0.0);
   }
 }
 
@@ -214,7 +214,7 @@ TEST(PlaneOptimizer, APlaneWithoutAGradientStays) {
   SmallNetwork network;
   bring_to(network, Form::kPlanes);
   const auto before = save_network(network);
-  PlaneOptimizer optimizer(network, kOptions, /*alpha=*/0.1);
+  PlaneOptimizer optimizer(network, kOptions, published_rule(/*alpha=*/0.1));
   EXPECT_NO_THROW(optimizer.step(kRate));
   expect_same_state(save_network(network), before);
 }
@@ -222,12 +222,13 @@ TEST(PlaneOptimizer, APlaneWithoutAGradientStays) {
 TEST(PlaneOptimizer, GoesOnFromItsSavedState) {
   torch::manual_seed(8);
   Pair pair(torch::kFloat32);
-  PlaneOptimizer ours(pair.ours, kOptions, /*alpha=*/0.1);
+  PlaneOptimizer ours(pair.ours, kOptions, published_rule(/*alpha=*/0.1));
   train(pair, pair.ours, ours);
   load_network(pair.theirs, save_network(pair.ours));
-  PlaneOptimizer theirs(pair.theirs, kOptions, /*alpha=*/0.1);
+  PlaneOptimizer theirs(pair.theirs, kOptions, published_rule(/*alpha=*/0.1));
   theirs.load(ours.state());
-  EXPECT_EQ(theirs.group_norms(), PlaneOptimizer(pair.ours, kOptions, /*alpha=*/0).group_norms());
+  EXPECT_EQ(theirs.group_norms(),
+            PlaneOptimizer(pair.ours, kOptions, published_rule(/*alpha=*/0)).group_norms());
   train(pair, pair.ours, ours);
   train(pair, pair.theirs, theirs);
   expect_same_state(save_network(pair.theirs), save_network(pair.ours));
@@ -239,7 +240,7 @@ TEST(PlaneOptimizer, GoesOnFromItsSavedState) {
 TEST(PlaneOptimizer, StateIsNamedByParameterAndDoesNotFollow) {
   SmallNetwork network;
   bring_to(network, Form::kPlanes);
-  PlaneOptimizer optimizer(network, kOptions, /*alpha=*/0);
+  PlaneOptimizer optimizer(network, kOptions, published_rule(/*alpha=*/0));
   const auto state = optimizer.state();
   EXPECT_EQ(state.size(), network.parameters().size());
   for (const auto& item : network.named_parameters()) {
@@ -258,7 +259,7 @@ TEST(PlaneOptimizer, StateIsNamedByParameterAndDoesNotFollow) {
 TEST(PlaneOptimizer, RefusesAnotherNetworksState) {
   SmallNetwork network;
   bring_to(network, Form::kPlanes);
-  PlaneOptimizer optimizer(network, kOptions, /*alpha=*/0);
+  PlaneOptimizer optimizer(network, kOptions, published_rule(/*alpha=*/0));
   const auto state = optimizer.state();
   for (const char* name : {"fc.pbias", "fc.scale", "bn1.weight"}) {
     auto fewer = state;
