@@ -77,12 +77,10 @@ void find_candidates(Entry& entry) {
   }
 }
 
-// The best candidate of all: least harm a bit saved, without going below the target where that can be
-// avoided.
 struct Choice {
   size_t entry, candidate;
-  double price;
-  double excess;
+  double price;   // harm for each bit saved
+  double excess;  // that would be left
 };
 
 class Fit {
@@ -114,36 +112,22 @@ class Fit {
 
   // False where nothing can be dropped.
   bool drop_one() {
-    std::optional<Choice> best, best_beyond;
+    std::optional<Choice> cheapest, nearest;
     for (size_t i = 0; i < entries_.size(); ++i) {
-      if (entries_[i]) {
-        for (size_t k = 0; k < entries_[i]->candidates.size(); ++k) {
-          const auto choice = look_at(i, k);
-          auto& place = choice.excess < 1 - kOvershoot ? best_beyond : best;
-          if (!place || choice.price < place->price) {
-            place = choice;
-          }
+      for (size_t k = 0; entries_[i] && k < entries_[i]->candidates.size(); ++k) {
+        const auto choice = look_at(i, k);
+        if (choice.excess >= 1 - kOvershoot && (!cheapest || choice.price < cheapest->price)) {
+          cheapest = choice;
+        }
+        if (!nearest || choice.excess > nearest->excess) {
+          nearest = choice;
         }
       }
     }
-    // Beyond the target the smallest step is the best one.
-    if (!best && best_beyond) {
-      for (size_t i = 0; i < entries_.size(); ++i) {
-        if (entries_[i]) {
-          for (size_t k = 0; k < entries_[i]->candidates.size(); ++k) {
-            const auto choice = look_at(i, k);
-            if (choice.excess > best_beyond->excess) {
-              best_beyond = choice;
-            }
-          }
-        }
-      }
-      best = best_beyond;
-    }
-    if (!best) {
+    if (!nearest) {
       return false;
     }
-    take(*best);
+    take(cheapest ? *cheapest : *nearest);
     return true;
   }
 
