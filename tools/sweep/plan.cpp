@@ -17,7 +17,9 @@ namespace {
 
 constexpr const char* kFirstBits = "8";
 
+// Where a search of alpha begins: the published default, and one that moves bit widths with relative steps.
 constexpr const char* kPublishedAlpha = "0.01";
+constexpr const char* kRelativeAlpha = "1";
 
 // Whether bsq_train begins with a model in bits; one that is trained first is float.
 bool holds_bits(const std::string& model) {
@@ -150,7 +152,8 @@ std::vector<Job> Plan::baselines() const {
 }
 
 double Plan::first_alpha() const {
-  return std::atof(train_.value("alpha").value_or(kPublishedAlpha).c_str());
+  const bool is_published = train_.value("step-rule").value_or("") == "published";
+  return std::atof(train_.value("alpha").value_or(is_published ? kPublishedAlpha : kRelativeAlpha).c_str());
 }
 
 PointValues Plan::first_values() const {
