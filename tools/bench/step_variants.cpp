@@ -9,6 +9,7 @@
 
 #include "bsq/methods/bsq/network_planes.h"
 #include "bsq/methods/bsq/plane_optimizer.h"
+#include "bsq/methods/kept_norms.h"
 #include "models/registry.h"
 #include "tests/naive/naive_resnet.h"
 #include "tools/bench/convolutions.h"
@@ -45,13 +46,22 @@ torch::Tensor labels(const StepSetting& setting) {
   return torch::randint(kClasses, {setting.batch}, torch::kLong).to(device_of(setting));
 }
 
+// By the relative rule, with all that a run of bsq_train tracks.
+std::shared_ptr<Optimizer> bit_optimizer(Network& network, const SgdOptions& sgd) {
+  auto rule = published_rule(kPenalty);
+  rule.step = StepRule::kRelative;
+  rule.norms = kept_norms(network);
+  for (const auto& [name, weight] : plane_weights(network)) {
+    rule.sensitivities[name] = rule_number(0);
+  }
+  return std::make_shared<PlaneOptimizer>(network, sgd, rule);
+}
+
 // As Trainer::train_batch() does.
 std::function<void()> training_step(const StepSetting& setting, torch::ScalarType type, bool in_bits) {
   auto network = make_resnet(setting, in_bits);
   const SgdOptions sgd{kMomentum, kWeightDecay};
-  const auto optimizer =
-      in_bits ? std::shared_ptr<Optimizer>(std::make_shared<PlaneOptimizer>(*network, sgd, published_rule(kPenalty)))
-              : std::make_shared<Sgd>(*network, sgd);
+  const auto optimizer = in_bits ? bit_optimizer(*network, sgd) : std::make_shared<Sgd>(*network, sgd);
   const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
   return [network, optimizer, x, y = labels(setting)] {
     optimizer->zero_grad();
