@@ -144,6 +144,11 @@ TEST(Pipeline, ATeacherIsLearntFrom) {
   expect_same_state(network_in("file"), network_in("self"));
   EXPECT_FALSE(
       torch::equal(network_in("self").front().second.value, network_in("alone").front().second.value));
+  const auto missing =
+      run_tool("bsq_train", flags + "--teacher missing.h5 --out " + folder.file("none") + tiny_flags());
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_TRUE(holds(missing.err, "missing.h5")) << missing.err;
+  EXPECT_FALSE(std::filesystem::exists(folder.file("none")));
   EXPECT_TRUE(holds(run_tool("bsq_train", "--teacher self").err, "--teacher: self needs --model FILE"));
 }
 

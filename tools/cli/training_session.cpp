@@ -139,6 +139,8 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
     }
     return 0;
   }
+  auto options = steps.trainer;
+  options.distillation.teacher = make_teacher(begun_with, data, device);
   if (!folder) {
     folder.emplace(flags.output);
     make_way(flags);
@@ -152,8 +154,6 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
     print_data(data);
   }
   print_remarks(flags, *steps.method);
-  auto options = steps.trainer;
-  options.distillation.teacher = make_teacher(begun_with, data, device);
   TrainingRun run(model, *steps.method, data, *folder, options, training, summary);
   if (found) {
     run.resume(*found);

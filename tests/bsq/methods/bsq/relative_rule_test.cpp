@@ -33,16 +33,13 @@ void backward(SmallNetwork& network, const torch::Tensor& gradient) {
   (network.fc->weight_source().value() * gradient).sum().backward();
 }
 
-PlaneWeight& fc_of(SmallNetwork& network) {
-  return dynamic_cast<PlaneWeight&>(network.fc->weight_source());
-}
+PlaneWeight& fc_of(SmallNetwork& network) { return dynamic_cast<PlaneWeight&>(network.fc->weight_source()); }
 
 // Planes that are far from both limits, so that none is clamped.
 void put_inner_planes(SmallNetwork& network, int64_t bits, double scale) {
-  auto source = std::make_unique<PlaneWeight>(
-      BitPlanes{torch::rand({bits, 3, 8}, torch::kFloat64).mul(0.2).add(0.9),
-                torch::rand({bits, 3, 8}, torch::kFloat64).mul(0.2).add(0.9),
-                torch::full({}, scale, torch::kFloat64)});
+  auto source = std::make_unique<PlaneWeight>(BitPlanes{
+      torch::rand({bits, 3, 8}, torch::kFloat64).mul(0.2).add(0.9),
+      torch::rand({bits, 3, 8}, torch::kFloat64).mul(0.2).add(0.9), torch::full({}, scale, torch::kFloat64)});
   network.fc->set_weight(std::move(source));
 }
 
