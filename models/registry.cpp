@@ -1,10 +1,14 @@
 #include "models/registry.h"
 
+#include <torch/utils.h>
+
 #include <map>
 #include <stdexcept>
 #include <utility>
 
 #include "bsq/graph/graph_network.h"
+#include "bsq/nn/layers_of.h"
+#include "bsq/nn/norm_module.h"
 
 namespace bsq {
 namespace {
@@ -67,6 +71,30 @@ Configured configure(const Entry& entry, const NetworkDescription& description) 
   return result;
 }
 
+using TensorsByName = torch::OrderedDict<std::string, torch::Tensor>;
+
+void copy_tensors(const TensorsByName& from, const TensorsByName& to) {
+  for (const auto& item : from) {
+    const auto* other = to.find(item.key());
+    if (other != nullptr && other->sizes() == item.value().sizes()) {
+      torch::Tensor(*other).copy_(item.value());
+    }
+  }
+}
+
+// What norms of another kind take from batch norms.
+void take_norms(torch::nn::Module& from, torch::nn::Module& to) {
+  const auto modules = to.named_modules();
+  for (const auto& item : from.named_modules()) {
+    const auto* norm = item.value()->as<torch::nn::BatchNorm2d>();
+    const auto* other = modules.find(item.key());
+    auto* made = other == nullptr ? nullptr : dynamic_cast<NormModule*>(other->get());
+    if (norm != nullptr && made != nullptr) {
+      made->take(*norm);
+    }
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<Network> make_network(const NetworkDescription& description) {
@@ -78,6 +106,26 @@ std::shared_ptr<Network> make_network(const NetworkDescription& description) {
   auto network = std::make_shared<GraphNetwork>(configured.description, configured.flow());
   configured.architecture->initialize(*network->program());
   return network;
+}
+
+std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& description) {
+  const auto& before = network.description();
+  if (!is_float(network)) {
+    throw std::invalid_argument("holds bits; expected a float network");
+  }
+  if (description.architecture != before.architecture || description.options != before.options ||
+      description.classes != before.classes) {
+    throw std::invalid_argument("is of another architecture");
+  }
+  auto made = make_network(description);
+  const auto like = network.parameters().front();
+  made->to(like.device(), like.scalar_type());
+  torch::NoGradGuard no_grad;
+  copy_tensors(network.named_parameters(), made->named_parameters());
+  copy_tensors(network.named_buffers(), made->named_buffers());
+  take_norms(network, *made);
+  made->train(network.is_training());
+  return made;
 }
 
 std::optional<Program> program_of(const NetworkDescription& description) {

@@ -17,6 +17,12 @@ namespace bsq {
 /// does not know and for whatever it refuses; std::logic_error for a name that is registered twice.
 std::shared_ptr<Network> make_network(const NetworkDescription& description);
 
+/// A new network of that description with the layers and norms of this float network, on its device and in
+/// its type. Tensors of activations are taken where they have the same name and shape, the others are as in a
+/// new network. Throws std::invalid_argument for a network that holds bits and for one of another
+/// architecture, beside what make_network() throws.
+std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& description);
+
 /// The program of a description, recorded without modules, so that nothing is drawn or allocated. Nothing for
 /// an architecture whose forward() is written by hand. Throws what make_network() throws.
 std::optional<Program> program_of(const NetworkDescription& description);

@@ -122,6 +122,22 @@ std::string count_text(const char* name, const std::optional<int64_t>& count) {
   return count ? std::string(name) + ": " + std::to_string(*count) + "\n" : "";
 }
 
+// What is not as in every network: ", kind pact, in front of layers (input), layer1.*=4, norm range".
+std::string activations_text(const NetworkDescription& network) {
+  const NetworkDescription usual;
+  std::string text;
+  if (network.activation != usual.activation) {
+    text += ", kind " + network.activation;
+  }
+  if (network.activation_place != usual.activation_place) {
+    text += std::string(", place ") + to_string(network.activation_place);
+  }
+  for (const auto& [pattern, bits] : network.activation_rules) {
+    text += ", " + pattern + "=" + std::to_string(bits);
+  }
+  return text + (network.norm != usual.norm ? ", norm " + network.norm : "");
+}
+
 }  // namespace
 
 FileDescription describe_file(const std::string& path) {
@@ -138,6 +154,7 @@ FileDescription describe_file(const std::string& path) {
   description.architecture = network.architecture;
   description.options = network.options;
   description.activation_range = to_string(network.activation_range);
+  description.activations = activations_text(network);
   description.dataset = checkpoint.dataset;
   description.classes = network.classes;
   description.activation_bits = network.activation_bits;
@@ -168,7 +185,7 @@ std::string text_of(const FileDescription& description) {
       text << ", " << name << " " << value;
     }
     text << ", " << description.classes << " classes, activations of " << description.activation_bits
-         << " bits, range " << description.activation_range << "\n";
+         << " bits, range " << description.activation_range << description.activations << "\n";
   } else {
     text << "network: not said in a PyTorch file\n";
   }

@@ -33,6 +33,7 @@ struct FileDescription {
   bool has_description = false;
   std::string architecture, activation_range, dataset;
   std::map<std::string, std::string> options;  ///< the architecture's own
+  std::string activations;                     ///< what else is to be said of them, as text; "" for the usual
   int64_t classes = 0, activation_bits = 0, epoch = -1;
   double top1;  ///< NaN: not known
   bool is_resumable = false;

@@ -1,5 +1,6 @@
 #include "bsq/graph/builder.h"
 
+#include <fnmatch.h>
 #include <torch/nn/module.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "bsq/nn/activation_factory.h"
+#include "bsq/nn/norm_factory.h"
 #include "bsq/nn/quant_conv2d.h"
 #include "bsq/nn/quant_linear.h"
 
@@ -109,12 +111,13 @@ Value Builder::conv(const std::string& name, Value x, const ConvOptions& options
              std::to_string(options.planes()) + " channels; expected a divisor of both");
   const Window window{options.kernel(), options.stride(), options.padding()};
   const auto out = under_window(options.planes(), in, window, path);
+  const auto input = layer_input(path, x);
   op::Conv conv{window, options.groups(), role_at(x, options.role()), {}};
   if (root_ != nullptr) {
     conv.layer = make_conv(in[0], options);
     attach(path, conv.layer.module);
   }
-  return record(path, conv, {x}, out);
+  return record(path, conv, {input}, out);
 }
 
 Value Builder::conv(const std::string& name, Value x, int64_t planes, int64_t kernel, int64_t stride) {
@@ -125,33 +128,66 @@ Value Builder::linear(const std::string& name, Value x, int64_t features) {
   const auto path = claim(name);
   const auto in = feature_shape(path, x);
   expect_positive(features, "features", path);
+  const auto input = layer_input(path, x);
   op::Linear linear{role_at(x, LayerRole::kInner), {}};
   if (root_ != nullptr) {
     linear.layer = layer_of(QuantLinear(in[0], features));
     attach(path, linear.layer.module);
   }
-  return record(path, linear, {x}, {features});
+  return record(path, linear, {input}, {features});
 }
 
 Value Builder::norm(const std::string& name, Value x) {
   const auto path = claim(name);
   const auto in = image_shape(path, x);
   op::Norm norm;
-  if (root_ != nullptr) {
+  if (root_ != nullptr && description_.norm == kBatchNorm) {
     norm.module = torch::nn::BatchNorm2d(in[0]);
     attach(path, norm.module.ptr());
+  } else if (root_ != nullptr) {
+    const auto module = make_norm(description_.norm, in[0]);
+    norm.other = {module, [module](const torch::Tensor& y) { return module->forward(y); }};
+    attach(path, module);
   }
   return record(path, norm, {x}, in);
 }
 
 Value Builder::activation(const std::string& name, Value x) {
   const auto path = claim(name);
-  const auto in = shape_of(path, x);
-  const op::Activation activation{make_activation(description_)};
+  const auto shape = shape_of(path, x);
+  return description_.activation_place == ActivationPlace::kOutput ? quantized(path, x)
+                                                                   : record(path, op::Relu(), {x}, shape);
+}
+
+Value Builder::quantized(const std::string& path, Value x) {
+  auto description = description_;
+  description.activation_bits = activation_bits_at(description_, path);
+  const op::Activation activation{make_activation(description)};
   if (root_ != nullptr) {
     attach(path, activation.module.ptr());
   }
-  return record(path, activation, {x}, in);
+  activations_.push_back(path);
+  return record(path, activation, {x}, shape_of(path, x));
+}
+
+// What a layer of weights reads of x: x itself, or its quantizer's value.
+Value Builder::layer_input(const std::string& path, Value x) {
+  const auto place = description_.activation_place;
+  if (place == ActivationPlace::kOutput || (is_image_[x.node] && place != ActivationPlace::kEveryInput)) {
+    return x;
+  }
+  const auto own = path + "_input";
+  const auto shared = shared_inputs_.find(x.node);
+  if (place == ActivationPlace::kSharedInput && shared != shared_inputs_.end()) {
+    return shared->second;
+  }
+  if (activation_bits_at(description_, own) == 0) {
+    activations_.push_back(own);
+    return x;
+  }
+  const auto value = quantized(own, x);
+  shared_inputs_[x.node] = value;
+  return value;
 }
 
 Value Builder::relu(Value x) {
@@ -215,6 +251,7 @@ Program Builder::finish(Value logits) {
   const ValueShape wanted = {description_.classes};
   expect(found == wanted, "output", "shape " + text_of(found) + "; expected " + text_of(wanted));
   refuse_unread(logits);
+  refuse_idle_rules();
   mark_last(logits);
   for (auto& node : nodes_) {
     tell_role(node);
@@ -282,6 +319,22 @@ void Builder::refuse_unread(Value logits) const {
   const auto unread = std::find(is_read.begin(), is_read.end(), false);
   expect(unread == is_read.end(), unread == is_read.end() ? "" : nodes_[unread - is_read.begin()].path,
          "nothing reads its value; expected a reader, or to be the output");
+}
+
+// A rule that speaks of no activation is misspelt.
+void Builder::refuse_idle_rules() const {
+  for (const auto& [pattern, bits] : description_.activation_rules) {
+    const bool is_used =
+        std::any_of(activations_.begin(), activations_.end(), [&glob = pattern](const std::string& path) {
+          return fnmatch(glob.c_str(), path.c_str(), /*flags=*/0) == 0;
+        });
+    std::string names;
+    for (const auto& path : activations_) {
+      names += (names.empty() ? "" : ", ") + path;
+    }
+    expect(is_used, "activation '" + pattern + "'",
+           "matches no quantized activation; they are " + (names.empty() ? "none" : names));
+  }
 }
 
 void Builder::attach(const std::string& path, std::shared_ptr<torch::nn::Module> module) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -71,7 +72,8 @@ class Builder {
   Value conv(const std::string& name, Value x, int64_t planes, int64_t kernel, int64_t stride = 1);
   Value linear(const std::string& name, Value x, int64_t features);
   Value norm(const std::string& name, Value x);
-  /// The quantized activation that the description asks for.
+  /// The quantized activation that the description asks for; ReLU where its activations stand in front of
+  /// layers (ActivationPlace).
   Value activation(const std::string& name, Value x);
   Value relu(Value x);
   Value add(Value a, Value b);
@@ -91,6 +93,9 @@ class Builder {
   const ValueShape& shape_of(const std::string& path, Value x) const;
   ValueShape image_shape(const std::string& path, Value x) const;
   ValueShape feature_shape(const std::string& path, Value x) const;
+  Value quantized(const std::string& path, Value x);
+  Value layer_input(const std::string& path, Value x);
+  void refuse_idle_rules() const;
   LayerRole role_at(Value x, LayerRole wanted) const;
   void mark_last(Value logits);
   void refuse_unread(Value logits) const;
@@ -105,6 +110,8 @@ class Builder {
   std::set<std::string> claimed_;
   std::vector<Node> nodes_;
   std::vector<bool> is_image_;  // of each node: whether the image reaches it without a layer of weights
+  std::vector<std::string> activations_;    // paths where a quantizer may stand
+  std::map<int64_t, Value> shared_inputs_;  // of a node that several layers read: its quantized value
 };
 
 /// A network's flow, from the image to the logits.

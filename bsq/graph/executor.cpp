@@ -58,36 +58,36 @@ Compute compute_layer(const op::Layer& layer, const Node& node) {
 /// What a node computes that is not fused with others.
 Compute compute_alone(const Node& node) {
   return std::visit(
-      Overloaded{
-          [](const op::Input&) -> Compute { throw std::logic_error("executor: an input is no step"); },
-          [&](const op::Conv& conv) { return compute_layer(conv.layer, node); },
-          [&](const op::Linear& linear) { return compute_layer(linear.layer, node); },
-          [](const op::Norm&) -> Compute { throw std::logic_error("executor: a norm is always fused"); },
-          [](const op::Relu&) { return unary([](const torch::Tensor& x) { return torch::relu(x); }); },
-          [](const op::Activation& activation) {
-            return unary(
-                [module = activation.module.ptr()](const torch::Tensor& x) { return module->forward(x); });
-          },
-          [](const op::Add&) -> Compute {
-            return [](const Tensors& inputs) { return plain_fork(inputs[0] + inputs[1]); };
-          },
-          [](const op::Concat&) -> Compute {
-            return [](const Tensors& inputs) { return plain_fork(torch::cat(inputs, /*dim=*/1)); };
-          },
-          [](const op::GlobalAveragePool&) { return unary(global_average); },
-          [](const op::AveragePool& pool) {
-            return unary([window = pool.window](const torch::Tensor& x) {
-              return torch::avg_pool2d(x, window.kernel, window.stride, window.padding);
-            });
-          },
-          [](const op::MaxPool& pool) {
-            return unary([window = pool.window](const torch::Tensor& x) {
-              return torch::max_pool2d(x, window.kernel, window.stride, window.padding);
-            });
-          },
-          [](const op::Flatten&) {
-            return unary([](const torch::Tensor& x) { return x.flatten(/*start_dim=*/1); });
-          }},
+      Overloaded{[](const op::Input&) -> Compute { throw std::logic_error("executor: an input is no step"); },
+                 [&](const op::Conv& conv) { return compute_layer(conv.layer, node); },
+                 [&](const op::Linear& linear) { return compute_layer(linear.layer, node); },
+                 [&](const op::Norm& norm) { return compute_layer(norm.other, node); },
+                 [](const op::Relu&) { return unary([](const torch::Tensor& x) { return torch::relu(x); }); },
+                 [](const op::Activation& activation) {
+                   return unary([module = activation.module.ptr()](const torch::Tensor& x) {
+                     return module->forward(x);
+                   });
+                 },
+                 [](const op::Add&) -> Compute {
+                   return [](const Tensors& inputs) { return plain_fork(inputs[0] + inputs[1]); };
+                 },
+                 [](const op::Concat&) -> Compute {
+                   return [](const Tensors& inputs) { return plain_fork(torch::cat(inputs, /*dim=*/1)); };
+                 },
+                 [](const op::GlobalAveragePool&) { return unary(global_average); },
+                 [](const op::AveragePool& pool) {
+                   return unary([window = pool.window](const torch::Tensor& x) {
+                     return torch::avg_pool2d(x, window.kernel, window.stride, window.padding);
+                   });
+                 },
+                 [](const op::MaxPool& pool) {
+                   return unary([window = pool.window](const torch::Tensor& x) {
+                     return torch::max_pool2d(x, window.kernel, window.stride, window.padding);
+                   });
+                 },
+                 [](const op::Flatten&) {
+                   return unary([](const torch::Tensor& x) { return x.flatten(/*start_dim=*/1); });
+                 }},
       node.operation);
 }
 
@@ -111,6 +111,10 @@ class Compiler {
   bool is(int64_t index) const {
     return index != kNone && std::holds_alternative<Op>(operation(index));
   }
+  bool is_batch_norm(int64_t index) const {
+    const auto* norm = std::get_if<op::Norm>(&operation(index));
+    return norm != nullptr && !norm->other.forward;
+  }
   void count_readers(int64_t output);
   void fuse(int64_t norm);
   Compute compute(const FusedNorm& fused, const Operation& last) const;
@@ -130,7 +134,7 @@ Compiler::Compiler(const Program& program)
       fused_(nodes_.size()) {
   count_readers(program.output());
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (is<op::Norm>(static_cast<int64_t>(i))) {
+    if (is_batch_norm(static_cast<int64_t>(i))) {
       fuse(static_cast<int64_t>(i));
     }
   }

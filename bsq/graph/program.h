@@ -53,9 +53,10 @@ struct Linear {
   LayerRole role = LayerRole::kInner;
   Layer layer;
 };
-/// Batch norm over the channels.
+/// A norm over the channels. One of the two is set in a program with modules.
 struct Norm {
-  torch::nn::BatchNorm2d module{nullptr};
+  torch::nn::BatchNorm2d module{nullptr};  ///< batch norm
+  Layer other;                             ///< a norm of another kind (bsq/nn/norm_factory.h)
 };
 /// max(x, 0), not quantized.
 struct Relu {};

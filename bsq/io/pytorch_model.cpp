@@ -242,6 +242,11 @@ void take_extras(const PyTorchExtras& extras, Checkpoint& checkpoint) {
     description.activation = json.at("activation");
     description.activation_bits = json.at("activation_bits");
     description.activation_range = activation_range_of(json.at("activation_range"));
+    if (json.contains("activation_place")) {
+      description.activation_place = activation_place_of(json.at("activation_place"));
+      description.activation_rules = json.at("activation_rules");
+      description.norm = json.at("norm");
+    }
     checkpoint.method = json.at("method");
     checkpoint.dataset = json.at("dataset");
     checkpoint.data = data_from(json.at("data"));
@@ -328,6 +333,9 @@ PyTorchCheckpoint export_pytorch(const Checkpoint& checkpoint, const std::set<st
                                {"activation", description.activation},
                                {"activation_bits", description.activation_bits},
                                {"activation_range", to_string(description.activation_range)},
+                               {"activation_place", to_string(description.activation_place)},
+                               {"activation_rules", description.activation_rules},
+                               {"norm", description.norm},
                                {"formats", formats}};
   extras.description = json.dump();
   file.extras = std::move(extras);

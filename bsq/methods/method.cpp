@@ -30,9 +30,25 @@ void install(const SourceRef& ref, std::unique_ptr<Quantizer> quantizer) {
 void put_activations(Network& network, const std::string& kind) {
   network.set_activation_kind(kind);
   const auto like = network.parameters().front();
-  for (auto* quantizer : activation_quantizers(network)) {
-    quantizer->set_activation(activation_of(network.description()));
-    quantizer->to(like.device(), like.scalar_type());
+  for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
+    if (auto* quantizer = item.value()->as<ActivationQuantizer>()) {
+      auto description = network.description();
+      description.activation_bits = activation_bits_at(description, item.key());
+      quantizer->set_activation(activation_of(description));
+      quantizer->to(like.device(), like.scalar_type());
+    }
+  }
+}
+
+// Puts the wanted kind of activation into a network, where nothing else of it has to change.
+void take_activations(Network& network, const NetworkDescription& wanted, const std::string& method) {
+  auto same_kind = wanted;
+  same_kind.activation = network.description().activation;
+  if (same_kind != network.description()) {
+    throw std::invalid_argument("has not the activations and norms that " + method + " needs");
+  }
+  if (wanted != network.description()) {
+    put_activations(network, wanted.activation);
   }
 }
 
@@ -55,9 +71,19 @@ void Method::begin(Network& network, const Start& start) {
       }
     }
   }
-  if (!activation_kind().empty() && network.description().activation_bits > 0) {
-    put_activations(network, activation_kind());
+  take_activations(network, adapted(network.description()), name());
+}
+
+NetworkDescription Method::adapted(const NetworkDescription& given) const {
+  auto wanted = given;
+  adapt(wanted);
+  if (given.activation_bits == 0) {
+    wanted.activation = given.activation;
+    wanted.activation_bits = 0;
+    wanted.activation_place = given.activation_place;
+    wanted.activation_rules = given.activation_rules;
   }
+  return wanted;
 }
 
 std::unique_ptr<Optimizer> Method::make_optimizer(Network& network, const SgdOptions& options) {

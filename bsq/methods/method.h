@@ -76,9 +76,14 @@ class Method {
   /// What a user may not expect of a run of so many epochs with these options: a sentence; "": nothing.
   virtual std::string remark(int64_t /*epochs*/) const { return ""; }
 
+  /// The description that a float network needs to be trained by the method: `given` as adapt() changes it.
+  /// Where the user wants float activations (--act 0), these stay. Throws std::invalid_argument for options
+  /// of the method that do not go together.
+  NetworkDescription adapted(const NetworkDescription& given) const;
   /// Brings a float or a stored network into the method's form. By default every layer takes what parts()
-  /// gives it, and every activation what activation() gives. Throws std::invalid_argument for a network that
-  /// the method cannot begin with.
+  /// gives it, and the activations become of the kind that adapted() has; a network that needs more than that
+  /// is built anew beforehand (rebuild() in models/registry.h). Throws std::invalid_argument for a network
+  /// that the method cannot begin with.
   virtual void begin(Network& network, const Start& start);
   /// Takes a network that the method itself has stored; no value changes. By default nothing is to be done.
   virtual void adopt(Network& /*network*/) {}
@@ -111,11 +116,10 @@ class Method {
   virtual Slots state() { return {}; }
 
  protected:
+  /// Says which activations and norms the networks of the method have. By default all stay as they are.
+  virtual void adapt(NetworkDescription& /*description*/) const {}
   /// What a layer gets when a float network begins. Only methods without a begin() of their own need it.
   virtual Parts parts(const LayerPlace& /*place*/, const WeightSource& /*weight*/) const { return {}; }
-  /// The kind of activation that the method puts into a network (bsq/nn/activation_factory.h); "": those that
-  /// the network has stay.
-  virtual std::string activation_kind() const { return ""; }
 };
 
 /// The places of a network's layers, with the rules' bit widths.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bsq/nn/layers_of.h"
+#include "bsq/nn/norm_module.h"
 
 namespace bsq {
 namespace {
@@ -102,9 +103,13 @@ void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch,
     torch::Tensor batches;
   };
   std::vector<Norm> norms;
+  std::vector<NormModule*> other_norms;
   for (const auto& module : network.modules(/*include_self=*/false)) {
     if (auto* norm = module->as<torch::nn::BatchNorm2d>()) {
       norms.push_back({norm, norm->options, norm->num_batches_tracked.clone()});
+    } else if (auto* other = dynamic_cast<NormModule*>(module.get())) {
+      other_norms.push_back(other);
+      other->begin_estimate();
     }
   }
   for (auto* quantizer : activation_quantizers(network)) {
@@ -122,6 +127,9 @@ void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch,
   for (auto& norm : norms) {
     norm.module->options = norm.options;
     norm.module->num_batches_tracked.copy_(norm.batches);
+  }
+  for (auto* norm : other_norms) {
+    norm->end_estimate();
   }
   if (done > 0) {
     for (auto* quantizer : activation_quantizers(network)) {

@@ -1,8 +1,11 @@
 #include "models/registry.h"
 
+#include <torch/utils.h>
+
 #include <stdexcept>
 
 #include "tests/bsq/methods/bsq/support.h"
+#include "tests/bsq/nn/halving_norm.h"
 #include "tests/support.h"
 
 namespace bsq::test {
@@ -131,6 +134,41 @@ TEST(Registry, RefusesAnotherArchitecture) {
   description.architecture = "vgg";
   EXPECT_TRUE(contains(message_of<std::invalid_argument>([&] { make_network(description); }),
                        "architecture 'vgg'; expected built, own, resnet"));
+}
+
+TEST(Registry, RebuildsAFloatNetworkWithOtherActivations) {
+  NetworkDescription description;
+  description.options["depth"] = "8";
+  description.activation_bits = 0;
+  const auto network = make_network(description);
+  network->eval();
+  auto wanted = network->description();
+  wanted.activation_bits = 4;
+  wanted.activation_place = ActivationPlace::kInput;
+  const auto made = rebuild(*network, wanted);
+  EXPECT_EQ(made->description(), wanted);
+  EXPECT_FALSE(made->is_training());
+  for (const auto& item : network->named_parameters()) {
+    EXPECT_TRUE(torch::equal(made->named_parameters()[item.key()], item.value())) << item.key();
+  }
+  EXPECT_NE(made->named_buffers().find("fc_input.range"), nullptr);
+  wanted.classes = 7;
+  EXPECT_THROW(rebuild(*network, wanted), std::invalid_argument);
+}
+
+TEST(Registry, ANormOfAnotherKindTakesWhatTheBatchNormHad) {
+  register_halving_norm();
+  NetworkDescription description;
+  description.options["depth"] = "8";
+  const auto network = make_network(description);
+  torch::NoGradGuard no_grad;
+  network->named_parameters()["layer1.0.bn1.bias"].fill_(3);
+  auto wanted = network->description();
+  wanted.norm = "halving";
+  const auto made = rebuild(*network, wanted);
+  EXPECT_TRUE(made->named_parameters()["layer1.0.bn1.shift"].eq(3).all().item<bool>());
+  EXPECT_EQ(made->named_parameters().find("layer1.0.bn1.weight"), nullptr);
+  EXPECT_TRUE(made->forward(torch::ones({2, 3, 32, 32})).isfinite().all().item<bool>());
 }
 
 }  // namespace

@@ -79,10 +79,11 @@ TEST_F(BadInput, APickleThatCallsAProgramIsRefusedAndDoesNotRun) {
   const std::string legacy(
       "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e\x80\x02M\xe9\x03.\x80\x02}.", 25);
   const auto proof = folder_.file("proof");
-  const auto evil = made("evil.pth", legacy +
-                                         "\x80\x02"
-                                         "cposix\nsystem\n(U" +
-                                         static_cast<char>(proof.size() + 6) + "touch " + proof + "tR.\x80\x02].");
+  const auto evil =
+      made("evil.pth", legacy +
+                           "\x80\x02"
+                           "cposix\nsystem\n(U" +
+                           static_cast<char>(proof.size() + 6) + "touch " + proof + "tR.\x80\x02].");
   expect_refused("convert", "--model " + evil, 1, "posix.system");
   EXPECT_FALSE(fs::exists(proof));
 }
@@ -92,8 +93,11 @@ TEST_F(BadInput, AnotherNetworkThanTheFiles) {
   expect_refused("bsq_train", model + " --depth 20", 2, "--depth 20 contradicts");
   expect_refused("bsq_train", model + " --block-name Bottleneck", 2, "--block-name Bottleneck contradicts");
   expect_refused("bsq_train", model + " -a vgg", 2, "vgg");
-  expect_refused("bsq_train", model + " --act 8", 2, "--act 8 contradicts");
-  expect_refused("bsq_train", model + " --act-range batch", 2, "--act-range batch contradicts");
+  const auto converted = "--model " + tiny_runs().bsq.file("checkpoint.h5");
+  expect_refused("bsq_train", converted + " --act 8", 2, "--act 8 contradicts");
+  expect_refused("bsq_train", converted + " --act-range batch", 2, "--act-range batch contradicts");
+  expect_refused("bsq_train", converted + " --layer-act '*=2'", 2, "--layer-act: contradicts");
+  expect_refused("bsq_train", model + " --layer-act conv9=2", 2, "conv9");
   expect_refused("bsq_train", model + " --quantize-shortcut", 2, "--quantize-shortcut true contradicts");
   expect_refused("bsq_train", "--float --depth 21", 2, "21");
   expect_refused("bsq_train", "--float -a vgg", 2, "vgg");

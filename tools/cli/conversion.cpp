@@ -10,30 +10,41 @@
 namespace bsq::cli {
 namespace {
 
-LayerRule parse_rule(const std::string& entry) {
+constexpr int64_t kMostActivationBits = 32;
+
+LayerRule parse_rule(const char* flag, const std::string& entry, int64_t least, int64_t most) {
   const auto equals = entry.rfind('=');
   int64_t bits = 0;
   bool is_good = equals != std::string::npos && equals > 0;
   if (is_good) {
     const char* end = entry.data() + entry.size();
     const auto result = std::from_chars(entry.data() + equals + 1, end, bits);
-    is_good = result.ec == std::errc() && result.ptr == end && bits >= kMinBits && bits <= kMaxBits;
+    is_good = result.ec == std::errc() && result.ptr == end && bits >= least && bits <= most;
   }
   if (!is_good) {
-    throw UsageError("--layer-bits '" + entry + "': expected PATTERN=BITS, " + std::to_string(kMinBits) +
-                     " to " + std::to_string(kMaxBits) + " bits");
+    throw UsageError(std::string("--") + flag + " '" + entry + "': expected PATTERN=BITS, " +
+                     std::to_string(least) + " to " + std::to_string(most) + " bits");
   }
   return {entry.substr(0, equals), bits};
+}
+
+std::vector<LayerRule> parse_rules(const char* flag, const std::vector<std::string>& entries, int64_t least,
+                                   int64_t most) {
+  std::vector<LayerRule> rules;
+  for (const auto& entry : entries) {
+    rules.push_back(parse_rule(flag, entry, least, most));
+  }
+  return rules;
 }
 
 }  // namespace
 
 std::vector<LayerRule> parse_layer_bits(const std::vector<std::string>& entries) {
-  std::vector<LayerRule> rules;
-  for (const auto& entry : entries) {
-    rules.push_back(parse_rule(entry));
-  }
-  return rules;
+  return parse_rules("layer-bits", entries, kMinBits, kMaxBits);
+}
+
+std::vector<LayerRule> parse_layer_act(const std::vector<std::string>& entries) {
+  return parse_rules("layer-act", entries, /*least=*/0, kMostActivationBits);
 }
 
 LayerRules layer_rules(const ModelFlags& flags) {

@@ -14,6 +14,9 @@ namespace bsq::cli {
 /// bits.
 std::vector<LayerRule> parse_layer_bits(const std::vector<std::string>& entries);
 
+/// The same of activations: 0 (float) to 32 bits.
+std::vector<LayerRule> parse_layer_act(const std::vector<std::string>& entries);
+
 /// --bits, --layer-bits and --keep-float as rules.
 LayerRules layer_rules(const ModelFlags& flags);
 /// Throws UsageError where they do not fit the network.

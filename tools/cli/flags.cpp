@@ -31,6 +31,15 @@ bool are_rules(const std::vector<std::string>& entries) {
   }
 }
 
+bool are_activation_rules(const std::vector<std::string>& entries) {
+  try {
+    parse_layer_act(entries);
+    return true;
+  } catch (const UsageError&) {
+    return false;
+  }
+}
+
 bool are_renames(const std::vector<std::string>& entries) {
   try {
     for (const auto& entry : entries) {
@@ -250,6 +259,15 @@ void add_options(OptionTable& table, ModelFlags& flags) {
   table.add("act", &flags.act, "bit width of activations: 0 float, 1 to 3 PACT, 4 to 32 ReLU6")
       .range(0, 32)
       .default_text("from the file, else 4")
+      .resume(ResumeRule::kFixed);
+  table
+      .add("layer-act", &flags.layer_act,
+           "other bit widths of single activations, 'layer1.*=8,layer3.0.relu1=2'; of those that match an "
+           "activation the last one counts")
+      .value_name("PATTERN=BITS,...")
+      .verify(
+          [&] { return are_activation_rules(flags.layer_act) ? "" : "PATTERN=BITS,... with 0 to 32 bits"; })
+      .default_text("from the file")
       .resume(ResumeRule::kFixed);
   table
       .add("act-range", &flags.act_range,

@@ -22,6 +22,7 @@ namespace bsq::cli {
 struct ModelFlags {
   std::optional<std::string> arch;
   std::optional<int64_t> act;
+  std::vector<std::string> layer_act;  ///< "PATTERN=BITS"
   std::optional<std::string> act_range;
   std::map<std::string, std::string> network;  ///< those options of the architecture that are given
   std::string model;

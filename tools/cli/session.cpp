@@ -20,6 +20,7 @@
 #include "bsq/io/rename.h"
 #include "bsq/nn/network_state.h"
 #include "models/registry.h"
+#include "tools/cli/conversion.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
@@ -62,7 +63,18 @@ std::map<std::string, std::string> resolve_options(const ModelFlags& flags, cons
   return options;
 }
 
-// PyTorch files say nothing of their network: flags or defaults do.
+// Those of --layer-act, else the stored ones.
+std::vector<LayerRule> resolve_rules(const ModelFlags& flags, const NetworkDescription& stored,
+                                     bool is_bound) {
+  const auto given = flags.layer_act.empty() ? stored.activation_rules : parse_layer_act(flags.layer_act);
+  if (is_bound && given != stored.activation_rules) {
+    throw UsageError("--layer-act: contradicts the model file, whose activations have other bit widths");
+  }
+  return given;
+}
+
+// PyTorch files say nothing of their network: flags or defaults do. A float network's activations are free to
+// be others than those that it was trained with.
 NetworkDescription description_of(const ModelFlags& flags, const std::optional<Checkpoint>& file,
                                   int64_t classes) {
   const bool has_description = file && !file->description.architecture.empty();
@@ -70,11 +82,14 @@ NetworkDescription description_of(const ModelFlags& flags, const std::optional<C
   NetworkDescription result;
   result.architecture = resolve("arch", flags.arch, stored.architecture, has_description);
   result.options = resolve_options(flags, stored, has_description);
+  const bool is_bound = has_description && file->method != "float";
   result.activation = stored.activation;
-  result.activation_bits = resolve("act", flags.act, stored.activation_bits, has_description);
+  result.activation_place = stored.activation_place;
+  result.norm = stored.norm;
+  result.activation_bits = resolve("act", flags.act, stored.activation_bits, is_bound);
+  result.activation_rules = resolve_rules(flags, stored, is_bound);
   const std::string range = to_string(stored.activation_range);
-  result.activation_range =
-      activation_range_of(resolve("act-range", flags.act_range, range, has_description));
+  result.activation_range = activation_range_of(resolve("act-range", flags.act_range, range, is_bound));
   result.classes = classes;
   if (has_description && stored.classes != classes) {
     throw Error(flags.model + ": a network of " + std::to_string(stored.classes) + " classes; expected " +
@@ -127,6 +142,12 @@ void load_model(Network& network, const ModelFlags& flags, const Checkpoint& fil
   } catch (const Error& error) {
     throw Error(flags.model + ": " + error.what());
   }
+}
+
+// The stored description with the options of the one in use, which has those that the file lacks.
+NetworkDescription with_options(NetworkDescription stored, const NetworkDescription& wanted) {
+  stored.options = wanted.options;
+  return stored;
 }
 
 std::array<float, 3> three_numbers(const char* flag, const std::vector<std::string>& texts) {
@@ -262,15 +283,30 @@ Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file,
   Model model;
   const auto description = description_of(flags, file, classes);
   const bool has_description = file && !file->description.architecture.empty();
-  model.network = build(description, flags, has_description);
+  const auto& first = has_description ? with_options(file->description, description) : description;
+  model.network = build(first, flags, has_description);
   if (file) {
     load_model(*model.network, flags, *file);
+    rebuild_model(model, description);
     model.origin = *file;
     model.origin.network.clear();
   }
   model.origin.description = model.network->description();
   model.network->to(device);
   return model;
+}
+
+void rebuild_model(Model& model, NetworkDescription description) {
+  description.options = model.network->description().options;
+  if (description == model.network->description()) {
+    return;
+  }
+  try {
+    model.network = rebuild(*model.network, description);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+  model.origin.description = model.network->description();
 }
 
 void calibrate_if_needed(Network& network, Data& data, std::ostream& out) {

@@ -53,6 +53,10 @@ void print_data(const Data& data);
 Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,
                  torch::Device device);
 
+/// Builds a float network anew where another description is wanted of it (rebuild() in models/registry.h).
+/// Throws UsageError where it cannot be built.
+void rebuild_model(Model& model, NetworkDescription description);
+
 /// Where the network lacks activation ranges, calibrates them on training batches and says so.
 void calibrate_if_needed(Network& network, Data& data, std::ostream& out);
 

@@ -86,6 +86,13 @@ std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, tor
   return model.network;
 }
 
+// Gives a float network the activations and norms that the method needs.
+void adapt_model(Model& model, const Method& method) {
+  if (is_float(*model.network)) {
+    rebuild_model(model, method.adapted(model.network->description()));
+  }
+}
+
 void make_way(const SessionFlags& flags) {
   const auto& folder = flags.output.folder;
   refuse_own_input(folder, {flags.model.model});
@@ -130,6 +137,7 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   if (found) {
     steps.method->adopt(*model.network);
   } else {
+    adapt_model(model, *steps.method);
     steps.prepare(*model.network);
   }
   if (training.evaluate) {

@@ -21,6 +21,7 @@ namespace {
 
 constexpr int64_t kVersion = 2;
 constexpr const char* kRanges[] = {"running", "batch"};  // in the order of ActivationRange
+constexpr const char* kPlaces[] = {"output", "input", "shared-input", "every-input"};  // of ActivationPlace
 
 constexpr IntegerField kVersionField{"version", 1, std::numeric_limits<int64_t>::max()};
 constexpr IntegerField kClasses{"classes", 1, 1'000'000};
@@ -36,6 +37,19 @@ std::string tensor_with_bits(const Checkpoint& checkpoint) {
   return "";
 }
 
+/// The place of an attribute's text among the `names`.
+template <size_t kCount>
+int read_choice(const Hdf5Handle& file, const char* attribute, const char* const (&names)[kCount]) {
+  const std::string found = read_text(file, attribute);
+  std::string expected;
+  for (size_t i = 0; i < kCount; ++i) {
+    if (found == names[i]) return static_cast<int>(i);
+    expected += (i == 0 ? "'" : ", '") + std::string(names[i]) + "'";
+  }
+  file.fail(std::string("the attribute ") + attribute + " is '" + printable(found) + "', expected one of " +
+            expected);
+}
+
 void write_description(const Hdf5Handle& file, const NetworkDescription& description) {
   write_text(file, "architecture", description.architecture);
   write_text(file, "options", options_text(description.options));
@@ -43,6 +57,24 @@ void write_description(const Hdf5Handle& file, const NetworkDescription& descrip
   write_text(file, "activation", description.activation);
   write_integer(file, kActivationBits, description.activation_bits);
   write_text(file, "activation_range", kRanges[static_cast<int>(description.activation_range)]);
+  write_text(file, "activation_place", kPlaces[static_cast<int>(description.activation_place)]);
+  write_text(file, "activation_rules", rules_text(description.activation_rules));
+  write_text(file, "norm", description.norm);
+}
+
+// Files that are older than these attributes lack them.
+void read_places(const Hdf5Handle& file, NetworkDescription& description) {
+  if (has_attribute(file, "activation_place")) {
+    description.activation_place =
+        static_cast<ActivationPlace>(read_choice(file, "activation_place", kPlaces));
+  }
+  if (has_attribute(file, "activation_rules")) {
+    description.activation_rules =
+        parse_rules(read_text(file, "activation_rules"), file.where() + ": the attribute activation_rules");
+  }
+  if (has_attribute(file, "norm")) {
+    description.norm = read_text(file, "norm");
+  }
 }
 
 // What is not known is left out.
@@ -104,19 +136,6 @@ void write_root(const Hdf5Handle& file, const Checkpoint& checkpoint) {
   write_text(file, "configuration", checkpoint.configuration);
 }
 
-/// The place of an attribute's text among the `names`.
-template <size_t kCount>
-int read_choice(const Hdf5Handle& file, const char* attribute, const char* const (&names)[kCount]) {
-  const std::string found = read_text(file, attribute);
-  std::string expected;
-  for (size_t i = 0; i < kCount; ++i) {
-    if (found == names[i]) return static_cast<int>(i);
-    expected += (i == 0 ? "'" : ", '") + std::string(names[i]) + "'";
-  }
-  file.fail(std::string("the attribute ") + attribute + " is '" + printable(found) + "', expected one of " +
-            expected);
-}
-
 int64_t read_version(const Hdf5Handle& file) {
   if (!has_attribute(file, "format") || read_text(file, "format") != "bsq") {
     file.fail("no BSQ checkpoint: the attribute format is not 'bsq'");
@@ -142,6 +161,7 @@ Checkpoint read_root(const Hdf5Handle& file, int64_t version) {
     checkpoint.method = read_text(file, "method");
     description.options = parse_options(read_text(file, "options"), file.where() + ": the attribute options");
     description.activation = read_text(file, "activation");
+    read_places(file, description);
   }
   checkpoint.dataset = read_text(file, "dataset");
   checkpoint.data = read_data(file);

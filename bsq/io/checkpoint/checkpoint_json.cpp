@@ -67,6 +67,32 @@ std::map<std::string, std::string> parse_options(const std::string& text, const 
   return options;
 }
 
+std::string rules_text(const std::vector<std::pair<std::string, int64_t>>& rules) {
+  json list = json::array();
+  for (const auto& [pattern, bits] : rules) {
+    list.push_back(json::array({pattern, bits}));
+  }
+  try {
+    return list.dump();
+  } catch (const json::exception&) {
+    throw std::invalid_argument("a pattern that is not UTF-8");
+  }
+}
+
+std::vector<std::pair<std::string, int64_t>> parse_rules(const std::string& text, const std::string& where) {
+  const auto fail = [&] { throw Error(where + " is not a JSON array of patterns and bit widths, 0 to 32"); };
+  const std::optional<json> value = parse(text);
+  if (!value || !value->is_array()) fail();
+  std::vector<std::pair<std::string, int64_t>> rules;
+  for (const json& item : *value) {
+    if (!item.is_array() || item.size() != 2 || !item[0].is_string() || !item[1].is_number_integer()) fail();
+    const auto bits = item[1].get<int64_t>();
+    if (bits < 0 || bits > 32) fail();
+    rules.emplace_back(item[0].get<std::string>(), bits);
+  }
+  return rules;
+}
+
 std::string names_text(const std::vector<std::string>& names) {
   try {
     return json(names).dump();

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bsq/nn/stored_tensor.h"
@@ -18,6 +20,11 @@ bool is_scheme_of(const std::string& text, const NetworkState& network);
 /// An architecture's options as a JSON object of texts, and back. Errors as below.
 std::string options_text(const std::map<std::string, std::string>& options);
 std::map<std::string, std::string> parse_options(const std::string& text, const std::string& where);
+
+/// Bit widths by pattern as a JSON array of pairs, [["layer1.*", 4], ...], and back: 0 to 32 bits. Errors as
+/// below.
+std::string rules_text(const std::vector<std::pair<std::string, int64_t>>& rules);
+std::vector<std::pair<std::string, int64_t>> parse_rules(const std::string& text, const std::string& where);
 
 /// A list of names as a JSON array, and back. std::invalid_argument for names that are not UTF-8; bsq::Error
 /// "WHERE: ..." for text that is not an array of strings.

@@ -19,8 +19,10 @@ class LsqMethod : public Method {
   void check_rules(const LayerRules& rules) const override;
 
  protected:
+  void adapt(NetworkDescription& description) const override {
+    description.activation = LsqActivation::kKind;
+  }
   Parts parts(const LayerPlace& place, const WeightSource& weight) const override;
-  std::string activation_kind() const override { return LsqActivation::kKind; }
 
  private:
   int64_t bits_of(const LayerPlace& place) const;

@@ -227,5 +227,65 @@ TEST(Builder, ActivationsAreOfTheDescriptionsKind) {
       "activation 'other'; expected uniform"));
 }
 
+/// The path of what the node at `path` reads, and what kind of node that is.
+const Node& input_of(const Program& program, const std::string& path) {
+  for (const auto& node : program.nodes()) {
+    if (node.path == path) {
+      return program.nodes()[node.inputs[0]];
+    }
+  }
+  throw std::logic_error(path);
+}
+
+NetworkDescription placed(ActivationPlace place) {
+  NetworkDescription description;
+  description.activation_place = place;
+  return description;
+}
+
+TEST(Builder, QuantizersStandInFrontOfLayersWhereTheDescriptionWantsThem) {
+  const auto program = record(placed(ActivationPlace::kInput), small_flow(), /*root=*/nullptr);
+  EXPECT_EQ(input_of(program, "conv1").path, "input") << "the image stays as it is";
+  EXPECT_EQ(input_of(program, "layer1.0.conv1").path, "layer1.0.conv1_input");
+  EXPECT_EQ(input_of(program, "layer1.0.downsample.0").path, "layer1.0.downsample.0_input");
+  EXPECT_EQ(input_of(program, "fc").path, "fc_input");
+  for (const auto& node : program.nodes()) {
+    EXPECT_EQ(std::holds_alternative<op::Activation>(node.operation),
+              node.path.find("_input") != std::string::npos)
+        << node.path << ": the flow's own activations are ReLU";
+  }
+}
+
+TEST(Builder, ASharedQuantizerServesEveryLayerThatReadsItsValue) {
+  const auto program = record(placed(ActivationPlace::kSharedInput), small_flow(), /*root=*/nullptr);
+  EXPECT_EQ(input_of(program, "layer1.0.conv1").path, "layer1.0.conv1_input");
+  EXPECT_EQ(input_of(program, "layer1.0.downsample.0").path, "layer1.0.conv1_input");
+  EXPECT_EQ(input_of(program, "layer1.0.conv1_input").path, "relu") << "of the stem";
+}
+
+TEST(Builder, TheImageIsQuantizedWhereTheDescriptionSaysSo) {
+  GraphNetwork network(placed(ActivationPlace::kEveryInput), small_flow());
+  EXPECT_EQ(input_of(*network.program(), "conv1").path, "conv1_input");
+  EXPECT_EQ(network.program()->layers().front().role, LayerRole::kFirst);
+  EXPECT_NE(network.named_buffers().find("conv1_input.range"), nullptr);
+}
+
+TEST(Builder, RulesGiveSingleActivationsOtherBitWidths) {
+  auto description = placed(ActivationPlace::kInput);
+  description.activation_rules = {{"layer1.*", 2}, {"fc_input", 0}};
+  const auto program = record(description, small_flow(), /*root=*/nullptr);
+  const auto& quantizer = std::get<op::Activation>(input_of(program, "layer1.0.conv1").operation);
+  EXPECT_EQ(quantizer.module->activation().bits(), 2);
+  EXPECT_EQ(input_of(program, "fc").path, "global_average_pool") << "0 bits: no quantizer";
+}
+
+TEST(Builder, RefusesARuleThatSpeaksOfNoActivation) {
+  NetworkDescription description;
+  description.activation_rules = {{"layer9.*", 2}};
+  EXPECT_EQ(
+      message_of<std::invalid_argument>([&] { record(description, small_flow(), /*root=*/nullptr); }),
+      "activation 'layer9.*': matches no quantized activation; they are layer1.0.relu1, layer1.0.relu2");
+}
+
 }  // namespace
 }  // namespace bsq::test

@@ -23,9 +23,14 @@ class PartsMethod : public Method {
  public:
   std::string name() const override { return "parts"; }
   void adopt(Network& /*network*/) override { ++adopted; }
+  void adapt(NetworkDescription& description) const override {
+    description.activation = kind.empty() ? description.activation : kind;
+    description.activation_place = place;
+  }
 
   int adopted = 0;
   std::string kind;
+  ActivationPlace place = ActivationPlace::kOutput;
 
  protected:
   Parts parts(const LayerPlace& place, const WeightSource& /*weight*/) const override {
@@ -35,7 +40,6 @@ class PartsMethod : public Method {
     }
     return parts;
   }
-  std::string activation_kind() const override { return kind; }
 };
 
 TEST(Method, BeginGivesEveryLayerItsParts) {
@@ -174,6 +178,14 @@ TEST(Methods, OthersMayRegisterTheirs) {
     register_method({"parts", "the test's own", "", [] { return std::make_unique<PartsMethod>(); }});
   }
   EXPECT_EQ(make_method("parts")->name(), "parts");
+}
+
+TEST(Method, BeginRefusesANetworkThatWouldHaveToBeBuiltAnew) {
+  SmallNetwork network;
+  PartsMethod method;
+  method.place = ActivationPlace::kInput;
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { method.begin(network, {LayerRules(3)}); }),
+            "has not the activations and norms that parts needs");
 }
 
 }  // namespace

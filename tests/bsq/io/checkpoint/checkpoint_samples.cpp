@@ -121,7 +121,10 @@ Checkpoint small_checkpoint() {
                             /*classes=*/100,
                             /*activation=*/"uniform",
                             /*activation_bits=*/3,
-                            ActivationRange::kBatch};
+                            ActivationRange::kBatch,
+                            ActivationPlace::kSharedInput,
+                            /*activation_rules=*/{{"layer1.*", 2}, {"fc_input", 0}},
+                            /*norm=*/"range"};
   checkpoint.dataset = "cifar100";
   checkpoint.top1 = 92.6;
   checkpoint.epoch = 349;
@@ -252,6 +255,9 @@ void expect_same(const NetworkDescription& a, const NetworkDescription& b) {
   EXPECT_EQ(a.activation, b.activation);
   EXPECT_EQ(a.activation_bits, b.activation_bits);
   EXPECT_EQ(a.activation_range, b.activation_range);
+  EXPECT_EQ(a.activation_place, b.activation_place);
+  EXPECT_EQ(a.activation_rules, b.activation_rules);
+  EXPECT_EQ(a.norm, b.norm);
 }
 
 }  // namespace

@@ -197,10 +197,10 @@ TEST(Checkpoint, NamesThePathThatCannotBeWritten) {
   test::write_bytes(folder.file("file"), "text");
   const std::string below = folder.file("file") + "/a.h5";
   EXPECT_EQ(write_error(below, Checkpoint{}),
-            "cannot write " + below + ": Not a directory (1579 bytes needed)");
+            "cannot write " + below + ": Not a directory (1706 bytes needed)");
   const std::string missing = folder.file("gone") + "/a.h5";
   EXPECT_EQ(write_error(missing, Checkpoint{}),
-            "cannot write " + missing + ": No such file or directory (1579 bytes needed)");
+            "cannot write " + missing + ": No such file or directory (1706 bytes needed)");
   EXPECT_EQ(test::read_bytes(folder.file("file")), "text");
 }
 

@@ -158,6 +158,15 @@ TEST(CheckpointUntrusted, RefusesWrongAttributesOfTheFile) {
   EXPECT_REFUSED("method is missing", delete_attribute(file, "/", "method"));
   EXPECT_REFUSED("holds bits, expected none in a float network", set_text(file, "/", "method", "float"));
   EXPECT_REFUSED("activation_range", set_text(file, "/", "activation_range", "none"));
+  EXPECT_REFUSED("activation_place", set_text(file, "/", "activation_place", "inside"));
+  for (const char* text :
+       {"{}", "[[\"a\", 33]]", "[[\"a\", -1]]", "[[\"a\"]]", "[[1, 2]]", "[[\"a\", 2.5]]", "["}) {
+    const std::string message =
+        error_after([text](hid_t file) { set_text(file, "/", "activation_rules", text); });
+    EXPECT_NE(message.find("activation_rules is not a JSON array of patterns and bit widths"),
+              std::string::npos)
+        << message;
+  }
   EXPECT_REFUSED("classes is -3", set_integer(file, "/", "classes", -3));
   EXPECT_REFUSED("classes is not one integer", set_double(file, "/", "classes", 20));
   for (const char* text : {"[1]", "{\"depth\": 20}", "{\"depth\":", "20"}) {

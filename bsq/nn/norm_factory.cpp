@@ -1,0 +1,36 @@
+#include "bsq/nn/norm_factory.h"
+
+#include <map>
+#include <stdexcept>
+#include <utility>
+
+namespace bsq {
+namespace {
+
+// Made at its first use: other files register before main().
+std::map<std::string, NormFactory>& norm_factories() {
+  static std::map<std::string, NormFactory> all;
+  return all;
+}
+
+}  // namespace
+
+void register_norm(const std::string& kind, NormFactory factory) {
+  if (kind == kBatchNorm || !norm_factories().emplace(kind, std::move(factory)).second) {
+    throw std::logic_error("norm '" + kind + "' is registered twice");
+  }
+}
+
+std::shared_ptr<NormModule> make_norm(const std::string& kind, int64_t channels) {
+  const auto found = norm_factories().find(kind);
+  if (found == norm_factories().end()) {
+    std::string names = kBatchNorm;
+    for (const auto& [name, factory] : norm_factories()) {
+      names += ", " + name;
+    }
+    throw std::invalid_argument("norm '" + kind + "'; expected " + names);
+  }
+  return found->second(channels);
+}
+
+}  // namespace bsq
