@@ -51,10 +51,10 @@ int64_t count_floats(const Items& items, const std::set<std::string>& without) {
   return elements;
 }
 
-// Of a latent tensor's layer everything but a float weight or bias is a quantizer's own.
-bool is_quantizers(const std::string& name, const std::set<std::string>& latent_layers) {
+// In the layer of a latent tensor or of planes everything but a float weight or bias is their own.
+bool is_quantizers(const std::string& name, const std::set<std::string>& trained_layers) {
   const auto last = name.substr(name.rfind('.') + 1);
-  return last != "weight" && last != "bias" && latent_layers.count(layer_of(name)) != 0;
+  return last != "weight" && last != "bias" && trained_layers.count(layer_of(name)) != 0;
 }
 
 }  // namespace
@@ -89,16 +89,16 @@ Sizes sizes_of(torch::nn::Module& network) {
 }
 
 Sizes sizes_of(const NetworkState& network) {
-  std::set<std::string> latent_layers;
+  std::set<std::string> trained_layers;
   for (const auto& [name, stored] : network) {
-    if (stored.encoding == Encoding::kLatent) {
-      latent_layers.insert(layer_of(name));
+    if (stored.encoding == Encoding::kLatent || stored.encoding == Encoding::kPlanes) {
+      trained_layers.insert(layer_of(name));
     }
   }
   int64_t float_elements = 0;
   for (const auto& [name, stored] : network) {
     if (stored.encoding == Encoding::kFloat && stored.value.is_floating_point() &&
-        !is_quantizers(name, latent_layers)) {
+        !is_quantizers(name, trained_layers)) {
       float_elements += stored.value.numel();
     }
   }
