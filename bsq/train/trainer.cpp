@@ -62,6 +62,9 @@ void load_slots(const Slots& slots, const std::map<std::string, torch::Tensor>& 
   torch::NoGradGuard no_grad;
   for (auto slot : slots) {
     const auto found = tensors.find(slot.name);
+    if (found == tensors.end() && slot.may_be_absent) {
+      continue;
+    }
     if (found == tensors.end() || found->second.sizes() != slot.tensor.sizes()) {
       throw Error("training state: the method's " + slot.name + " is missing or of another shape");
     }
@@ -90,6 +93,7 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
 
 void Trainer::make_optimizer() {
   optimizer_ = method_.make_optimizer(*network_, {options_.momentum, options_.weight_decay});
+  watch_.begin(*network_);
 }
 
 void Trainer::resume(const TrainingState& state) {
@@ -98,7 +102,7 @@ void Trainer::resume(const TrainingState& state) {
   state_.network.clear();
   make_optimizer();
   optimizer_->load(state.optimizer);
-  load_slots(method_.state(), state.method);
+  load_slots(own_slots(), state.method);
   set_generator_states(device_of(*network_), state.generators);
   auto sums = state.sums;
   const auto take = [&](const char* name) {
@@ -114,10 +118,18 @@ void Trainer::resume(const TrainingState& state) {
   sums_.method = sums;
 }
 
+// The tensors beside the network's that a run needs to go on.
+Slots Trainer::own_slots() const {
+  auto slots = method_.state();
+  const auto watched = watch_.slots();
+  slots.insert(slots.end(), watched.begin(), watched.end());
+  return slots;
+}
+
 TrainingState Trainer::state() const {
   TrainingState state = state_;
   state.optimizer = optimizer_->state();
-  state.method = save_slots(method_.state());
+  state.method = save_slots(own_slots());
   state.generators = generator_states(device_of(*network_));
   state.sums = sums_.method;
   state.sums.insert({{"loss", sums_.loss},
@@ -216,6 +228,7 @@ torch::Tensor Trainer::loss_of(const torch::Tensor& cross_entropy, const torch::
 void Trainer::train_batch(const Batch& batch) {
   const auto device = device_of(*network_);
   const auto labels = batch.labels.to(device);
+  watch_.before_step(*network_, batch.index, training_.batches());
   optimizer_->zero_grad();
   const auto images = batch.images.to(device);
   const auto logits = network_->forward(images);
@@ -229,6 +242,7 @@ void Trainer::train_batch(const Batch& batch) {
   loss.backward();
   optimizer_->step(step_rate(batch.index));
   method_.after_step(*network_, sums_.method);
+  watch_.after_step(*network_);
   const auto count = static_cast<double>(labels.size(0));
   sums_.loss += value * count;
   sums_.correct += logits.detach().argmax(/*dim=*/1).eq(labels).sum().item<double>();
@@ -251,6 +265,7 @@ void Trainer::end_epoch(int64_t epoch) {
   EpochReport report{};
   report.epoch = epoch;
   report.learning_rate = step_rate(0);
+  report.layers = watch_.records(*network_);
   report.train_loss = sums_.loss / sums_.images;
   report.train_top1 = 100.0 * sums_.correct / sums_.images;
   if (options_.reestimate > 0) {
@@ -279,6 +294,7 @@ void Trainer::end_epoch(int64_t epoch) {
   state_.next_step = 0;
   state_.history.push_back(record_of(report));
   sums_ = {};
+  watch_.begin(*network_);
   observer_.on_epoch_end(report);
 }
 

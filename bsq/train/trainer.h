@@ -11,6 +11,7 @@
 #include "bsq/nn/network.h"
 #include "bsq/train/distillation.h"
 #include "bsq/train/evaluation.h"
+#include "bsq/train/layer_watch.h"
 #include "bsq/train/schedule.h"
 #include "bsq/train/training_state.h"
 
@@ -41,6 +42,7 @@ struct EpochReport {
   Evaluation validation;
   std::vector<std::pair<std::string, double>> metrics;  ///< the method's own, in its order
   double comp, comp_stored;
+  std::vector<LayerRecord> layers;  ///< tensors that hold bits, as the epoch left them
   double seconds;       ///< of training, without evaluation
   double wait_percent;  ///< of those, spent waiting for batches
   bool is_best;
@@ -99,6 +101,7 @@ class Trainer {
   double step_rate(int64_t step) const;
   void check_loss(double value, const Batch& batch);
   void make_optimizer();
+  Slots own_slots() const;
   void check_record(int64_t epoch, const std::string& name, double value) const;
   void end_epoch(int64_t epoch);
 
@@ -111,6 +114,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   TrainingState state_;
   Sums sums_;
+  LayerWatch watch_;
 };
 
 }  // namespace bsq

@@ -66,8 +66,9 @@ TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
 
 TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
   const auto& run = tiny_runs().bsq;
-  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "final.h5",
-                                         "log.txt", "config.cfg", "adjustments.csv", "summary.json"}));
+  EXPECT_EQ(names_in(run.folder),
+            (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "final.h5", "log.txt",
+                   "config.cfg", "adjustments.csv", "layers.csv", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Reg Loss", "Comp", "Epoch", "Comp Stored", "Seconds", "Wait %"}),
              /*epochs=*/3);
   EXPECT_NE(run.out.find("precision adjustment at epoch 1\n"), std::string::npos) << run.out;
@@ -189,8 +190,9 @@ TEST(Pipeline, ValidationKeepsUpWithTraining) {
 
 TEST(Pipeline, FinetuningWritesItsFolderAndKeepsTheScheme) {
   const auto& run = tiny_runs().finetuned;
-  EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt",
-                                         "config.cfg", "best_bin.h5", "best_float.h5", "summary.json"}));
+  EXPECT_EQ(names_in(run.folder),
+            (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt", "config.cfg",
+                   "best_bin.h5", "best_float.h5", "layers.csv", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Epoch", "Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
   const auto before = described(tiny_runs().bsq.file("checkpoint.h5"))["tensors"];
   const auto after = described(run.file("best_bin.h5"))["tensors"];

@@ -22,6 +22,11 @@ void expect_goes_on(const std::string& tool, const std::string& flags,
   }
   EXPECT_EQ(read_log_without_clock(folder.file("whole/log.txt")),
             read_log_without_clock(folder.file("parts/log.txt")));
+  if (flags.find("--float") == std::string::npos) {
+    const auto layers = read_bytes(folder.file("whole/layers.csv"));
+    EXPECT_EQ(layers.find("epoch,tensor,bits,scale,mean_integer,changed_percent\n0,"), 0U) << layers;
+    EXPECT_EQ(layers, read_bytes(folder.file("parts/layers.csv")));
+  }
   if (flags.find("--Prun_Int") != std::string::npos) {
     EXPECT_EQ(read_bytes(folder.file("whole/adjustments.csv")),
               read_bytes(folder.file("parts/adjustments.csv")));

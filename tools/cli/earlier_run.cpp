@@ -24,8 +24,9 @@ struct Text {
   const char* name;
   std::array<const char*, 2> starts;
 };
-constexpr std::array<Text, 4> kTexts = {{{"log.txt", {"Epoch\t", "Learning Rate\t"}},
+constexpr std::array<Text, 5> kTexts = {{{"log.txt", {"Epoch\t", "Learning Rate\t"}},
                                          {"adjustments.csv", {"epoch,", "Epoch,"}},
+                                         {"layers.csv", {"epoch,", "epoch,"}},
                                          {kSummaryFile, {"{", "{"}},
                                          {"config.cfg", {"", ""}}}};
 constexpr const char* kLock = "run.lock";

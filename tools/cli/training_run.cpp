@@ -81,7 +81,8 @@ TrainingRun::TrainingRun(Model& model, Method& method, Data& data, RunFolder& fo
       progress_(std::cerr, isatty(STDERR_FILENO) != 0 ? terminal_columns : std::function<int()>()),
       trainer_(model.network, method, *data.training, *data.validation, options, *this),
       wants_events_(flags.tensorboard),
-      adjustments_(folder.file("adjustments.csv")) {
+      adjustments_(folder.file("adjustments.csv")),
+      layers_(folder.file("layers.csv")) {
   trainer_.start_at(flags.start_epoch);
 }
 
@@ -98,7 +99,7 @@ void TrainingRun::resume(const Resumable& found) {
 
 void TrainingRun::take_up(TrainingState state, const std::string& path) {
   best_.reset();
-  best_is_pending_ = log_is_pending_ = false;
+  best_is_pending_ = log_is_pending_ = layers_are_pending_ = false;
   if (state.best_epoch >= 0) {
     try {
       best_ = read_checkpoint(folder_.file("model_best.h5"), FileOrigin::kOwnRun);
@@ -117,6 +118,11 @@ void TrainingRun::take_up(TrainingState state, const std::string& path) {
     adjustments_.go_back_to(state);
   } catch (const Error& error) {
     notice(std::string(error.what()) + "; the record of adjustments begins anew");
+  }
+  try {
+    layers_.go_back_to(state);
+  } catch (const Error& error) {
+    notice(std::string(error.what()) + "; the record of layers begins anew");
   }
 }
 
@@ -222,7 +228,7 @@ Evaluation TrainingRun::finish() {
 }
 
 bool TrainingRun::is_complete() const {
-  return !log_is_pending_ && !adjustments_are_pending_ && !summary_is_pending_ &&
+  return !log_is_pending_ && !adjustments_are_pending_ && !layers_are_pending_ && !summary_is_pending_ &&
          (!events_ || events_->is_flushed());
 }
 
@@ -302,7 +308,12 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
     best_is_pending_ = true;
   }
   log_is_pending_ = true;
+  const auto warnings = layers_.add(report.epoch, report.layers);
+  layers_are_pending_ = !layers_.empty();
   save(report.validation.top1());
+  for (const auto& warning : warnings) {
+    notice("end of epoch " + std::to_string(report.epoch) + ": " + warning);
+  }
   if (events_) {
     attempt([&] { events_->add_epoch(report, *model_.network); }, "; tried again after the next epoch");
   }
@@ -346,6 +357,7 @@ void TrainingRun::restore_folder() {
   best_is_pending_ = best_.has_value();
   log_is_pending_ = !trainer_.state().history.empty();
   adjustments_are_pending_ = !adjustments_.empty();
+  layers_are_pending_ = !layers_.empty();
 }
 
 // These come before the checkpoint, which counts on model_best.h5 and can do without the texts.
@@ -362,6 +374,9 @@ void TrainingRun::write_pending() {
   if (adjustments_are_pending_) {
     adjustments_are_pending_ =
         !attempt([&] { folder_.write_text("adjustments.csv", adjustments_.text()); }, kAgain);
+  }
+  if (layers_are_pending_) {
+    layers_are_pending_ = !attempt([&] { folder_.write_text("layers.csv", layers_.text()); }, kAgain);
   }
 }
 

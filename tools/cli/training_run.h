@@ -12,6 +12,7 @@
 #include "bsq/train/trainer.h"
 #include "tools/cli/adjustment_record.h"
 #include "tools/cli/event_log.h"
+#include "tools/cli/layer_log.h"
 #include "tools/cli/resumable.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/session.h"
@@ -26,7 +27,7 @@ TrainerOptions options_of(const TrainingFlags& flags);
 /// One training run of bsq_train or finetune: prints the record on stdout and progress on stderr, and keeps
 /// the run folder: before the first epoch, after every epoch and every --checkpoint-steps steps checkpoint.h5
 /// (resumable), after every epoch log.txt and, for the best one, model_best.h5, after every precision
-/// adjustment adjustments.csv. What cannot be written during the run is said and tried again at the next
+/// adjustment adjustments.csv, after every epoch of a network in bits layers.csv. What cannot be written during the run is said and tried again at the next
 /// save; the checkpoint does not wait for the texts beside it. After a loss that is not finite it goes back
 /// to the last checkpoint with --on-nan rollback.
 class TrainingRun : public TrainerObserver {
@@ -97,6 +98,7 @@ class TrainingRun : public TrainerObserver {
   bool wants_events_;
   std::unique_ptr<EventLog> events_;
   AdjustmentRecord adjustments_;
+  LayerLog layers_;
   int64_t steps_ = 0;       // of an epoch
   int64_t epoch_ = 0;       // the one that is trained
   int64_t steps_done_ = 0;  // by this process, in seconds since start_
@@ -107,6 +109,7 @@ class TrainingRun : public TrainerObserver {
   bool best_is_pending_ = false;
   bool log_is_pending_ = false;
   bool adjustments_are_pending_ = false;
+  bool layers_are_pending_ = false;
   bool summary_is_pending_ = false;
   bool is_saved_ = false;
   Position saved_position_ = {-1, -1};

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
-#include <set>
+#include <tuple>
 #include <utility>
 
 #include "bsq/base/options.h"
@@ -33,13 +32,30 @@ std::vector<std::pair<SourceRef, const MasterWeight*>> trained_weights(torch::nn
 // A layer that may lose a bit.
 struct Candidate {
   SourceRef ref;
-  double percent;    // of weights that use the bit
-  bool is_too_much;  // whether the network would become much smaller than wanted
-
-  bool operator<(const Candidate& other) const {
-    return std::pair(is_too_much, percent) < std::pair(other.is_too_much, other.percent);
-  }
+  int64_t bits;
+  double percent;  // of weights that use the bit
 };
+
+std::vector<Candidate> candidates(torch::nn::Module& network) {
+  std::vector<Candidate> found;
+  for (const auto& [ref, weight] : trained_weights(network)) {
+    if (weight->bits() > kMinBits) {
+      const auto codes = weight->quantizer()->codes(weight->tensor());
+      found.push_back({ref, weight->bits(), 100 * least_significant_share(codes)});
+    }
+  }
+  return found;
+}
+
+void lose_bit(const SourceRef& ref) {
+  const auto& weight = dynamic_cast<const MasterWeight&>(ref.source());
+  ref.set(std::make_unique<MasterWeight>(weight.tensor(), std::make_unique<MsqQuantizer>(weight.bits() - 1)));
+}
+
+// comp after a tensor of so many weights has lost a bit.
+double comp_without(const Sizes& sizes, int64_t weights) {
+  return 32.0 * static_cast<double>(sizes.weights) / static_cast<double>(sizes.bits_total - weights);
+}
 
 }  // namespace
 
@@ -102,57 +118,79 @@ std::unique_ptr<Optimizer> MsqMethod::make_optimizer(Network& network, const Sgd
   return optimizer;
 }
 
+void MsqMethod::begin(Network& network, const Start& start) {
+  Method::begin(network, start);
+  start_comp_.fill_(sizes_of(network).comp());
+}
+
 bool MsqMethod::before_epoch(Network& network, int64_t epoch) {
   const int64_t last = last_adjustment();
   const bool is_time = epoch > 0 && (epoch == last || (epoch < last && epoch % interval() == 0));
-  const bool has_lost = is_time && lose_bits(network, /*is_last=*/epoch == last);
+  bool has_lost = false;
+  if (is_time && !is_done(network)) {
+    torch::NoGradGuard no_grad;
+    has_lost = lose_unused_bits(network);
+    const double part = static_cast<double>(epoch) / static_cast<double>(last);
+    has_lost = (options_.target_comp && reach(network, comp_at(part))) || has_lost;
+  }
   end_penalty_if_done(network, epoch);
+  if (has_lost) {
+    carried_ = optimizer_->state();
+  }
   return has_lost;
 }
 
-// Layers whose least significant bit few weights use lose it: those first that use it least, until the
-// network is small enough. At the last adjustment a target is reached, however many weights use the bit.
-bool MsqMethod::lose_bits(Network& network, bool is_last) {
-  torch::NoGradGuard no_grad;
-  carried_ = optimizer_->state();
-  const double limit = is_last && options_.target_comp ? 100 : options_.threshold;
-  std::set<std::string> adjusted;
-  while (!is_done(network)) {
-    const auto sizes = sizes_of(network);
-    std::optional<Candidate> best;
-    for (const auto& [ref, weight] : trained_weights(network)) {
-      const auto codes = weight->quantizer()->codes(weight->tensor());
-      const Candidate next{ref, 100 * least_significant_share(codes), is_too_much(sizes, weight->numel())};
-      const bool may_lose = weight->bits() > kMinBits && next.percent <= limit;
-      // Outside the last adjustment a layer loses one bit at a time: then its weights adapt.
-      if (may_lose && (is_last || adjusted.count(ref.name) == 0) && (!best || next < *best)) {
-        best = next;
-      }
+// comp that a run with a target has to have: it grows by the same factor from one adjustment to the next.
+double MsqMethod::comp_at(double part) const {
+  const double start = start_comp_.item<double>();
+  return start * std::pow(std::max(*options_.target_comp / start, 1.0), part);
+}
+
+// A bit less for each layer in which few weights use it; those that use it least come first.
+bool MsqMethod::lose_unused_bits(Network& network) {
+  auto ready = candidates(network);
+  std::stable_sort(ready.begin(), ready.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.percent < b.percent; });
+  bool has_lost = false;
+  for (const auto& candidate : ready) {
+    if (candidate.percent > options_.threshold || is_done(network) || is_too_much(network, candidate.ref)) {
+      continue;
     }
-    if (!best) {
+    lose_bit(candidate.ref);
+    has_lost = true;
+  }
+  return has_lost;
+}
+
+// A bit less for the layer that has most, and of those the one that uses it least, until the network has that
+// comp. One that would take it far beyond comes last.
+bool MsqMethod::reach(Network& network, double comp) {
+  bool has_lost = false;
+  while (sizes_of(network).comp() < comp) {
+    auto all = candidates(network);
+    if (all.empty()) {
       break;
     }
-    const auto& weight = dynamic_cast<const MasterWeight&>(best->ref.source());
-    auto quantizer = std::make_unique<MsqQuantizer>(weight.bits() - 1);
-    adjusted.insert(best->ref.name);
-    best->ref.set(std::make_unique<MasterWeight>(weight.tensor(), std::move(quantizer)));
+    const auto rank = [&](const Candidate& candidate) {
+      return std::tuple(is_too_much(network, candidate.ref), -candidate.bits, candidate.percent);
+    };
+    lose_bit(std::min_element(all.begin(), all.end(), [&](const Candidate& a, const Candidate& b) {
+               return rank(a) < rank(b);
+             })->ref);
+    has_lost = true;
   }
-  if (adjusted.empty()) {
-    carried_.clear();
-  }
-  return !adjusted.empty();
+  return has_lost;
 }
 
 bool MsqMethod::is_done(Network& network) const {
   return options_.target_comp && sizes_of(network).comp() >= *options_.target_comp;
 }
 
-// Whether a bit less for so many weights takes the network further below the target than need be.
-bool MsqMethod::is_too_much(const Sizes& sizes, int64_t weights) const {
+// Whether a bit less takes the network further beyond the target than need be.
+bool MsqMethod::is_too_much(Network& network, const SourceRef& ref) const {
   constexpr double kOvershoot = 1.03;
-  const double bits = static_cast<double>(sizes.bits_total - weights);
   return options_.target_comp &&
-         32.0 * static_cast<double>(sizes.weights) / bits > kOvershoot * *options_.target_comp;
+         comp_without(sizes_of(network), ref.source().numel()) > kOvershoot * *options_.target_comp;
 }
 
 void MsqMethod::end_penalty_if_done(Network& network, int64_t epoch) {

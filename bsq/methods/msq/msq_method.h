@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bsq/methods/method.h"
+#include "bsq/nn/layers_of.h"
 
 namespace bsq {
 
@@ -28,6 +29,7 @@ class MsqMethod : public Method {
 
   std::string name() const override { return "msq"; }
   void add_options(OptionTable& table) override;
+  void begin(Network& network, const Start& start) override;
   void plan(const RunLength& length) override { length_ = length; }
   std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
   bool before_epoch(Network& network, int64_t epoch) override;
@@ -37,7 +39,7 @@ class MsqMethod : public Method {
   std::vector<double> measure(Network& network, const StepSums& sums, double steps,
                               const Sizes& sizes) const override;
   bool keeps_best() const override { return false; }
-  Slots state() override { return {{"has_penalty", has_penalty_}}; }
+  Slots state() override { return {{"has_penalty", has_penalty_}, {"start_comp", start_comp_}}; }
 
  protected:
   Parts parts(const LayerPlace& place, const WeightSource& weight) const override;
@@ -45,14 +47,17 @@ class MsqMethod : public Method {
  private:
   int64_t interval() const;
   int64_t last_adjustment() const;
-  bool lose_bits(Network& network, bool is_last);
+  double comp_at(double part) const;
+  bool lose_unused_bits(Network& network);
+  bool reach(Network& network, double comp);
   bool is_done(Network& network) const;
-  bool is_too_much(const Sizes& sizes, int64_t weights) const;
+  bool is_too_much(Network& network, const SourceRef& ref) const;
   void end_penalty_if_done(Network& network, int64_t epoch);
 
   MsqOptions options_;
   RunLength length_;
   torch::Tensor has_penalty_ = torch::ones({}, torch::kFloat64);
+  torch::Tensor start_comp_ = torch::ones({}, torch::kFloat64);
   std::map<std::string, torch::Tensor> carried_;  // momenta, from an adjustment to the new optimizer
   Optimizer* optimizer_ = nullptr;                // the trainer's, which was made here
 };
