@@ -63,6 +63,15 @@ void add_options(CommandLine& line, TrainOptions& options) {
       .range(0, 1e9)
       .needs(needs_training(options.training))
       .resume(ResumeRule::kOverride);
+  table
+      .add("snapshots", &options.training.snapshots,
+           "keep the network of every precision adjustment, in bits, as snapshots/epoch-N.h5: each can be "
+           "finetuned")
+      .needs([&] {
+        return options.method == "float" ? "no effect with --float, which adjusts nothing"
+                                         : needs_training(options.training)();
+      })
+      .resume(ResumeRule::kOverride);
   for (const char* name : {"bits", "layer-bits", "keep-float", "bin"}) {
     table.find(name)->needs([&] {
       return options.method == "float" ? "cannot go with --float, which trains full precision" : "";

@@ -82,6 +82,18 @@ void copy_tensors(const TensorsByName& from, const TensorsByName& to) {
   }
 }
 
+// Counters keep their type: Module::to() would make floating point of them too.
+void move_like(torch::nn::Module& network, const torch::Tensor& like) {
+  network.to(like.device());
+  for (auto tensors : {network.parameters(), network.buffers()}) {
+    for (auto& tensor : tensors) {
+      if (tensor.is_floating_point() && tensor.scalar_type() != like.scalar_type()) {
+        tensor.set_data(tensor.to(like.scalar_type()));
+      }
+    }
+  }
+}
+
 // What norms of another kind take from batch norms.
 void take_norms(torch::nn::Module& from, torch::nn::Module& to) {
   const auto modules = to.named_modules();
@@ -119,8 +131,8 @@ std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& des
   }
   auto made = make_network(description);
   const auto like = network.parameters().front();
-  made->to(like.device(), like.scalar_type());
   torch::NoGradGuard no_grad;
+  move_like(*made, like);
   copy_tensors(network.named_parameters(), made->named_parameters());
   copy_tensors(network.named_buffers(), made->named_buffers());
   take_norms(network, *made);

@@ -18,6 +18,13 @@ class ResNet : public Architecture {
     table.add("block-name", &block_name_, "residual block")
         .one_of({"BasicBlock", "Bottleneck"})
         .resume(ResumeRule::kFixed);
+    table
+        .add("shortcut", &shortcut_,
+             "where the size changes: B, a 1x1 convolution and batch norm, or A, every second pixel and "
+             "channels "
+             "of zeros")
+        .one_of({"A", "B"})
+        .resume(ResumeRule::kFixed);
     table.add("quantize-shortcut", &quantize_shortcut_, "give the 1x1 convolutions of shortcuts bits too")
         .resume(ResumeRule::kFixed);
   }
@@ -68,6 +75,11 @@ class ResNet : public Architecture {
     if (stride == 1 && b.shape(x)[0] == planes) {
       return x;
     }
+    if (shortcut_ == "A") {
+      const int64_t added = planes - b.shape(x)[0];
+      const auto pixels = b.average_pool(x, {/*kernel=*/1, stride, /*padding=*/0});
+      return b.pad_channels(pixels, added / 2, added - added / 2);
+    }
     const auto role = quantize_shortcut_ ? LayerRole::kInner : LayerRole::kShortcut;
     const auto options = ConvOptions(planes, /*kernel=*/1).stride(stride).role(role);
     return b.norm("downsample.1", b.conv("downsample.0", x, options));
@@ -75,6 +87,7 @@ class ResNet : public Architecture {
 
   int64_t depth_ = 20;
   std::string block_name_ = "BasicBlock";
+  std::string shortcut_ = "B";
   bool quantize_shortcut_ = false;
 };
 

@@ -246,6 +246,30 @@ Value Builder::flatten(Value x) {
   return record(path, op::Flatten(), {x}, {in[0] * in[1] * in[2]});
 }
 
+Value Builder::dropout(const std::string& name, Value x, double rate) {
+  const auto path = claim(name);
+  const auto shape = shape_of(path, x);
+  expect(rate >= 0 && rate < 1, path, "a rate of " + std::to_string(rate) + "; expected 0 to below 1");
+  if (rate == 0) {
+    return x;
+  }
+  op::Dropout dropout;
+  if (root_ != nullptr) {
+    dropout.module = torch::nn::Dropout(rate);
+    attach(path, dropout.module.ptr());
+  }
+  return record(path, dropout, {x}, shape);
+}
+
+Value Builder::pad_channels(Value x, int64_t before, int64_t after) {
+  const auto path = path_of("pad_channels");
+  auto shape = image_shape(path, x);
+  expect(before >= 0 && after >= 0, path,
+         std::to_string(before) + " and " + std::to_string(after) + " channels; expected 0 or more");
+  shape[0] += before + after;
+  return record(path, op::PadChannels{before, after}, {x}, shape);
+}
+
 Program Builder::finish(Value logits) {
   const auto& found = shape_of("output", logits);
   const ValueShape wanted = {description_.classes};

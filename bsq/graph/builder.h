@@ -82,6 +82,10 @@ class Builder {
   Value average_pool(Value x, const Window& window);
   Value max_pool(Value x, const Window& window);
   Value flatten(Value x);
+  /// The value itself where the rate is 0. A rate is from 0 to below 1.
+  Value dropout(const std::string& name, Value x, double rate);
+  /// Channels of zeros in front and behind.
+  Value pad_channels(Value x, int64_t before, int64_t after);
 
   /// The program whose output are these logits, (classes) features. Throws std::invalid_argument also where a
   /// value is read by nobody. Call it once, as the last.

@@ -36,8 +36,9 @@ std::vector<int64_t> value_bits(const std::vector<Node>& nodes) {
                    [](const op::Add&) { return kFloatBits; }, [&](const op::Concat&) { return widest(); },
                    [&](const op::GlobalAveragePool&) { return widest(); },
                    [&](const op::AveragePool&) { return widest(); },
-                   [&](const op::MaxPool&) { return widest(); },
-                   [&](const op::Flatten&) { return widest(); }},
+                   [&](const op::MaxPool&) { return widest(); }, [&](const op::Flatten&) { return widest(); },
+                   [&](const op::Dropout&) { return widest(); },
+                   [&](const op::PadChannels&) { return widest(); }},
         node.operation));
   }
   return bits;

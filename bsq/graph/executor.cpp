@@ -87,6 +87,19 @@ Compute compute_alone(const Node& node) {
                  },
                  [](const op::Flatten&) {
                    return unary([](const torch::Tensor& x) { return x.flatten(/*start_dim=*/1); });
+                 },
+                 [&](const op::Dropout& dropout) -> Compute {
+                   if (dropout.module.is_empty()) {
+                     refuse_without_module(node);
+                   }
+                   return unary([module = dropout.module.ptr()](const torch::Tensor& x) {
+                     return module->forward(x);
+                   });
+                 },
+                 [](const op::PadChannels& pad) {
+                   return unary([pad](const torch::Tensor& x) {
+                     return torch::constant_pad_nd(x, {0, 0, 0, 0, pad.before, pad.after});
+                   });
                  }},
       node.operation);
 }

@@ -2,6 +2,7 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/dropout.h>
 #include <torch/types.h>
 
 #include <cstdint>
@@ -80,11 +81,20 @@ struct MaxPool {
 };
 /// All pixels of all channels as features.
 struct Flatten {};
+/// In training each number becomes 0 with the module's probability, and the others are scaled up.
+struct Dropout {
+  torch::nn::Dropout module{nullptr};
+};
+/// Channels of zeros in front of a value's own and behind them.
+struct PadChannels {
+  int64_t before = 0, after = 0;
+};
 
 }  // namespace op
 
 using Operation = std::variant<op::Input, op::Conv, op::Linear, op::Norm, op::Relu, op::Activation, op::Add,
-                               op::Concat, op::GlobalAveragePool, op::AveragePool, op::MaxPool, op::Flatten>;
+                               op::Concat, op::GlobalAveragePool, op::AveragePool, op::MaxPool, op::Flatten,
+                               op::Dropout, op::PadChannels>;
 
 /// One std::visit() of an Operation by a lambda for each kind: whoever walks a program and forgets a kind
 /// does not compile.

@@ -41,10 +41,13 @@ Slots UniformActivation::slots() const {
   return slots;
 }
 
+// Of bfloat16 in float32, as the fused operation computes it too; libtorch 1.13 lacks relu6's gradient in it.
 torch::Tensor UniformActivation::forward(const torch::Tensor& x, bool is_training) {
-  const auto activated = activate(x);
-  return bits() == 0 ? activated
-                     : quantize_unsigned_ste(activated, bits(), range_for(activated, is_training));
+  const auto type = x.scalar_type();
+  const auto activated = activate(type == torch::kBFloat16 ? x.to(torch::kFloat32) : x);
+  const auto value =
+      bits() == 0 ? activated : quantize_unsigned_ste(activated, bits(), range_for(activated, is_training));
+  return value.to(type);
 }
 
 torch::Tensor UniformActivation::activate(const torch::Tensor& x) const {

@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "tests/bsq/methods/bsq/support.h"
@@ -25,7 +26,7 @@ TEST(Registry, TheDescriptionGetsEveryOption) {
   NetworkDescription description;
   description.options["depth"] = "8";
   const std::map<std::string, std::string> expected = {
-      {"block-name", "BasicBlock"}, {"depth", "8"}, {"quantize-shortcut", "false"}};
+      {"block-name", "BasicBlock"}, {"depth", "8"}, {"quantize-shortcut", "false"}, {"shortcut", "B"}};
   EXPECT_EQ(make_network(description)->description().options, expected);
 }
 
@@ -110,7 +111,11 @@ class OwnNetworkImpl : public Network {
 const NetworkRegistration<OwnNetworkImpl> kOwn("own");
 
 TEST(Registry, AFileRegistersItsNetwork) {
-  EXPECT_EQ(architectures(), (std::vector<std::string>{"built", "own", "resnet"}));
+  const auto names = architectures();
+  EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+  for (const char* name : {"built", "own", "resnet"}) {
+    EXPECT_EQ(std::count(names.begin(), names.end(), name), 1) << name;
+  }
   NetworkDescription description;
   description.architecture = "own";
   EXPECT_NE(std::dynamic_pointer_cast<OwnNetworkImpl>(make_network(description)), nullptr);
@@ -131,9 +136,9 @@ TEST(Registry, ANameIsTakenOnce) {
 
 TEST(Registry, RefusesAnotherArchitecture) {
   NetworkDescription description;
-  description.architecture = "vgg";
+  description.architecture = "lenet";
   EXPECT_TRUE(contains(message_of<std::invalid_argument>([&] { make_network(description); }),
-                       "architecture 'vgg'; expected built, own, resnet"));
+                       "architecture 'lenet'; expected alexnet, "));
 }
 
 TEST(Registry, RebuildsAFloatNetworkWithOtherActivations) {
@@ -150,6 +155,9 @@ TEST(Registry, RebuildsAFloatNetworkWithOtherActivations) {
   EXPECT_FALSE(made->is_training());
   for (const auto& item : network->named_parameters()) {
     EXPECT_TRUE(torch::equal(made->named_parameters()[item.key()], item.value())) << item.key();
+  }
+  for (const auto& item : network->named_buffers()) {
+    EXPECT_EQ(made->named_buffers()[item.key()].scalar_type(), item.value().scalar_type()) << item.key();
   }
   EXPECT_NE(made->named_buffers().find("fc_input.range"), nullptr);
   wanted.classes = 7;

@@ -93,6 +93,7 @@ TEST_F(BadInput, AnotherNetworkThanTheFiles) {
   expect_refused("bsq_train", model + " --depth 20", 2, "--depth 20 contradicts");
   expect_refused("bsq_train", model + " --block-name Bottleneck", 2, "--block-name Bottleneck contradicts");
   expect_refused("bsq_train", model + " -a vgg", 2, "vgg");
+  expect_refused("bsq_train", model + " -a lenet", 2, "lenet");
   const auto converted = "--model " + tiny_runs().bsq.file("checkpoint.h5");
   expect_refused("bsq_train", converted + " --act 8", 2, "--act 8 contradicts");
   expect_refused("bsq_train", converted + " --act-range batch", 2, "--act-range batch contradicts");
@@ -100,7 +101,7 @@ TEST_F(BadInput, AnotherNetworkThanTheFiles) {
   expect_refused("bsq_train", model + " --layer-act conv9=2", 2, "conv9");
   expect_refused("bsq_train", model + " --quantize-shortcut", 2, "--quantize-shortcut true contradicts");
   expect_refused("bsq_train", "--float --depth 21", 2, "21");
-  expect_refused("bsq_train", "--float -a vgg", 2, "vgg");
+  expect_refused("bsq_train", "--float -a lenet", 2, "lenet");
 }
 
 TEST_F(BadInput, AnotherNumberOfClasses) {

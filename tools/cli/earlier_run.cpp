@@ -182,6 +182,12 @@ void remove_earlier_run(const std::string& folder) {
       fs::remove(entry.path(), error);
     }
   }
+  for (const auto& entry : fs::directory_iterator(fs::path(folder) / "snapshots", error)) {
+    const auto name = entry.path().filename().string();
+    if (name.rfind("epoch-", 0) == 0 && entry.path().extension() == ".h5") {
+      fs::remove(entry.path(), error);
+    }
+  }
 }
 
 }  // namespace bsq::cli

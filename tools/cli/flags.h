@@ -87,6 +87,7 @@ struct TrainingFlags {
   std::vector<std::string> override_resume;
   bool overwrite = false;
   bool tensorboard = false;
+  bool snapshots = false;        ///< bsq_train: keep the network of each adjustment
   int64_t reestimate = 10;       ///< training batches before each evaluation
   int64_t checkpoint_steps = 0;  ///< 0: save after epochs only
   std::string on_nan = "stop";   ///< or "rollback"

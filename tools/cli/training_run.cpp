@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "bsq/base/error.h"
+#include "bsq/io/atomic_file.h"
 #include "bsq/nn/network_sizes.h"
 #include "bsq/nn/network_state.h"
 #include "bsq/train/divergence.h"
@@ -228,8 +229,8 @@ Evaluation TrainingRun::finish() {
 }
 
 bool TrainingRun::is_complete() const {
-  return !log_is_pending_ && !adjustments_are_pending_ && !layers_are_pending_ && !summary_is_pending_ &&
-         (!events_ || events_->is_flushed());
+  return !log_is_pending_ && !adjustments_are_pending_ && !layers_are_pending_ && snapshots_.empty() &&
+         !summary_is_pending_ && (!events_ || events_->is_flushed());
 }
 
 void TrainingRun::load_best() {
@@ -281,6 +282,29 @@ void TrainingRun::on_adjusted(int64_t epoch) {
   comp_ = sizes_of(*model_.network).comp();
   adjustments_.add(epoch, *model_.network);
   adjustments_are_pending_ = true;
+  if (flags_.snapshots && epoch < options_.epochs) {
+    auto snapshot = current_checkpoint(std::nan(""));
+    snapshot.network = codes_of_network(*model_.network);
+    snapshots_.insert_or_assign(epoch, std::move(snapshot));
+    write_snapshots();
+  }
+}
+
+void TrainingRun::write_snapshots() {
+  while (!snapshots_.empty()) {
+    const auto& [epoch, snapshot] = *snapshots_.begin();
+    const auto name = "snapshots/epoch-" + std::to_string(epoch) + ".h5";
+    const bool is_written = attempt(
+        [&, &network = snapshot] {
+          make_folders(folder_.file("snapshots"));
+          folder_.write(name, network);
+        },
+        kAgain);
+    if (!is_written) {
+      break;
+    }
+    snapshots_.erase(snapshots_.begin());
+  }
 }
 
 void TrainingRun::print_epoch(const EpochReport& report) const {
@@ -375,6 +399,7 @@ void TrainingRun::write_pending() {
     adjustments_are_pending_ =
         !attempt([&] { folder_.write_text("adjustments.csv", adjustments_.text()); }, kAgain);
   }
+  write_snapshots();
   if (layers_are_pending_) {
     layers_are_pending_ = !attempt([&] { folder_.write_text("layers.csv", layers_.text()); }, kAgain);
   }

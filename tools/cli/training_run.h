@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,9 +28,9 @@ TrainerOptions options_of(const TrainingFlags& flags);
 /// One training run of bsq_train or finetune: prints the record on stdout and progress on stderr, and keeps
 /// the run folder: before the first epoch, after every epoch and every --checkpoint-steps steps checkpoint.h5
 /// (resumable), after every epoch log.txt and, for the best one, model_best.h5, after every precision
-/// adjustment adjustments.csv, after every epoch of a network in bits layers.csv. What cannot be written during the run is said and tried again at the next
-/// save; the checkpoint does not wait for the texts beside it. After a loss that is not finite it goes back
-/// to the last checkpoint with --on-nan rollback.
+/// adjustment adjustments.csv, after every epoch of a network in bits layers.csv. What cannot be written
+/// during the run is said and tried again at the next save; the checkpoint does not wait for the texts beside
+/// it. After a loss that is not finite it goes back to the last checkpoint with --on-nan rollback.
 class TrainingRun : public TrainerObserver {
  public:
   TrainingRun(Model& model, Method& method, Data& data, RunFolder& folder, const TrainerOptions& options,
@@ -80,6 +81,7 @@ class TrainingRun : public TrainerObserver {
   std::string progress_note(int64_t step, double mean_loss, double top1) const;
   void restore_folder();
   void write_pending();
+  void write_snapshots();
   void write_resumable(double top1);
   void write_summary(RunStatus status);
   void save(double top1);
@@ -105,7 +107,8 @@ class TrainingRun : public TrainerObserver {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::optional<EpochReport> last_;  // of this process
   double comp_ = 1;
-  std::optional<Checkpoint> best_;  // kept for a folder that somebody removes
+  std::optional<Checkpoint> best_;           // kept for a folder that somebody removes
+  std::map<int64_t, Checkpoint> snapshots_;  // by epoch, that are still to be written
   bool best_is_pending_ = false;
   bool log_is_pending_ = false;
   bool adjustments_are_pending_ = false;

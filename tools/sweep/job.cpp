@@ -40,7 +40,8 @@ std::vector<std::string> Stage::command() const {
 
 std::string state_of(const Job& job) {
   if (job.is_done()) {
-    const bool is_trained_only = job.stages.size() == 1 && !job.values.empty();
+    const bool is_trained_only =
+        job.stages.size() == 1 && !job.values.empty() && job.stages.front().program == "bsq_train";
     return is_trained_only ? "trained" : "done";
   }
   if (!job.error.empty()) {

@@ -1,7 +1,10 @@
 #include "tools/sweep/plan.h"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <initializer_list>
 #include <map>
 
@@ -13,6 +16,7 @@
 #include "tools/sweep/program_tables.h"
 
 namespace bsq::cli {
+namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kFirstBits = "8";
@@ -105,6 +109,9 @@ Job Plan::point(const PointValues& values) const {
     settings.set(name, value);
   }
   settings.set("model", model_);
+  if (options_.snapshots) {
+    settings.set("snapshots", "true");
+  }
   job.stages = {{"bsq_train", job.folder + "/bsq", settings},
                 finetuning(job, job.folder + "/bsq/checkpoint.h5")};
   return job;
@@ -127,6 +134,30 @@ Job Plan::fixed_point(const std::string& bits, const std::string& seed) const {
   job.stages = {{"finetune", job.folder + "/fixed", settings},
                 finetuning(job, job.folder + "/fixed/checkpoint.h5")};
   return job;
+}
+
+std::vector<Job> Plan::snapshots(const Job& point) const {
+  std::map<int64_t, std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(point.folder + "/bsq/snapshots", error)) {
+    const auto name = entry.path().filename().string();
+    int64_t epoch = 0;
+    if (std::sscanf(name.c_str(), "epoch-%" SCNd64 ".h5", &epoch) == 1 &&
+        name == "epoch-" + std::to_string(epoch) + ".h5") {
+      files[epoch] = entry.path().string();
+    }
+  }
+  std::vector<Job> jobs;
+  for (const auto& [epoch, file] : files) {
+    Job job;
+    job.values = point.values;
+    job.values.emplace_back("snapshot", std::to_string(epoch));
+    job.name = name_of(job.values);
+    job.folder = options_.folder + "/" + job.name;
+    job.stages = {finetuning(job, file)};
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
 }
 
 std::vector<Job> Plan::grid() const {

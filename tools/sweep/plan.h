@@ -19,6 +19,8 @@ class Plan {
   std::optional<Job> float_training() const;
   /// bsq_train, then finetune, at these values.
   Job point(const PointValues& values) const;
+  /// The finetuning of each snapshot that a point's bsq_train has left, by epoch.
+  std::vector<Job> snapshots(const Job& point) const;
   /// All that a grid runs: its points, then the baselines of fixed width.
   std::vector<Job> grid() const;
   /// The baselines.

@@ -32,7 +32,8 @@ void take_stage(PointResult& result, const Job& job, size_t index) {
   const auto run = summary_of_run(stage.folder);
   check_files(stage.folder, run);
   const auto* next = index + 1 < job.stages.size() ? &job.stages[index + 1] : nullptr;
-  (index > 0 ? result.top1 : result.trained_top1) = top1_of(run, next);
+  const bool is_finetuned = index > 0 || (next == nullptr && stage.program == "finetune");
+  (is_finetuned ? result.top1 : result.trained_top1) = top1_of(run, next);
   result.loss = run.kept.loss;
   result.seconds += run.seconds;
   const auto sizes = run.sizes();

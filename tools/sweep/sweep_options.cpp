@@ -42,6 +42,16 @@ void add_grid(OptionTable& table, SweepFlags& flags) {
       .resume(kCall);
 }
 
+void add_snapshots(OptionTable& table, SweepFlags& flags) {
+  table
+      .add("snapshots", &flags.snapshots,
+           "finetune the network of every precision adjustment too, each as a point: one run of bsq_train "
+           "gives many sizes")
+      .needs(
+          [&] { return flags.target_comp ? "no effect with --target-comp, which looks for one size" : ""; })
+      .resume(kCall);
+}
+
 void add_search(OptionTable& table, SweepFlags& flags) {
   const auto needs_search = [&] { return flags.target_comp ? "" : "no effect without --target-comp"; };
   table.section("Search");
@@ -178,6 +188,7 @@ std::string preset_prefix(const std::string& named, const std::string& dataset) 
 SweepOptions options_of(const SweepFlags& flags) {
   SweepOptions options;
   options.target_comp = flags.target_comp;
+  options.snapshots = flags.snapshots;
   options.tolerance = flags.tolerance / 100;
   options.max_runs = static_cast<int>(flags.max_runs);
   options.axes = axes_of(flags);
@@ -204,6 +215,7 @@ void add_options(CommandLine& line, SweepFlags& flags) {
   line.add_config();
   line.table().find("config")->value_name("FILE.cfg");
   add_grid(line.table(), flags);
+  add_snapshots(line.table(), flags);
   add_search(line.table(), flags);
   add_programs(line.table(), flags);
   add_machine(line.table(), flags);

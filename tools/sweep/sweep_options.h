@@ -17,6 +17,7 @@ struct SweepFlags {
   std::vector<std::string> seed = {"1234"};
   OptionLines vary;
   std::vector<std::string> fixed_bits;
+  bool snapshots = false;
   std::optional<double> target_comp;
   double tolerance = 5;  ///< percent
   int64_t max_runs = 10;
@@ -34,6 +35,7 @@ struct SweepFlags {
 struct SweepOptions {
   std::vector<Axis> axes;             ///< alpha, the seed, what --vary names
   std::vector<std::string> fixed;     ///< --fixed-bits: bit widths of baselines
+  bool snapshots = false;             ///< finetune the network of each adjustment too
   std::optional<double> target_comp;  ///< then alpha is no axis
   double tolerance = 0.05;            ///< of target_comp, a fraction
   int max_runs = 10;

@@ -112,7 +112,7 @@ std::vector<Job> SweepRun::checked_jobs() {
 
 bool SweepRun::work() {
   try {
-    return train_float() && (options_.target_comp ? run_search() : run_entries(entries_));
+    return train_float() && (options_.target_comp ? run_search() : run_entries(entries_) && run_snapshots());
   } catch (const std::exception&) {
     write_results("failed");
     throw;
@@ -159,6 +159,22 @@ bool SweepRun::train_float() {
     }
   }
   return true;
+}
+
+// Snapshots are there once their run has ended.
+bool SweepRun::run_snapshots() {
+  std::vector<Job> jobs;
+  for (const auto& entry : entries_) {
+    if (options_.snapshots && entry.job.is_done() && entry.job.stages.front().program == "bsq_train") {
+      const auto own = plan_.snapshots(entry.job);
+      jobs.insert(jobs.end(), own.begin(), own.end());
+    }
+  }
+  for (auto& job : jobs) {
+    check_commands(job);
+    add(std::move(job));
+  }
+  return run_entries(entries_);
 }
 
 // Points of the search are trained only; the one that it ends with is finetuned.

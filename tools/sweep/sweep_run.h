@@ -26,6 +26,7 @@ class SweepRun {
   bool work();
   bool train_float();
   bool run_search();
+  bool run_snapshots();
   bool run_entries(std::vector<Entry>& entries);
   void add(Job job);
   void take_up(Entry& entry);

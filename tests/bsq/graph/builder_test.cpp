@@ -287,5 +287,43 @@ TEST(Builder, RefusesARuleThatSpeaksOfNoActivation) {
       "activation 'layer9.*': matches no quantized activation; they are layer1.0.relu1, layer1.0.relu2");
 }
 
+TEST(Builder, PadsChannelsWithZerosOnBothSides) {
+  torch::NoGradGuard no_grad;
+  NetworkDescription description;
+  description.classes = 6;
+  GraphNetwork network(description, [](Builder& b, Value image) {
+    return b.global_average_pool(b.pad_channels(image, /*before=*/1, /*after=*/2));
+  });
+  const auto logits = network.forward(torch::ones({2, 3, 32, 32}));
+  EXPECT_TRUE(torch::equal(logits, torch::tensor({0.0F, 1.0F, 1.0F, 1.0F, 0.0F, 0.0F}).expand({2, 6})));
+}
+
+TEST(Builder, DropsOutInTrainingAlone) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(3);
+  NetworkDescription description;
+  description.classes = 3 * 32 * 32;
+  GraphNetwork network(description, [](Builder& b, Value image) {
+    return b.flatten(b.dropout("drop", image, /*rate=*/0.25));
+  });
+  const auto images = torch::ones({10, 3, 32, 32});
+  network.eval();
+  EXPECT_TRUE(network.forward(images).eq(1).all().item<bool>());
+  network.train();
+  const auto dropped = network.forward(images);
+  EXPECT_NEAR(dropped.eq(0).to(torch::kFloat32).mean().item<double>(), 0.25, 0.05);
+  EXPECT_NEAR(dropped.max().item<double>(), 1 / 0.75, 1e-6);
+}
+
+TEST(Builder, RefusesRatesAndChannelsThatCannotBe) {
+  EXPECT_TRUE(
+      contains(refusal(ending([](Builder& b, Value x) { return b.dropout("drop", x, 1); })), "drop: a rate"));
+  EXPECT_TRUE(
+      contains(refusal(ending([](Builder& b, Value x) { return b.pad_channels(x, -1, 0); })), "channels"));
+  const auto flow = ending([](Builder& b, Value x) { return b.conv("conv", b.dropout("drop", x, 0), 8, 3); });
+  const auto program = record({}, flow, /*root=*/nullptr);
+  EXPECT_EQ(program.nodes()[1].path, "conv") << "a rate of 0 is no node";
+}
+
 }  // namespace
 }  // namespace bsq::test

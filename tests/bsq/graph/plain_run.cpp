@@ -52,7 +52,13 @@ torch::Tensor compute(const Node& node, const std::vector<torch::Tensor>& inputs
                  [&](const op::MaxPool& pool) {
                    return torch::max_pool2d(x, pool.window.kernel, pool.window.stride, pool.window.padding);
                  },
-                 [&](const op::Flatten&) { return x.flatten(1); }},
+                 [&](const op::Flatten&) { return x.flatten(1); }, [&](const op::Dropout&) { return x; },
+                 [&](const op::PadChannels& pad) {
+                   const auto zeros = [&](int64_t channels) {
+                     return torch::zeros({x.size(0), channels, x.size(2), x.size(3)}, x.options());
+                   };
+                   return torch::cat({zeros(pad.before), x, zeros(pad.after)}, /*dim=*/1);
+                 }},
       node.operation);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -46,6 +47,31 @@ class Sweep : public testing::Test {
   TemporaryFolder folder_;
   std::string prefix_ = folder_.file("tiny");
 };
+
+TEST_F(Sweep, SnapshotsOfARunAreFinetunedAsPointsOfTheirOwn) {
+  const std::string command = "--alpha 8 --seed 3 --snapshots --train epochs=4 --jobs 2" + flags("front");
+  const auto result = run_tool("sweep", command);
+  ASSERT_EQ(result.status, 0) << result.err;
+  std::map<std::string, nlohmann::json> points;
+  for (const auto& point : results("front")["points"]) {
+    points[point["name"]] = point;
+  }
+  ASSERT_EQ(points.size(), 3U) << "adjustments before epochs 1 and 2, where bit widths freeze";
+  const auto& first = points.at("alpha-8-seed-3-snapshot-1");
+  const auto& second = points.at("alpha-8-seed-3-snapshot-2");
+  for (const auto* point : {&first, &second}) {
+    EXPECT_EQ((*point)["status"], "done");
+    EXPECT_TRUE((*point)["top1_bsq_train"].is_null());
+    EXPECT_TRUE((*point)["top1_finetune"].is_number());
+    const auto model =
+        folder_.file("front/" + (*point)["folder"].get<std::string>() + "/finetune/best_bin.h5");
+    EXPECT_NEAR((*point)["comp"], read_checkpoint(model).comp, 1e-9);
+  }
+  EXPECT_LE(first["comp"], second["comp"]) << "bit widths shrink on the way";
+  const auto before = csv("front");
+  EXPECT_EQ(run_tool("sweep", command).status, 0);
+  EXPECT_EQ(csv("front"), before) << "all is done";
+}
 
 TEST_F(Sweep, RunsEveryPointAndRecordsIt) {
   const auto result = run_tool("sweep", "--alpha 1,8 --seed 3 --jobs 2" + flags("grid"));
