@@ -6,6 +6,7 @@
 #include "tools/cli/run_reader.h"
 #include "tools/describe_options.h"
 #include "tools/description.h"
+#include "tools/network_listing.h"
 
 namespace bsq::cli {
 namespace {
@@ -31,7 +32,22 @@ std::string shown(const DescribeOptions& options, const std::string& path, nlohm
   return options.is_brief ? brief_of(description) + "\n" : text_of(description);
 }
 
+int list(const DescribeOptions& options) {
+  try {
+    const auto listing = list_network(options.description());
+    std::cout << (options.is_json    ? json_of(listing).dump(2) + "\n"
+                  : options.is_brief ? brief_of(listing)
+                                     : text_of(listing));
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+  return 0;
+}
+
 int run(const DescribeOptions& options) {
+  if (options.network.arch) {
+    return list(options);
+  }
   auto list = nlohmann::json::array();
   for (const auto& file : options.files) {
     std::cout << shown_text(shown(options, file, list), /*keep_lines=*/true);

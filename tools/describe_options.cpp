@@ -1,10 +1,15 @@
 #include "tools/describe_options.h"
 
+#include "models/registry.h"
+#include "tools/cli/architecture_options.h"
+
 namespace bsq::cli {
 namespace {
 
 constexpr const char* kDescribeUsage =
-    "describe: what is in a model file, ours or PyTorch's.\nusage: describe [--json | --brief] FILE...\n";
+    "describe: what is in a model file, ours or PyTorch's, or what a network is made of.\n"
+    "usage: describe [--json | --brief] FILE...\n"
+    "       describe [--json | --brief] -a NAME [options of that architecture]\n";
 
 }  // namespace
 
@@ -18,6 +23,25 @@ void add_options(CommandLine& line, DescribeOptions& options) {
   table.add("brief", &options.is_brief, "one line a file")
       .needs([&] { return options.is_json ? "cannot go with --json" : ""; })
       .resume(ResumeRule::kCall);
+  table.section("Network without a file");
+  table.add("arch", &options.network.arch, "architecture whose layers, parameters and MACs are listed")
+      .letter('a')
+      .one_of(architectures())
+      .value_name("NAME")
+      .resume(ResumeRule::kCall);
+  table.add("classes", &options.classes, "classes of that network")
+      .range(2, 100000)
+      .needs([&] { return options.network.arch ? "" : "needs -a NAME"; })
+      .resume(ResumeRule::kCall);
+  line.add_family(architecture_family(options.network));
+}
+
+NetworkDescription DescribeOptions::description() const {
+  NetworkDescription description;
+  description.architecture = network.arch.value_or(description.architecture);
+  description.options = network.network;
+  description.classes = classes;
+  return description;
 }
 
 DescribeOptions parse_describe_options(int argc, const char* const* argv) {
@@ -25,8 +49,18 @@ DescribeOptions parse_describe_options(int argc, const char* const* argv) {
   auto line = describe_command_line();
   add_options(line, options);
   line.parse(argc, argv);
+  take_architecture_options(line.table(), options.network);
+  if (options.network.arch) {
+    if (!options.files.empty()) {
+      throw UsageError("-a " + *options.network.arch + ": cannot go with " + options.files.front());
+    }
+    return options;
+  }
+  if (!options.network.network.empty()) {
+    throw UsageError("--" + options.network.network.begin()->first + ": needs -a NAME");
+  }
   if (options.files.empty()) {
-    throw UsageError("no file named; expected describe FILE...");
+    throw UsageError("no file named; expected describe FILE... or describe -a NAME");
   }
   return options;
 }

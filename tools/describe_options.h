@@ -3,7 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "bsq/nn/network_description.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/flags.h"
 
 namespace bsq::cli {
 
@@ -12,6 +14,11 @@ struct DescribeOptions {
   std::vector<std::string> files;
   bool is_json = false;
   bool is_brief = false;
+  ModelFlags network;  ///< of -a NAME: no file is read then
+  int64_t classes = 10;
+
+  /// The network that -a and its options describe.
+  NetworkDescription description() const;
 };
 
 /// Adds describe's options, which fill `options`; both have to live until the line is parsed.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "tests/tools/tool_runs.h"
 
@@ -51,8 +52,9 @@ TEST(Describe, JsonAgreesWithTheRun) {
 TEST(Describe, TextNamesWhatMatters) {
   const auto text = text_of(tiny_runs().bsq.file("checkpoint.h5"));
   EXPECT_TRUE(holds(text, "method: bsq\n")) << text;
-  EXPECT_TRUE(
-      holds(text, "network: resnet, block-name BasicBlock, depth 8, quantize-shortcut false, 10 classes"))
+  EXPECT_TRUE(holds(
+      text,
+      "network: resnet, block-name BasicBlock, depth 8, quantize-shortcut false, shortcut B, 10 classes"))
       << text;
   EXPECT_TRUE(holds(text, "data set: cifar10\n")) << text;
   EXPECT_TRUE(holds(text, "resumable: at epoch 3\n")) << text;
@@ -107,6 +109,35 @@ TEST(Describe, RefusesWhatItCannotRead) {
     EXPECT_EQ(result.status, status) << arguments;
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
     EXPECT_EQ(result.out, "");
+  }
+}
+
+TEST(Describe, ListsANetworkWithoutAFile) {
+  const auto json = nlohmann::json::parse(text_of("-a resnet --depth 20 --json"));
+  EXPECT_EQ(json["parameters"], 272474);
+  EXPECT_EQ(json["macs"], 40813184);
+  EXPECT_EQ(json["options"]["depth"], "20");
+  EXPECT_EQ(json["layers"][0], (nlohmann::json{{"path", "conv1"},
+                                               {"kind", "conv"},
+                                               {"output", {16, 32, 32}},
+                                               {"parameters", 432},
+                                               {"macs", 442368}}));
+  const auto text = text_of("-a vgg --depth 11 --classes 100");
+  EXPECT_TRUE(holds(text, "network: vgg, depth 11, 100 classes\n")) << text;
+  EXPECT_TRUE(holds(text, "parameters 9277284, MACs ")) << text;
+  EXPECT_EQ(text_of("-a alexnet --brief").rfind("alexnet, 10 classes: 2472266 parameters, ", 0), 0U);
+}
+
+TEST(Describe, RefusesANetworkBesideAFile) {
+  const auto file = tiny_runs().bsq.file("checkpoint.h5");
+  for (const auto& [arguments, words] :
+       std::map<std::string, std::string>{{"-a resnet " + file, "-a resnet: cannot go with "},
+                                          {"--depth 20 " + file, "--depth: needs -a NAME"},
+                                          {"--classes 7 " + file, "--classes 7: needs -a NAME"},
+                                          {"-a resnet --depth 21", "depth 21"}}) {
+    const auto result = run_tool("describe", arguments);
+    EXPECT_EQ(result.status, 2) << arguments;
+    EXPECT_TRUE(holds(result.err, words)) << result.err;
   }
 }
 
