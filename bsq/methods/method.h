@@ -98,9 +98,9 @@ class Method {
 
   /// Told before the first optimizer is made.
   virtual void plan(const RunLength& /*length*/) {}
-  /// Told of a resumed run before state() is filled and its optimizer is made: the epoch to train next, maybe
-  /// from within.
-  virtual void go_on(int64_t /*epoch*/) {}
+  /// Told of a resumed run before state() is filled and its optimizer is made: the epoch and the step in it
+  /// to train next. Where the step is not 0, before_epoch() has been called in the run before.
+  virtual void go_on(int64_t /*epoch*/, int64_t /*step*/) {}
 
   virtual std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options);
   /// Called before an epoch's first step. True: weight sources have changed, and the optimizer is made anew.

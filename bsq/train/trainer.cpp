@@ -96,7 +96,7 @@ void Trainer::resume(const TrainingState& state) {
   check_state(state, state_.columns, training_.batches());
   state_ = state;
   state_.network.clear();
-  method_.go_on(state.next_epoch);
+  method_.go_on(state.next_epoch, state.next_step);
   load_slots(method_.state(), state.method);
   make_optimizer();
   optimizer_->load(state.optimizer);
