@@ -81,5 +81,52 @@ TEST(MobileNetV1, MultipliersHaveARange) {
   }
 }
 
+NetworkDescription describe_v2(const std::string& stride_free, int64_t classes) {
+  NetworkDescription description;
+  description.architecture = "mobilenet_v2";
+  description.options["stride-free"] = stride_free;
+  description.classes = classes;
+  description.activation_bits = 0;
+  return description;
+}
+
+TEST(MobileNetV2, HasTorchvisionsCountAndNames) {
+  const auto network = make_network(describe_v2("0", 1000));
+  EXPECT_EQ(parameters_of(*network), 3504872);
+  EXPECT_EQ(quant_layers(*network).size(), 53U);
+  const auto keys = network->named_parameters().keys();
+  const std::set<std::string> names(keys.begin(), keys.end());
+  for (const char* name :
+       {"features.0.0.weight", "features.0.1.bias", "features.1.conv.0.0.weight", "features.1.conv.1.weight",
+        "features.1.conv.2.weight", "features.2.conv.0.0.weight", "features.2.conv.1.1.bias",
+        "features.2.conv.2.weight", "features.2.conv.3.bias", "features.18.0.weight", "classifier.1.bias"}) {
+    EXPECT_EQ(names.count(name), 1U) << name;
+  }
+  EXPECT_EQ(names.size(), 158U);
+}
+
+TEST(MobileNetV2, StrideFreeKeepsMapsOfSmallImages) {
+  const auto side = [](const std::string& stride_free) {
+    const auto program = program_of(describe_v2(stride_free, 10));
+    int64_t last = 0;
+    for (const auto& node : program->nodes()) {
+      last = std::holds_alternative<op::Conv>(node.operation) ? node.shape[1] : last;
+    }
+    return last;
+  };
+  EXPECT_EQ(side("0"), 1);
+  EXPECT_EQ(side("2"), 4);
+  EXPECT_EQ(side("5"), 32);
+}
+
+TEST(MobileNetV2, TenBlocksHaveAShortcut) {
+  const auto program = program_of(describe_v2("2", 10));
+  int sums = 0;
+  for (const auto& node : program->nodes()) {
+    sums += std::holds_alternative<op::Add>(node.operation) ? 1 : 0;
+  }
+  EXPECT_EQ(sums, 10);
+}
+
 }  // namespace
 }  // namespace bsq::test

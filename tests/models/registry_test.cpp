@@ -110,8 +110,8 @@ class OwnNetworkImpl : public Network {
 const NetworkRegistration<OwnNetworkImpl> kOwn("own");
 
 TEST(Registry, AFileRegistersItsNetwork) {
-  EXPECT_EQ(architectures(),
-            (std::vector<std::string>{"built", "mobilenet_v1", "own", "resnet", "resnet18", "vgg7"}));
+  EXPECT_EQ(architectures(), (std::vector<std::string>{"built", "mobilenet_v1", "mobilenet_v2", "own",
+                                                       "resnet", "resnet18", "vgg7"}));
   NetworkDescription description;
   description.architecture = "own";
   EXPECT_NE(std::dynamic_pointer_cast<OwnNetworkImpl>(make_network(description)), nullptr);
