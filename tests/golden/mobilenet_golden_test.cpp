@@ -21,7 +21,6 @@ namespace {
 
 constexpr double kValueTolerance = 1e-9;
 constexpr double kTrainedTolerance = 1e-8;
-constexpr int64_t kCalibrationImages = 64;
 
 using Tensors = std::map<std::string, torch::Tensor>;
 
@@ -51,6 +50,16 @@ void expect_near(const torch::Tensor& ours, const torch::Tensor& golden, double 
   ASSERT_EQ(ours.numel(), golden.numel()) << what;
   const auto difference = (ours.detach().view(golden.sizes()) - golden).abs().max().item<double>();
   expect_near(difference, 0, golden.abs().max().item<double>(), tolerance, what);
+}
+
+// The number in an object's description, which has no attribute of its own.
+int64_t number_in(const GoldenFile& golden, const std::string& object, const std::string& pattern) {
+  const auto about = golden.text(object, "about");
+  std::smatch found;
+  if (!std::regex_search(about, found, std::regex(pattern))) {
+    throw std::runtime_error(object + ": no '" + pattern + "' in its description");
+  }
+  return std::stoll(found[1]);
 }
 
 // A MobileNet run of the golden file.
@@ -159,7 +168,8 @@ void expect_calibration(const MobileNetRun& run, Network& network) {
   for (auto* quantizer : activation_quantizers(network)) {
     quantizer->activation().begin_calibration();
   }
-  network.forward(run.images(run.first_image(), kCalibrationImages).images);
+  const int64_t images = number_in(run.golden, run.name + "/start", "batch of (\\d+) images");
+  network.forward(run.images(run.first_image(), images).images);
   for (auto* quantizer : activation_quantizers(network)) {
     quantizer->activation().end_calibration();
   }
@@ -224,8 +234,9 @@ void expect_training(const MobileNetRun& run, Network& network, Network& teacher
   namespace F = torch::nn::functional;
   const auto group = run.name + "/train";
   const auto number = [&](const char* attribute) { return run.golden.number(group, attribute); };
-  set_weight_bits(run, network, 4);
-  set_activation_bits(network, 4);
+  const int64_t bits = number_in(run.golden, group, "(\\d+)-bit weights and activations");
+  set_weight_bits(run, network, bits);
+  set_activation_bits(network, bits);
   take_start(run, network);
   ASSERT_NE(number("nesterov"), 0);
   EXPECT_NEAR(number("lr_quantizers"), 0.01 * number("lr"), 1e-12);
