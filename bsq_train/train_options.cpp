@@ -35,6 +35,27 @@ void add_method_options(OptionTable& table, const std::string& method, TrainOpti
   }
 }
 
+// A method with phases of its own takes no length and no schedule from the user.
+void refuse_where_method_decides(OptionTable& table, const TrainOptions& options) {
+  const auto reason = [&options] {
+    return "no effect with --method " + options.trained_by().name() + ", which has a schedule of its own";
+  };
+  for (const char* name : {"epochs", "start-epoch"}) {
+    table.find(name)->needs([&options, reason] { return options.trained_by().epochs() > 0 ? reason() : ""; });
+  }
+  for (const char* name : {"lr-schedule", "schedule", "gamma", "warmup"}) {
+    table.find(name)->needs(
+        [&options, reason] { return options.trained_by().rate_factor(0) ? reason() : ""; });
+  }
+}
+
+// The epochs of such a method.
+void take_epochs(TrainOptions& options) {
+  if (const int64_t own = options.trained_by().epochs(); own > 0) {
+    options.training.epochs = own;
+  }
+}
+
 }  // namespace
 
 TrainOptions::TrainOptions() {
@@ -77,6 +98,7 @@ void add_options(CommandLine& line, TrainOptions& options) {
       return options.method == "float" ? "cannot go with --float, which trains full precision" : "";
     });
   }
+  refuse_where_method_decides(table, options);
   line.add_family({"method", options.method, method_names, [&](OptionTable& target, const std::string& name) {
                      add_method_options(target, name, options);
                    }});
@@ -89,6 +111,7 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   add_options(line, options);
   line.parse(argc, argv);
   take_older_rule(line.table(), options.training);
+  take_epochs(options);
   options.training.take_default_schedule(line.table());
   options.output.configuration = line.configuration();
   take_architecture_options(line.table(), options.model);

@@ -10,6 +10,7 @@
 #include "bsq/io/model_file.h"
 #include "bsq/io/pytorch_model.h"
 #include "bsq/nn/network_sizes.h"
+#include "bsq/nn/weight_source.h"
 #include "tools/cli/model_cost.h"
 
 namespace bsq::cli {
@@ -37,13 +38,19 @@ std::vector<double> scale_of(const StoredTensor& stored) {
   return {scale.data_ptr<double>(), scale.data_ptr<double>() + scale.numel()};
 }
 
+std::string rule_of(const StoredTensor& stored) {
+  const auto source = latent_source(stored);
+  return source == nullptr ? "" : source->text();
+}
+
 void take_tensors(FileDescription& description, const NetworkState& network) {
   description.sizes = sizes_of(network);
   const auto tensors = tensor_bits(network);
   size_t next = 0;
   for (const auto& [name, stored] : network) {
     if (stored.encoding != Encoding::kFloat) {
-      description.tensors.push_back({tensors[next++], name_of(stored.encoding), scale_of(stored)});
+      description.tensors.push_back(
+          {tensors[next++], name_of(stored.encoding), scale_of(stored), rule_of(stored)});
     } else {
       description.floats.push_back({name, stored.value.sizes().vec(), type_name(stored.value.scalar_type())});
     }
@@ -203,7 +210,7 @@ std::string text_of(const FileDescription& description) {
   }
   for (const auto& line : description.tensors) {
     append_tensor(text, line.tensor);
-    text << "  " << line.encoding << "\n";
+    text << "  " << line.encoding << (line.rule.empty() ? "" : "  " + line.rule) << "\n";
   }
   // Of our own files in bits the table above tells what counts; --json has the rest.
   if (!description.floats.empty() && (description.tensors.empty() || !description.has_description)) {
@@ -252,7 +259,8 @@ nlohmann::json json_of(const FileDescription& description) {
                                {"shape", line.tensor.shape},
                                {"encoding", line.encoding},
                                {"bits", line.tensor.bits},
-                               {"scale", json_scale(line.scale)}});
+                               {"scale", json_scale(line.scale)},
+                               {"rule", line.rule}});
   }
   for (const auto& line : description.floats) {
     json["float_tensors"].push_back({{"name", line.name}, {"shape", line.shape}, {"type", line.type}});

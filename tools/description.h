@@ -16,6 +16,7 @@ struct TensorLine {
   TensorBits tensor;
   std::string encoding;       ///< binary, planes or frozen
   std::vector<double> scale;  ///< one number, or one a channel
+  std::string rule;           ///< of its quantizer, in a few words; "": there is nothing to be said
 };
 
 /// One float tensor, or in a file that is no model for us any tensor.

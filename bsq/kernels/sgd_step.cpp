@@ -18,7 +18,7 @@ struct Span {
   int64_t count;
 };
 
-template <typename T>
+template <bool is_nesterov, typename T>
 BSQ_INLINE void step_span(const Span<T>& span, const SgdNumbers& numbers, const ClampLimits& limits) {
   const T rate = static_cast<T>(numbers.learning_rate);
   const T kept = static_cast<T>(numbers.momentum);
@@ -27,19 +27,21 @@ BSQ_INLINE void step_span(const Span<T>& span, const SgdNumbers& numbers, const 
   const T high = static_cast<T>(limits.high);
 #pragma omp simd
   for (int64_t i = 0; i < span.count; ++i) {
-    span.momentum[i] = kept * span.momentum[i] + (span.gradient[i] + decay * span.value[i]);
-    const T moved = span.value[i] - rate * span.momentum[i];
+    const T wanted = span.gradient[i] + decay * span.value[i];
+    span.momentum[i] = kept * span.momentum[i] + wanted;
+    const T direction = is_nesterov ? wanted + kept * span.momentum[i] : span.momentum[i];
+    const T moved = span.value[i] - rate * direction;
     span.value[i] = moved < low ? low : (moved > high ? high : moved);
   }
 }
 
 BSQ_VECTOR_VARIANTS void step_any(const Span<float>& span, const SgdNumbers& numbers,
                                   const ClampLimits& limits) {
-  step_span(span, numbers, limits);
+  numbers.is_nesterov ? step_span<true>(span, numbers, limits) : step_span<false>(span, numbers, limits);
 }
 BSQ_VECTOR_VARIANTS void step_any(const Span<double>& span, const SgdNumbers& numbers,
                                   const ClampLimits& limits) {
-  step_span(span, numbers, limits);
+  numbers.is_nesterov ? step_span<true>(span, numbers, limits) : step_span<false>(span, numbers, limits);
 }
 
 template <typename T>
@@ -70,7 +72,10 @@ void sgd_step(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor
     step_all<double>(value, momentum, gradient.contiguous(), numbers, limits);
   } else {
     momentum.mul_(numbers.momentum).add_(gradient).add_(value, numbers.weight_decay);
-    value.add_(momentum, -numbers.learning_rate);
+    const auto direction = numbers.is_nesterov
+                               ? gradient.add(value, numbers.weight_decay).add_(momentum, numbers.momentum)
+                               : momentum;
+    value.add_(direction, -numbers.learning_rate);
     value.clamp_(limits.low, limits.high);
   }
 }

@@ -6,9 +6,10 @@
 
 namespace bsq {
 
-/// The numbers of torch::optim::SGD's rule, without Nesterov and dampening.
+/// The numbers of torch::optim::SGD's rule, without dampening.
 struct SgdNumbers {
   double learning_rate, momentum, weight_decay;
+  bool is_nesterov = false;
 };
 
 /// What a value is clamped to after a step; by default nothing.
@@ -17,10 +18,10 @@ struct ClampLimits {
   double high = std::numeric_limits<double>::infinity();
 };
 
-/// momentum = mu momentum + gradient + decay value, then value -= rate momentum, in one pass over memory
-/// where the tensors are float32 or float64 on the CPU, else by libtorch's operations. The value is clamped
-/// to the limits afterwards. Value and momentum are changed in place; shapes and types are equal. Values do
-/// not depend on the number of threads.
+/// g = gradient + decay value, momentum = mu momentum + g, then value -= rate momentum, or with Nesterov's
+/// rule value -= rate (g + mu momentum); in one pass over memory where the tensors are float32 or float64 on
+/// the CPU, else by libtorch's operations. The value is clamped to the limits afterwards. Value and momentum
+/// are changed in place; shapes and types are equal. Values do not depend on the number of threads.
 void sgd_step(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor& gradient,
               const SgdNumbers& numbers, const ClampLimits& limits = {});
 

@@ -86,6 +86,10 @@ NetworkDescription Method::adapted(const NetworkDescription& given) const {
   return wanted;
 }
 
+std::string Method::milestone(int64_t epoch) const {
+  return "precision adjustment at epoch " + std::to_string(epoch);
+}
+
 std::unique_ptr<Optimizer> Method::make_optimizer(Network& network, const SgdOptions& options) {
   return std::make_unique<Sgd>(network, options);
 }

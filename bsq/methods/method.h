@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,13 @@ class Method {
   /// expected ...".
   virtual void check_rules(const LayerRules& /*rules*/) const {}
 
+  /// The length of a run where the method decides it, as one with phases of its own does; 0: the user's
+  /// --epochs. Known once its options are.
+  virtual int64_t epochs() const { return 0; }
+  /// What multiplies the user's learning rate in an epoch, in place of --lr-schedule and --warmup; nothing
+  /// where these count, for all epochs alike.
+  virtual std::optional<double> rate_factor(int64_t /*epoch*/) const { return std::nullopt; }
+
   /// What a user may not expect of a run of so many epochs with these options: a sentence; "": nothing.
   virtual std::string remark(int64_t /*epochs*/) const { return ""; }
 
@@ -90,10 +98,18 @@ class Method {
 
   /// Told before the first optimizer is made.
   virtual void plan(const RunLength& /*length*/) {}
+  /// Told of a resumed run before state() is filled and its optimizer is made: the epoch and the step in it
+  /// to train next. Where the step is not 0, before_epoch() has been called in the run before.
+  virtual void go_on(int64_t /*epoch*/, int64_t /*step*/) {}
 
   virtual std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options);
   /// Called before an epoch's first step. True: weight sources have changed, and the optimizer is made anew.
   virtual bool before_epoch(Network& /*network*/, int64_t /*epoch*/) { return false; }
+  /// Whether activations that before_epoch() has changed and that need a range or a start
+  /// (Activation::needs_calibration) get it from a batch of training images, before the epoch's first step.
+  virtual bool calibrates() const { return false; }
+  /// What has happened where before_epoch() gave true, for the record: "precision adjustment at epoch 50".
+  virtual std::string milestone(int64_t epoch) const;
   /// The last epoch, at or before this one, at which before_epoch() gives true; 0 for none. Warm-up begins
   /// there.
   virtual int64_t last_restart(int64_t /*epoch*/) const { return 0; }

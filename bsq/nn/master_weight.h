@@ -24,6 +24,7 @@ class MasterWeight : public WeightSource {
   Slots slots() const override;
   std::optional<Codes> codes() const override;
   int64_t bits() const override { return quantizer_ ? quantizer_->format().bits : 0; }
+  std::string text() const override { return quantizer_ ? quantizer_->text() : ""; }
   StoredTensor store() const override;
   std::vector<std::string> covered_slots() const override { return {"weight"}; }
   void refresh() override;

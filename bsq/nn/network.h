@@ -27,6 +27,8 @@ class Network : public torch::nn::Module {
   const NetworkDescription& description() const { return description_; }
   /// For who puts activations of another kind into the network's modules.
   void set_activation_kind(const std::string& kind) { description_.activation = kind; }
+  /// The same for who changes their bit width.
+  void set_activation_bits(int64_t bits) { description_.activation_bits = bits; }
 
  private:
   NetworkDescription description_;

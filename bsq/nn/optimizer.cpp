@@ -28,13 +28,25 @@ std::map<std::string, ClampLimits> limits_of(torch::nn::Module& network) {
 Sgd::Sgd(torch::nn::Module& network, const SgdOptions& options, const std::set<std::string>& without,
          const std::set<std::string>& undecayed)
     : options_(options) {
+  add_groups(network, without, [&](const std::string& name) {
+    return SgdShare{/*rate=*/1, /*decay=*/undecayed.count(name) == 0 ? 1.0 : 0.0};
+  });
+}
+
+Sgd::Sgd(torch::nn::Module& network, const SgdOptions& options, const SgdShares& shares) : options_(options) {
+  add_groups(network, /*without=*/{}, shares);
+}
+
+void Sgd::add_groups(torch::nn::Module& network, const std::set<std::string>& without,
+                     const SgdShares& shares) {
   const auto limits = limits_of(network);
   for (const auto& item : network.named_parameters()) {
     if (without.count(item.key()) == 0 && item.value().requires_grad()) {
       const auto found = limits.find(item.key());
+      const auto share = shares(item.key());
       groups_.push_back({item.key(), item.value(), torch::zeros_like(item.value()),
-                         found == limits.end() ? ClampLimits() : found->second,
-                         undecayed.count(item.key()) == 0 ? options.weight_decay : 0});
+                         found == limits.end() ? ClampLimits() : found->second, share.rate,
+                         options_.weight_decay * share.decay});
     }
   }
 }
@@ -48,9 +60,10 @@ void Sgd::zero_grad() {
 void Sgd::step(double learning_rate) {
   torch::NoGradGuard no_grad;
   for (auto& group : groups_) {
-    if (group.tensor.grad().defined()) {
+    if (group.tensor.grad().defined() && group.rate != 0) {
       sgd_step(group.tensor, group.momentum, group.tensor.grad(),
-               {learning_rate, options_.momentum, group.weight_decay}, group.limits);
+               {learning_rate * group.rate, options_.momentum, group.weight_decay, options_.is_nesterov},
+               group.limits);
     }
   }
 }

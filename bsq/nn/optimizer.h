@@ -3,6 +3,7 @@
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -29,9 +30,19 @@ class Optimizer {
 struct SgdOptions {
   double momentum = 0.9;
   double weight_decay = 0;
+  bool is_nesterov = false;
 };
 
-/// torch::optim::SGD's rule (no Nesterov, no dampening) for every parameter of a network that requires a
+/// How one parameter is trained: its factors of the learning rate and of the weight decay. With a rate of 0
+/// it stays as it is, whatever its momentum.
+struct SgdShare {
+  double rate = 1;
+  double decay = 1;
+};
+/// The share of the parameter of this registered name.
+using SgdShares = std::function<SgdShare(const std::string& name)>;
+
+/// torch::optim::SGD's rule (no dampening) for every parameter of a network that requires a
 /// gradient, slots clamped to their limits after the step. Weight decay acts on all of them.
 class Sgd : public Optimizer {
  public:
@@ -39,6 +50,8 @@ class Sgd : public Optimizer {
   /// `undecayed`: those without weight decay.
   Sgd(torch::nn::Module& network, const SgdOptions& options, const std::set<std::string>& without = {},
       const std::set<std::string>& undecayed = {});
+  /// Every parameter that requires a gradient, with its own share.
+  Sgd(torch::nn::Module& network, const SgdOptions& options, const SgdShares& shares);
 
   void zero_grad() override;
   void step(double learning_rate) override;
@@ -46,11 +59,13 @@ class Sgd : public Optimizer {
   void load(const std::map<std::string, torch::Tensor>& state) override;
 
  private:
+  void add_groups(torch::nn::Module& network, const std::set<std::string>& without, const SgdShares& shares);
+
   struct Group {
     std::string name;
     torch::Tensor tensor, momentum;
     ClampLimits limits;
-    double weight_decay;
+    double rate, weight_decay;
   };
 
   SgdOptions options_;

@@ -50,7 +50,15 @@ QuantConv2dImpl::QuantConv2dImpl(const QuantConv2dOptions& options, const torch:
 
 torch::Tensor QuantConv2dImpl::forward(const torch::Tensor& input) {
   const auto weight = weight_like(input);
-  const auto bias = bias_like(input);
+  auto output = convolve(input, weight, bias_like(input));
+  if (probe_) {
+    probe_(input, weight, output);
+  }
+  return output;
+}
+
+torch::Tensor QuantConv2dImpl::convolve(const torch::Tensor& input, const torch::Tensor& weight,
+                                        const torch::Tensor& bias) const {
   if (get_if<torch::enumtype::kZeros>(&options.padding_mode()) != nullptr) {
     return F::detail::conv2d(input, weight, bias, options.stride(), options.padding(), options.dilation(),
                              options.groups());

@@ -3,6 +3,8 @@
 #include <torch/nn/modules/conv.h>
 #include <torch/types.h>
 
+#include <functional>
+
 #include "bsq/nn/quant_layer.h"
 
 namespace bsq {
@@ -22,12 +24,24 @@ class QuantConv2dImpl : public QuantModule<QuantConv2dImpl> {
   /// Writes no member; not const only because torch::nn::Sequential takes no const ones.
   torch::Tensor forward(const torch::Tensor& input);
 
+  /// The convolution of an input with another weight and bias (undefined: none) in place of its own.
+  torch::Tensor convolve(const torch::Tensor& input, const torch::Tensor& weight,
+                         const torch::Tensor& bias) const;
+
+  /// Told of every forward pass: the input, the weight that it used, and the output.
+  using Probe = std::function<void(const torch::Tensor& input, const torch::Tensor& weight,
+                                   const torch::Tensor& output)>;
+  /// For a method that measures; null: none, as in the beginning. A clone has the same.
+  void set_probe(Probe probe) { probe_ = std::move(probe); }
+
   void pretty_print(std::ostream& stream) const override;
 
   QuantConv2dOptions options;
 
  private:
   QuantConv2dImpl(const QuantConv2dOptions& options, const torch::nn::Conv2dImpl& initial);
+
+  Probe probe_;
 };
 TORCH_MODULE(QuantConv2d);
 

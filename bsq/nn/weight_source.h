@@ -33,6 +33,9 @@ class WeightSource {
   /// Bit width in training, where a tensor without a digit still has a plane; 0 for float.
   virtual int64_t bits() const = 0;
 
+  /// The rule of its quantizer, in a few words for people; "": the kind says enough.
+  virtual std::string text() const { return ""; }
+
   /// The entry of a file. It covers those slots that covered_slots() names; the others are entries of their
   /// own.
   virtual StoredTensor store() const = 0;
@@ -60,5 +63,9 @@ void register_weight_source(const std::string& kind, WeightSourceFactory factory
 /// std::invalid_argument for a kind that nobody registered.
 std::unique_ptr<WeightSource> make_weight_source(const StoredTensor& stored,
                                                  const torch::TensorOptions& options);
+
+/// The same, of a latent entry alone, with slots as in a new source: for what does not depend on them. Null
+/// where the entry makes no source.
+std::unique_ptr<WeightSource> latent_source(const StoredTensor& stored);
 
 }  // namespace bsq

@@ -23,6 +23,8 @@ class Quantizer {
   virtual Codes codes(const torch::Tensor& x) const = 0;
   /// The grid itself, also where every value is 0.
   virtual CodeFormat format() const = 0;
+  /// Its rule, in a few words for people ("clip 2 mean|w|, one a layer"); "": the kind says enough.
+  virtual std::string text() const { return ""; }
   /// Its own tensors; the master tensor is not among them.
   virtual Slots slots() const { return {}; }
   /// What the master tensor is clamped to after each step, and whether it is trained at all.

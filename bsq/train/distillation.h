@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <memory>
+#include <optional>
 
 #include "bsq/nn/network.h"
 
@@ -10,8 +11,9 @@ namespace bsq {
 
 /// A teacher, whose outputs a network learns beside the labels (Hinton, Vinyals, Dean, 2015).
 struct Distillation {
-  std::shared_ptr<Network> teacher;  ///< null: none
-  double weight = 0.5;               ///< of the teacher's part of the loss; the labels' has 1 - weight
+  std::shared_ptr<Network> teacher;    ///< null: none
+  double weight = 0.5;                 ///< of the teacher's part of the loss
+  std::optional<double> label_weight;  ///< of the labels' part; nothing: 1 - weight
   double temperature = 4;
 };
 

@@ -100,9 +100,11 @@ void Trainer::resume(const TrainingState& state) {
   check_state(state, state_.columns, training_.batches());
   state_ = state;
   state_.network.clear();
+  method_.go_on(state.next_epoch, state.next_step);
+  load_slots(method_.state(), state.method);
   make_optimizer();
   optimizer_->load(state.optimizer);
-  load_slots(own_slots(), state.method);
+  load_slots(watch_.slots(), state.method);
   set_generator_states(device_of(*network_), state.generators);
   auto sums = state.sums;
   const auto take = [&](const char* name) {
@@ -156,6 +158,9 @@ bool Trainer::run() {
 bool Trainer::run_epoch(int64_t epoch) {
   state_.learning_rate = state_.rate_factor * epoch_rate(epoch);
   if (state_.next_step == 0 && method_.before_epoch(*network_, epoch)) {
+    if (method_.calibrates() && needs_calibration(*network_)) {
+      calibrate(*network_, training_, /*batches=*/1);
+    }
     make_optimizer();
     observer_.on_adjusted(epoch);
   }
@@ -180,12 +185,18 @@ bool Trainer::run_epoch(int64_t epoch) {
 }
 
 double Trainer::epoch_rate(int64_t epoch) const {
+  if (const auto own = method_.rate_factor(epoch)) {
+    return options_.learning_rate * *own;
+  }
   return options_.rate_schedule == RateSchedule::kStep
              ? learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule)
              : options_.learning_rate;
 }
 
 double Trainer::step_rate(int64_t step) const {
+  if (method_.rate_factor(state_.next_epoch)) {
+    return state_.learning_rate;
+  }
   const int64_t epochs = state_.next_epoch - method_.last_restart(state_.next_epoch);
   const int64_t batches = training_.batches();
   const double part =
@@ -221,7 +232,7 @@ torch::Tensor Trainer::loss_of(const torch::Tensor& cross_entropy, const torch::
     torch::NoGradGuard no_grad;
     wanted = distillation.teacher->forward(images);
   }
-  return loss.mul(1 - distillation.weight) +
+  return loss.mul(distillation.label_weight.value_or(1 - distillation.weight)) +
          distillation_loss(logits, wanted, distillation.temperature).mul(distillation.weight);
 }
 

@@ -44,7 +44,8 @@ TEST(Completion, OffersFlagsOfTheTool) {
 }
 
 TEST(Completion, OffersValues) {
-  EXPECT_EQ(completions("bsq_train", "--arch", ""), Words{"resnet"});
+  EXPECT_EQ(completions("bsq_train", "--arch", ""),
+            (Words{"mobilenet_v1", "mobilenet_v2", "resnet", "resnet18", "vgg7"}));
   EXPECT_EQ(completions("bsq_train", "--precision", ""), (Words{"bf16", "fp32"}));
   const auto methods = completions("bsq_train", "--method", "");
   for (const char* method : {"bsq", "float", "frozen"}) {

@@ -129,8 +129,13 @@ void add_loss(OptionTable& table, TrainingFlags& flags) {
       .resume(kOverride);
   table
       .add("teacher-weight", &flags.teacher_weight,
-           "the teacher's part of the loss; the labels have the rest")
+           "the teacher's part of the loss; the labels have the rest, or --label-weight")
       .range(0, 1)
+      .needs(needs_teacher)
+      .resume(kOverride);
+  table.add("label-weight", &flags.label_weight, "the labels' part of the loss beside a teacher's")
+      .range(0, 1)
+      .default_text("1 less --teacher-weight")
       .needs(needs_teacher)
       .resume(kOverride);
   table

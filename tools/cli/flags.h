@@ -79,6 +79,7 @@ struct TrainingFlags {
   double gamma = 0.1;
   std::string teacher;  ///< a model file, "self" for the one of --model; "": none
   double teacher_weight = 0.5, temperature = 4;
+  std::optional<double> label_weight;  ///< nothing: 1 - teacher_weight
   double label_smoothing = 0;
   std::optional<std::string> rate_schedule;  ///< "step", "cosine" or "linear"
   bool needs_bits = false;

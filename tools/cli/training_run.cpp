@@ -66,6 +66,7 @@ TrainerOptions options_of(const TrainingFlags& flags) {
   options.reestimate = flags.reestimate;
   options.label_smoothing = flags.label_smoothing;
   options.distillation.weight = flags.teacher_weight;
+  options.distillation.label_weight = flags.label_weight;
   options.distillation.temperature = flags.temperature;
   return options;
 }
@@ -274,9 +275,7 @@ std::string TrainingRun::progress_note(int64_t step, double mean_loss, double to
 }
 
 void TrainingRun::on_adjusted(int64_t epoch) {
-  std::cout << (epoch == options_.epochs ? "final precision adjustment"
-                                         : "precision adjustment at epoch " + std::to_string(epoch))
-            << "\n";
+  std::cout << (epoch == options_.epochs ? "final precision adjustment" : method_.milestone(epoch)) << "\n";
   print_statistics(std::cout, *model_.network);
   check_record();
   comp_ = sizes_of(*model_.network).comp();

@@ -90,6 +90,10 @@ void CsqMethod::begin(Network& network, const Start& start) {
   }
 }
 
+void CsqMethod::adopt(Network& network) {
+  norms_ = soft_weights(network).empty() ? kept_norms(network) : std::map<std::string, torch::Tensor>();
+}
+
 std::unique_ptr<Optimizer> CsqMethod::make_optimizer(Network& network, const SgdOptions& options) {
   if (soft_weights(network).empty()) {
     norms_ = norms_.empty() ? kept_norms(network) : norms_;

@@ -28,6 +28,7 @@ class CsqMethod : public Method {
   std::string name() const override { return "csq"; }
   void add_options(OptionTable& table) override;
   void begin(Network& network, const Start& start) override;
+  void adopt(Network& network) override;
   void plan(const RunLength& length) override { length_ = length; }
   std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
   bool before_epoch(Network& network, int64_t epoch) override;

@@ -16,13 +16,16 @@ constexpr ClampLimits kPlane{/*low=*/0, /*high=*/2};
 constexpr ClampLimits kUneven{/*low=*/-1, /*high=*/0.75};
 
 void expect_as_torch(at::IntArrayRef shape, torch::ScalarType type, const ClampLimits& limits,
-                     double tolerance) {
+                     double tolerance, bool is_nesterov = false) {
+  auto numbers = kNumbers;
+  numbers.is_nesterov = is_nesterov;
   auto value = torch::randn(shape, type);
   auto momentum = torch::zeros_like(value);
   auto expected = value.clone().set_requires_grad(true);
   torch::optim::SGD sgd({expected}, torch::optim::SGDOptions(kNumbers.learning_rate)
                                         .momentum(kNumbers.momentum)
-                                        .weight_decay(kNumbers.weight_decay));
+                                        .weight_decay(kNumbers.weight_decay)
+                                        .nesterov(is_nesterov));
   for (int step = 0; step < kSteps; ++step) {
     const auto gradient = torch::randn(shape, type);
     expected.mutable_grad() = gradient.clone();
@@ -31,7 +34,7 @@ void expect_as_torch(at::IntArrayRef shape, torch::ScalarType type, const ClampL
       torch::NoGradGuard no_grad;
       expected.clamp_(limits.low, limits.high);
     }
-    sgd_step(value, momentum, gradient, kNumbers, limits);
+    sgd_step(value, momentum, gradient, numbers, limits);
     ASSERT_TRUE(torch::allclose(value, expected.detach(), tolerance, tolerance)) << shape << " " << type;
   }
 }
@@ -45,6 +48,19 @@ TEST(SgdStep, EqualsTorchsSgd) {
       expect_as_torch(shape, torch::kFloat64, limits, 1e-12);
     }
   }
+}
+
+TEST(SgdStep, EqualsTorchsSgdWithNesterovsMomentum) {
+  torch::manual_seed(9);
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{}, {17}, {64, 64, 3, 3}, {100003}}) {
+    for (const auto& limits : {ClampLimits(), kUneven}) {
+      expect_as_torch(shape, torch::kFloat32, limits, 1e-5, /*is_nesterov=*/true);
+      expect_as_torch(shape, torch::kFloat64, limits, 1e-12, /*is_nesterov=*/true);
+    }
+  }
+  auto value = torch::ones({40}, torch::kBFloat16), momentum = torch::zeros_like(value);
+  sgd_step(value, momentum, torch::ones({40}, torch::kBFloat16), {0.25, 0.5, 0, /*is_nesterov=*/true});
+  EXPECT_TRUE(torch::equal(value, torch::full({40}, 1 - 0.25 * 1.5, torch::kBFloat16)));
 }
 
 TEST(SgdStep, TakesGradientsInAnyLayout) {

@@ -221,5 +221,42 @@ TEST(Sgd, RefusesAnotherNetworksState) {
   EXPECT_NO_THROW(optimizer.load(state));
 }
 
+TEST(Sgd, SharesAreGroupsOfTorchs) {
+  torch::manual_seed(11);
+  SmallNetwork ours(/*activation_bits=*/0), theirs(/*activation_bits=*/0);
+  ours.to(torch::kFloat64);
+  theirs.to(torch::kFloat64);
+  load_network(theirs, save_network(ours));
+  auto options = kOptions;
+  options.is_nesterov = true;
+  Sgd optimizer(ours, options, [](const std::string& name) {
+    return name == "fc.bias" ? SgdShare{0.1, 0} : name == "conv2.weight" ? SgdShare{0, 1} : SgdShare();
+  });
+  const auto group = [&](double rate, double decay) {
+    auto own = torch::optim::SGDOptions(rate).momentum(kOptions.momentum).weight_decay(decay).nesterov(true);
+    return std::make_unique<torch::optim::SGDOptions>(own);
+  };
+  std::vector<torch::Tensor> others;
+  auto parameters = theirs.named_parameters();
+  for (const auto& item : parameters) {
+    if (item.key() != "fc.bias" && item.key() != "conv2.weight") {
+      others.push_back(item.value());
+    }
+  }
+  torch::optim::SGD sgd(
+      {{others, group(kRate, kOptions.weight_decay)}, {{parameters["fc.bias"]}, group(0.1 * kRate, 0)}},
+      torch::optim::SGDOptions(kRate));
+  for (int step = 0; step < 4; ++step) {
+    const auto x = images(torch::kFloat64);
+    step_once(optimizer, ours, x);
+    theirs.zero_grad();
+    theirs.forward(x).square().mean().backward();
+    sgd.step();
+  }
+  for (const auto& item : ours.named_parameters()) {
+    EXPECT_TRUE(torch::allclose(item.value(), parameters[item.key()], 1e-9, 1e-12)) << item.key();
+  }
+}
+
 }  // namespace
 }  // namespace bsq::test

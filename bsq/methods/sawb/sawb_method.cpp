@@ -1,0 +1,180 @@
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <iterator>
+#include <stdexcept>
+
+#include "bsq/base/options.h"
+#include "bsq/methods/registry.h"
+#include "bsq/methods/sawb/pact_activation.h"
+#include "bsq/methods/sawb/sawb_quantizer.h"
+#include "bsq/nn/activation_factory.h"
+#include "bsq/nn/layers_of.h"
+
+namespace bsq {
+namespace {
+
+/// SAWB and PACT: fixed bit widths; a weight's clip comes from its statistics, an activation's is trained.
+/// Every layer of weights has bits, the first and the last one and shortcuts too; biases and norms stay
+/// float.
+class SawbMethod : public Method {
+ public:
+  std::string name() const override { return SawbQuantizer::kKinds[0]; }
+  void add_options(OptionTable& table) override;
+  int64_t default_bits() const override { return 4; }
+  /// Bit widths that SAWB has coefficients for.
+  void check_rules(const LayerRules& rules) const override;
+  void begin(Network& network, const Start& start) override;
+  std::vector<std::string> metric_names() const override { return {"Alpha Reg"}; }
+  /// The published penalty, which has no gradient: a_lambda times the sum of alpha^2.
+  std::vector<double> measure(Network& network, const StepSums& sums, double steps,
+                              const Sizes& sizes) const override;
+
+ protected:
+  void adapt(NetworkDescription& description) const override;
+  Parts parts(const LayerPlace& place, const WeightSource& weight) const override;
+
+ private:
+  SawbKind kind_for(const LayerPlace& place, const WeightSource& weight) const;
+  void refuse_other_clips(Network& network) const;
+
+  bool is_channel_wise_ = false;
+  std::string clip_ = "statistics";
+  double alpha_start_ = PactActivation::kStart;
+  double a_lambda_ = 5e-4;
+};
+
+bool has_kind(Network& network, const std::string& kind) {
+  const auto sources = coded_sources(network);
+  return std::any_of(sources.begin(), sources.end(),
+                     [&](const SourceRef& ref) { return ref.source().kind() == kind; });
+}
+
+std::vector<PactActivation*> pact_activations(Network& network) {
+  std::vector<PactActivation*> found;
+  for (auto* quantizer : activation_quantizers(network)) {
+    if (auto* pact = dynamic_cast<PactActivation*>(&quantizer->activation())) {
+      found.push_back(pact);
+    }
+  }
+  return found;
+}
+
+void SawbMethod::add_options(OptionTable& table) {
+  table
+      .add("channel-wise", &is_channel_wise_,
+           "one clip an output channel of a convolution; shortcuts and linear layers keep one a layer")
+      .needs([this] { return clip_ == "statistics" ? "" : "cannot go with --clip twice-mean, one a layer"; })
+      .resume(ResumeRule::kFixed);
+  table
+      .add(
+          "clip", &clip_,
+          "the clip of weights: statistics, as the method has it, or twice-mean, 2 mean|w|, as published for "
+          "a VGG")
+      .one_of({"statistics", "twice-mean"})
+      .resume(ResumeRule::kFixed);
+  table.add("pact-alpha", &alpha_start_, "where the clip of every activation starts, where the file has none")
+      .range(PactActivation::kSmallestAlpha, 1e6)
+      .only_training()
+      .resume(ResumeRule::kFixed);
+  table
+      .add("a-lambda", &a_lambda_,
+           "factor of the published penalty, the sum of alpha^2: a column of log.txt (Alpha Reg), without a "
+           "gradient; --wd decays alpha")
+      .range(0, 1e6)
+      .only_training()
+      .resume(ResumeRule::kFixed);
+}
+
+void SawbMethod::check_rules(const LayerRules& rules) const {
+  const auto refuse = [](const std::string& named, int64_t bits) {
+    if (!has_sawb_coefficients(bits)) {
+      throw std::invalid_argument(named + std::to_string(bits) +
+                                  ": expected 2, 3, 4, 5 or 8, as --method sawb needs");
+    }
+  };
+  refuse("--bits ", rules.bits());
+  for (const auto& [pattern, bits] : rules.layer_bits()) {
+    refuse("--layer-bits " + pattern + "=", bits);
+  }
+}
+
+void SawbMethod::adapt(NetworkDescription& description) const {
+  description.activation = PactActivation::kKind;
+  description.activation_place = ActivationPlace::kInput;
+}
+
+void SawbMethod::begin(Network& network, const Start& start) {
+  const bool is_own = std::any_of(std::begin(SawbQuantizer::kKinds), std::end(SawbQuantizer::kKinds),
+                                  [&](const char* kind) { return has_kind(network, kind); });
+  if (is_own) {
+    refuse_other_clips(network);
+    adopt(network);
+    return;
+  }
+  Method::begin(network, start);
+  for (auto* pact : pact_activations(network)) {
+    if (pact->alpha().item<double>() == PactActivation::kStart) {  // training has not moved it
+      pact->set_alpha(alpha_start_);
+    }
+  }
+}
+
+// A network of the method's own keeps its clips.
+void SawbMethod::refuse_other_clips(Network& network) const {
+  const auto refuse = [&](bool is_wanted, SawbKind kind, const char* option) {
+    if (is_wanted && !has_kind(network, SawbQuantizer::kKinds[static_cast<int>(kind)])) {
+      throw std::invalid_argument(std::string("is in training by sawb with other clips than ") + option +
+                                  " gives");
+    }
+  };
+  refuse(is_channel_wise_, SawbKind::kChannel, "--channel-wise");
+  refuse(clip_ == "twice-mean", SawbKind::kTwiceMean, "--clip twice-mean");
+}
+
+Parts SawbMethod::parts(const LayerPlace& place, const WeightSource& weight) const {
+  Parts parts;
+  if (place.bits > 0) {
+    parts.weight = std::make_unique<SawbQuantizer>(place.bits, kind_for(place, weight));
+  }
+  return parts;
+}
+
+SawbKind SawbMethod::kind_for(const LayerPlace& place, const WeightSource& weight) const {
+  if (clip_ == "twice-mean") {
+    return SawbKind::kTwiceMean;
+  }
+  const bool is_convolution = weight.shape().size() == 4;
+  return is_channel_wise_ && is_convolution && place.role != LayerRole::kShortcut ? SawbKind::kChannel
+                                                                                  : SawbKind::kLayer;
+}
+
+std::vector<double> SawbMethod::measure(Network& network, const StepSums& /*sums*/, double /*steps*/,
+                                        const Sizes& /*sizes*/) const {
+  torch::NoGradGuard no_grad;
+  double sum = 0;
+  for (const auto* pact : pact_activations(network)) {
+    const double alpha = pact->alpha().item<double>();
+    sum += alpha * alpha;
+  }
+  return {a_lambda_ * sum};
+}
+
+}  // namespace
+
+void register_sawb() {
+  for (const auto kind : {SawbKind::kLayer, SawbKind::kChannel, SawbKind::kTwiceMean}) {
+    register_weight_source(SawbQuantizer::kKinds[static_cast<int>(kind)],
+                           [kind](const StoredTensor& stored, const torch::TensorOptions& options) {
+                             return SawbQuantizer::load(kind, stored, options);
+                           });
+  }
+  register_activation(PactActivation::kKind, [](const NetworkDescription& description) {
+    return std::make_unique<PactActivation>(description.activation_bits);
+  });
+  register_method({SawbQuantizer::kKinds[0],
+                   "trains weights whose clip comes from their statistics, and PACT's clips of activations",
+                   "Choi et al., 2018, arXiv 1807.06964", [] { return std::make_unique<SawbMethod>(); }});
+}
+
+}  // namespace bsq

@@ -1,0 +1,132 @@
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
+#include <set>
+#include <stdexcept>
+
+#include "bsq/nn/layers_of.h"
+#include "models/registry.h"
+#include "tests/support.h"
+
+namespace bsq::test {
+namespace {
+
+NetworkDescription describe(const std::string& multiplier) {
+  NetworkDescription description;
+  description.architecture = "mobilenet_v1";
+  description.options["multiplier"] = multiplier;
+  description.activation_bits = 0;
+  return description;
+}
+
+int64_t parameters_of(torch::nn::Module& network) {
+  int64_t count = 0;
+  for (const auto& parameter : network.parameters()) {
+    count += parameter.numel();
+  }
+  return count;
+}
+
+TEST(MobileNetV1, HasThePublishedCounts) {
+  EXPECT_EQ(parameters_of(*make_network(describe("0.75"))), 1824250);
+  EXPECT_EQ(parameters_of(*make_network(describe("1"))), 3217226);
+  EXPECT_EQ(parameters_of(*make_network(describe("0.25"))), 215642);
+  const auto network = make_network(describe("0.75"));
+  int64_t weights = 0;
+  for (const auto& ref : sources_of(*network)) {
+    weights += ref.is_bias ? 0 : ref.source().numel();
+  }
+  EXPECT_EQ(weights, 1807824);
+  EXPECT_EQ(quant_layers(*network).size(), 28U);
+}
+
+TEST(MobileNetV1, LayersHaveThePublishedNames) {
+  const auto network = make_network(describe("0.25"));
+  const auto keys = network->named_parameters().keys();
+  const std::set<std::string> names(keys.begin(), keys.end());
+  for (const char* name : {"model.0.0.weight", "model.0.1.bias", "model.1.0.weight", "model.1.1.weight",
+                           "model.13.3.weight", "model.13.4.bias", "fc.weight", "fc.bias"}) {
+    EXPECT_EQ(names.count(name), 1U) << name;
+  }
+  EXPECT_EQ(names.size(), 27U * 3 + 2);
+}
+
+TEST(MobileNetV1, MapsShrinkToTwoPixels) {
+  const auto description = describe("0.75");
+  const auto network = make_network(description);
+  network->eval();
+  EXPECT_EQ(network->forward(torch::zeros({2, 3, 32, 32})).sizes(), at::IntArrayRef({2, 10}));
+  const auto program = program_of(description);
+  ASSERT_TRUE(program.has_value());
+  std::vector<int64_t> sides;
+  for (const auto& node : program->nodes()) {
+    if (const auto* conv = std::get_if<op::Conv>(&node.operation); conv != nullptr && conv->groups > 1) {
+      sides.push_back(node.shape[1]);
+    }
+  }
+  EXPECT_EQ(sides, (std::vector<int64_t>{32, 16, 16, 8, 8, 4, 4, 4, 4, 4, 4, 2, 2}));
+}
+
+TEST(MobileNetV1, ActivationsStandWhereAMethodWantsThem) {
+  auto description = describe("0.25");
+  description.activation_bits = 4;
+  EXPECT_EQ(activation_quantizers(*make_network(description)).size(), 27U);
+  description.activation_place = ActivationPlace::kInput;
+  EXPECT_EQ(activation_quantizers(*make_network(description)).size(), 27U) << "all layers but the first";
+}
+
+TEST(MobileNetV1, MultipliersHaveARange) {
+  for (const char* multiplier : {"0", "-1", "5", "x"}) {
+    EXPECT_THROW(make_network(describe(multiplier)), std::invalid_argument) << multiplier;
+  }
+}
+
+NetworkDescription describe_v2(const std::string& stride_free, int64_t classes) {
+  NetworkDescription description;
+  description.architecture = "mobilenet_v2";
+  description.options["stride-free"] = stride_free;
+  description.classes = classes;
+  description.activation_bits = 0;
+  return description;
+}
+
+TEST(MobileNetV2, HasTorchvisionsCountAndNames) {
+  const auto network = make_network(describe_v2("0", 1000));
+  EXPECT_EQ(parameters_of(*network), 3504872);
+  EXPECT_EQ(quant_layers(*network).size(), 53U);
+  const auto keys = network->named_parameters().keys();
+  const std::set<std::string> names(keys.begin(), keys.end());
+  for (const char* name :
+       {"features.0.0.weight", "features.0.1.bias", "features.1.conv.0.0.weight", "features.1.conv.1.weight",
+        "features.1.conv.2.weight", "features.2.conv.0.0.weight", "features.2.conv.1.1.bias",
+        "features.2.conv.2.weight", "features.2.conv.3.bias", "features.18.0.weight", "classifier.1.bias"}) {
+    EXPECT_EQ(names.count(name), 1U) << name;
+  }
+  EXPECT_EQ(names.size(), 158U);
+}
+
+TEST(MobileNetV2, StrideFreeKeepsMapsOfSmallImages) {
+  const auto side = [](const std::string& stride_free) {
+    const auto program = program_of(describe_v2(stride_free, 10));
+    int64_t last = 0;
+    for (const auto& node : program->nodes()) {
+      last = std::holds_alternative<op::Conv>(node.operation) ? node.shape[1] : last;
+    }
+    return last;
+  };
+  EXPECT_EQ(side("0"), 1);
+  EXPECT_EQ(side("2"), 4);
+  EXPECT_EQ(side("5"), 32);
+}
+
+TEST(MobileNetV2, TenBlocksHaveAShortcut) {
+  const auto program = program_of(describe_v2("2", 10));
+  int sums = 0;
+  for (const auto& node : program->nodes()) {
+    sums += std::holds_alternative<op::Add>(node.operation) ? 1 : 0;
+  }
+  EXPECT_EQ(sums, 10);
+}
+
+}  // namespace
+}  // namespace bsq::test
