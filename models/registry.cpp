@@ -8,6 +8,7 @@
 
 #include "bsq/graph/graph_network.h"
 #include "bsq/nn/layers_of.h"
+#include "bsq/nn/norm_factory.h"
 #include "bsq/nn/norm_module.h"
 
 namespace bsq {
@@ -117,9 +118,16 @@ std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& des
       description.classes != before.classes) {
     throw std::invalid_argument("is of another architecture");
   }
+  if (before.norm == kNoNorm && description.norm != kNoNorm) {
+    throw std::invalid_argument("has its norms in scales and biases; expected norms of the kind '" +
+                                description.norm + "'");
+  }
   auto made = make_network(description);
   const auto like = network.parameters().front();
-  made->to(like.device(), like.scalar_type());
+  made->to(like.device());
+  if (like.scalar_type() != made->parameters().front().scalar_type()) {  // it would turn counters into floats
+    made->to(like.scalar_type());
+  }
   torch::NoGradGuard no_grad;
   copy_tensors(network.named_parameters(), made->named_parameters());
   copy_tensors(network.named_buffers(), made->named_buffers());
