@@ -9,6 +9,7 @@
 #include "bsq/quant/quantizer.h"
 #include "bsq/train/statistics.h"
 #include "convert/convert_options.h"
+#include "convert/fused_network.h"
 #include "tools/cli/conversion.h"
 #include "tools/cli/earlier_run.h"
 #include "tools/cli/export.h"
@@ -52,6 +53,20 @@ void convert_network(Network& network, const ConvertOptions& options,
   }
 }
 
+// What comes of the model; fused, its network is another one.
+void convert_model(Model& model, const ConvertOptions& options,
+                   const std::optional<Checkpoint>& scheme_file) {
+  if (!options.fuse) {
+    convert_network(*model.network, options, scheme_file);
+    return;
+  }
+  try {
+    model.network = fused_network(*model.network);
+  } catch (const std::invalid_argument& error) {
+    throw Error(options.model.model + ": " + error.what());
+  }
+}
+
 Checkpoint converted(const Model& model, const Data& data, const Evaluation& evaluation) {
   Checkpoint checkpoint;
   checkpoint.method = GridQuantizer::kKind;
@@ -79,7 +94,8 @@ int run(const ConvertOptions& options) {
   auto data = load_data(options.data, options.runtime, file);
   auto model = make_model(options.model, file, data.classes(), device);
   // What cannot be converted or written is found before the evaluation, which takes long.
-  convert_network(*make_model(options.model, file, data.classes(), device).network, options, scheme_file);
+  auto rehearsed = make_model(options.model, file, data.classes(), device);
+  convert_model(rehearsed, options, scheme_file);
   const RunFolder folder(options.output);
   refuse_own_input(folder.folder(), inputs);
   refuse_training_run(folder.folder(), "another folder as --out");
@@ -94,7 +110,7 @@ int run(const ConvertOptions& options) {
   const auto before = evaluate_finite(*model.network, *data.test);
   summary.take_start(before);
   std::cout << "before: " << text_of(before) << std::endl;
-  convert_network(*model.network, options, scheme_file);
+  convert_model(model, options, scheme_file);
   const auto evaluation = evaluate_finite(*model.network, *data.test);
   print_statistics(std::cout, *model.network);
   const auto checkpoint = converted(model, data, evaluation);

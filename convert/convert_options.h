@@ -15,6 +15,7 @@ struct ConvertOptions {
   OutputFlags output{"checkpoints/convert", ""};
   std::string scheme_file;  ///< --dict; "": every layer at --bits
   std::string export_file;  ///< --export-pth; "": none
+  bool fuse = false;        ///< whether batch norms go into scales and biases, and nothing else changes
   bool overwrite = false;   ///< whether earlier models may go
 };
 

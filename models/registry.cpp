@@ -8,6 +8,7 @@
 
 #include "bsq/graph/graph_network.h"
 #include "bsq/nn/layers_of.h"
+#include "bsq/nn/norm_factory.h"
 #include "bsq/nn/norm_module.h"
 
 namespace bsq {
@@ -128,6 +129,10 @@ std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& des
   if (description.architecture != before.architecture || description.options != before.options ||
       description.classes != before.classes) {
     throw std::invalid_argument("is of another architecture");
+  }
+  if (before.norm == kNoNorm && description.norm != kNoNorm) {
+    throw std::invalid_argument("has its norms in scales and biases; expected norms of the kind '" +
+                                description.norm + "'");
   }
   auto made = make_network(description);
   const auto like = network.parameters().front();

@@ -19,8 +19,8 @@ std::shared_ptr<Network> make_network(const NetworkDescription& description);
 
 /// A new network of that description with the layers and norms of this float network, on its device and in
 /// its type. Tensors of activations are taken where they have the same name and shape, the others are as in a
-/// new network. Throws std::invalid_argument for a network that holds bits and for one of another
-/// architecture, beside what make_network() throws.
+/// new network. Throws std::invalid_argument for a network that holds bits, for one of another
+/// architecture and where norms are wanted of a network that has none, beside what make_network() throws.
 std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& description);
 
 /// The program of a description, recorded without modules, so that nothing is drawn or allocated. Nothing for

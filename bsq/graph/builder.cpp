@@ -140,6 +140,10 @@ Value Builder::linear(const std::string& name, Value x, int64_t features) {
 Value Builder::norm(const std::string& name, Value x) {
   const auto path = claim(name);
   const auto in = image_shape(path, x);
+  if (description_.norm == kNoNorm) {
+    take_norm(path, x);
+    return x;
+  }
   op::Norm norm;
   if (root_ != nullptr && description_.norm == kBatchNorm) {
     norm.module = torch::nn::BatchNorm2d(in[0]);
@@ -150,6 +154,18 @@ Value Builder::norm(const std::string& name, Value x) {
     attach(path, module);
   }
   return record(path, norm, {x}, in);
+}
+
+// The layer in front of a norm that is left out adds what the norm would add.
+void Builder::take_norm(const std::string& path, Value x) {
+  const auto* conv = std::get_if<op::Conv>(&nodes_[x.node].operation);
+  expect(conv != nullptr, path,
+         "reads " + nodes_[x.node].path + "; expected a convolution, as the network is to have no norms");
+  if (root_ != nullptr) {
+    auto& layer = dynamic_cast<QuantConv2dImpl&>(*conv->layer.module);
+    layer.give_bias();
+    layer.options.bias(true);
+  }
 }
 
 Value Builder::activation(const std::string& name, Value x) {

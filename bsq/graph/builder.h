@@ -71,6 +71,7 @@ class Builder {
   Value conv(const std::string& name, Value x, const ConvOptions& options);
   Value conv(const std::string& name, Value x, int64_t planes, int64_t kernel, int64_t stride = 1);
   Value linear(const std::string& name, Value x, int64_t features);
+  /// Where the description has no norms, x itself, which a convolution makes that gets a bias.
   Value norm(const std::string& name, Value x);
   /// The quantized activation that the description asks for; ReLU where its activations stand in front of
   /// layers (ActivationPlace).
@@ -97,6 +98,7 @@ class Builder {
   const ValueShape& shape_of(const std::string& path, Value x) const;
   ValueShape image_shape(const std::string& path, Value x) const;
   ValueShape feature_shape(const std::string& path, Value x) const;
+  void take_norm(const std::string& path, Value x);
   Value quantized(const std::string& path, Value x);
   Value layer_input(const std::string& path, Value x);
   void refuse_idle_rules() const;

@@ -40,7 +40,7 @@ struct NetworkDescription {
   /// Bit widths of the activations whose whole path a shell glob matches ("layer1.*"); of several that match,
   /// the last one counts. 0: float.
   std::vector<std::pair<std::string, int64_t>> activation_rules;
-  /// The kind of norm (bsq/nn/norm_factory.h).
+  /// The kind of norm (bsq/nn/norm_factory.h); "none": they are in the scales and biases of the layers.
   std::string norm = "batch";
 
   bool operator==(const NetworkDescription& other) const;

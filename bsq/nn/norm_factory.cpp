@@ -16,7 +16,7 @@ std::map<std::string, NormFactory>& norm_factories() {
 }  // namespace
 
 void register_norm(const std::string& kind, NormFactory factory) {
-  if (kind == kBatchNorm || !norm_factories().emplace(kind, std::move(factory)).second) {
+  if (kind == kBatchNorm || kind == kNoNorm || !norm_factories().emplace(kind, std::move(factory)).second) {
     throw std::logic_error("norm '" + kind + "' is registered twice");
   }
 }
@@ -24,7 +24,7 @@ void register_norm(const std::string& kind, NormFactory factory) {
 std::shared_ptr<NormModule> make_norm(const std::string& kind, int64_t channels) {
   const auto found = norm_factories().find(kind);
   if (found == norm_factories().end()) {
-    std::string names = kBatchNorm;
+    auto names = std::string(kBatchNorm) + ", " + kNoNorm;
     for (const auto& [name, factory] : norm_factories()) {
       names += ", " + name;
     }

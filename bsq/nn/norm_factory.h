@@ -11,6 +11,8 @@ namespace bsq {
 
 /// The kind of norm that every network has unless its description says otherwise: libtorch's BatchNorm2d.
 constexpr const char* kBatchNorm = "batch";
+/// No norms: each convolution in front of one has a bias instead (bsq/graph/norm_fusion.h).
+constexpr const char* kNoNorm = "none";
 
 /// Makes one norm of that many channels.
 using NormFactory = std::function<std::shared_ptr<NormModule>(int64_t channels)>;

@@ -1,5 +1,7 @@
 #include "bsq/nn/quant_layer.h"
 
+#include <torch/utils.h>
+
 #include <ostream>
 #include <stdexcept>
 
@@ -39,6 +41,14 @@ void QuantLayer::set_bias(std::unique_ptr<WeightSource> source) {
   require_shape(*source, *bias_, "a bias");
   bias_ = std::move(source);
   register_sources();
+}
+
+void QuantLayer::give_bias() {
+  if (!bias_) {
+    const auto options = weight_->slots().front().tensor.options().requires_grad(true);
+    bias_ = std::make_unique<MasterWeight>(torch::zeros({weight_->shape().front()}, options));
+    register_sources();
+  }
 }
 
 Slots QuantLayer::source_slots() const {

@@ -33,6 +33,8 @@ class QuantLayer {
   /// not the layer's; set_bias() throws std::logic_error for a layer without a bias.
   void set_weight(std::unique_ptr<WeightSource> source);
   void set_bias(std::unique_ptr<WeightSource> source);
+  /// Gives a layer without a bias one of zeros, a number for each output.
+  void give_bias();
 
   LayerRole role() const { return role_; }
   void set_role(LayerRole role) { role_ = role; }

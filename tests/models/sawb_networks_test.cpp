@@ -43,7 +43,8 @@ TEST(SawbNetworks, HaveThePublishedSizes) {
 TEST(SawbNetworks, HaveThePublishedShapes) {
   const auto macs = [](const std::string& architecture) {
     std::map<std::string, int64_t> found;
-    for (const auto& layer : cost_of(described(architecture), {})->layers) {
+    const auto cost = cost_of(described(architecture), {});
+    for (const auto& layer : cost.value().layers) {
       found[layer.path] = layer.macs;
     }
     return found;

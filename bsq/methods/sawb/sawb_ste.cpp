@@ -58,7 +58,8 @@ torch::Tensor sawb_integers(const torch::Tensor& weight, const torch::Tensor& cl
 }
 
 torch::Tensor sawb_scale(const torch::Tensor& clip, int64_t bits) {
-  return clip.div(static_cast<double>(sawb_levels(bits)));
+  const auto scale = clip.div(static_cast<double>(sawb_levels(bits)));
+  return torch::where(clip < kSmallestClip, torch::ones_like(scale), scale);
 }
 
 torch::Tensor sawb_ste(const torch::Tensor& weight, int64_t bits, SawbKind kind) {

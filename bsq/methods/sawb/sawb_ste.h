@@ -12,7 +12,8 @@ namespace bsq {
 /// sawb_levels(bits). 0 where the clip counts as 0. No gradient.
 torch::Tensor sawb_integers(const torch::Tensor& weight, const torch::Tensor& clip, int64_t bits);
 
-/// What one integer stands for: clip / n, shaped as the clip is.
+/// What one integer stands for: clip / n, shaped as the clip is; 1 where the clip counts as 0, as finetuning
+/// divides by it.
 torch::Tensor sawb_scale(const torch::Tensor& clip, int64_t bits);
 
 /// The integers times the scale, of the clip that sawb_clip() gives (SAWB, Choi et al., 2018, as

@@ -1,0 +1,150 @@
+#include "bsq/graph/norm_fusion.h"
+
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/utils.h>
+
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+#include "bsq/quant/codes.h"
+
+namespace bsq {
+namespace {
+
+/// What a batch norm does in evaluation: y = gain x + shift, channel by channel, float64.
+struct ChannelMap {
+  torch::Tensor gain, shift;
+};
+
+ChannelMap map_of(const torch::nn::BatchNorm2dImpl& norm) {
+  const auto exact = [](const torch::Tensor& tensor) { return tensor.detach().cpu().to(torch::kFloat64); };
+  const auto gain = exact(norm.weight) / (exact(norm.running_var) + norm.options.eps()).sqrt();
+  return {gain, exact(norm.bias) - exact(norm.running_mean) * gain};
+}
+
+[[noreturn]] void refuse(const Node& norm, const std::string& reason) {
+  throw std::invalid_argument(norm.path + ": " + reason);
+}
+
+std::vector<int64_t> count_readers(const Program& program) {
+  std::vector<int64_t> readers(program.nodes().size(), 0);
+  ++readers[static_cast<size_t>(program.output())];
+  for (const auto& node : program.nodes()) {
+    for (const int64_t input : node.inputs) {
+      ++readers[static_cast<size_t>(input)];
+    }
+  }
+  return readers;
+}
+
+// The convolution that a norm goes into.
+const Node& layer_before(const Program& program, const std::vector<int64_t>& readers, const Node& norm) {
+  const auto input = static_cast<size_t>(norm.inputs.front());
+  const auto& layer = program.nodes()[input];
+  if (!std::holds_alternative<op::Conv>(layer.operation)) {
+    refuse(norm, "reads " + layer.path + "; expected a convolution that it can go into");
+  }
+  if (readers[input] > 1) {
+    refuse(norm, layer.path + " has other readers too; expected the norm alone");
+  }
+  return layer;
+}
+
+/// What is to be done to a state, by names.
+struct Fusion {
+  std::map<std::string, ChannelMap> maps;  ///< by the convolution's path
+  std::set<std::string> norms;             ///< paths
+};
+
+Fusion fusion_of(const Program& program) {
+  const auto readers = count_readers(program);
+  Fusion fusion;
+  for (const auto& node : program.nodes()) {
+    if (const auto* norm = std::get_if<op::Norm>(&node.operation)) {
+      if (norm->module.is_empty()) {
+        refuse(node, "a norm of another kind; expected batch norm");
+      }
+      fusion.maps[layer_before(program, readers, node).path] = map_of(*norm->module);
+      fusion.norms.insert(node.path);
+    }
+  }
+  if (fusion.norms.empty()) {
+    throw std::invalid_argument("has no batch norm; expected one or more");
+  }
+  return fusion;
+}
+
+StoredTensor fused_codes(StoredTensor stored, const ChannelMap& map) {
+  if (stored.format.bits == 0) {
+    return stored;
+  }
+  const auto is_dead = map.gain.eq(0);
+  const auto own = stored.scale.to(torch::kFloat64).expand_as(map.gain);
+  stored.scale = torch::where(is_dead, own, own * map.gain).to(stored.scale.scalar_type());
+  stored.value = stored.value * along_channels(is_dead.logical_not(), stored.value).to(torch::kInt32);
+  return stored;
+}
+
+StoredTensor fused_weight(StoredTensor stored, const ChannelMap& map) {
+  if (stored.encoding == Encoding::kCodes) {
+    return fused_codes(std::move(stored), map);
+  }
+  if (stored.encoding != Encoding::kFloat) {
+    throw std::invalid_argument("a weight in training; expected codes");
+  }
+  const auto exact = stored.value.to(torch::kFloat64);
+  stored.value = (exact * along_channels(map.gain, exact)).to(stored.value.scalar_type());
+  return stored;
+}
+
+torch::Tensor exact_value(const StoredTensor& stored) {
+  if (stored.encoding == Encoding::kFloat) {
+    return stored.value.to(torch::kFloat64);
+  }
+  Codes codes;
+  codes.integers = stored.value;
+  codes.scale = stored.scale;
+  codes.format = stored.format;
+  return value_of(codes).to(torch::kFloat64);
+}
+
+// `own`: the layer's bias; null for a layer that had none.
+StoredTensor fused_bias(const StoredTensor* own, const ChannelMap& map, torch::ScalarType type) {
+  StoredTensor stored;
+  const auto bias = own == nullptr ? map.shift : map.shift + map.gain * exact_value(*own);
+  stored.value = bias.to(type);
+  return stored;
+}
+
+const StoredTensor* entry_of(const NetworkState& state, const std::string& name) {
+  for (const auto& [own, stored] : state) {
+    if (own == name) {
+      return &stored;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+NetworkState fuse_norms(const Program& program, const NetworkState& state) {
+  torch::NoGradGuard no_grad;
+  const auto fusion = fusion_of(program);
+  NetworkState fused;
+  for (const auto& [name, stored] : state) {
+    const auto path = name.substr(0, name.rfind('.'));
+    const auto map = fusion.maps.find(path);
+    if (map != fusion.maps.end() && name == path + ".weight") {
+      fused.emplace_back(name, fused_weight(stored, map->second));
+      fused.emplace_back(path + ".bias",
+                         fused_bias(entry_of(state, path + ".bias"), map->second, stored.type()));
+    } else if (map == fusion.maps.end() && fusion.norms.count(path) == 0) {
+      fused.emplace_back(name, stored);
+    }
+  }
+  return fused;
+}
+
+}  // namespace bsq
