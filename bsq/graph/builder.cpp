@@ -63,6 +63,10 @@ op::Layer make_conv(int64_t channels, const ConvOptions& options) {
   return layer_of(QuantConv2d(all));
 }
 
+bool is_shared(ActivationPlace place) {
+  return place == ActivationPlace::kSharedInput || place == ActivationPlace::kInnerSharedInput;
+}
+
 LayerRole* role_of(Node& node) {
   if (auto* conv = std::get_if<op::Conv>(&node.operation)) {
     return &conv->role;
@@ -189,12 +193,13 @@ Value Builder::quantized(const std::string& path, Value x) {
 // What a layer of weights reads of x: x itself, or its quantizer's value.
 Value Builder::layer_input(const std::string& path, Value x) {
   const auto place = description_.activation_place;
-  if (place == ActivationPlace::kOutput || (is_image_[x.node] && place != ActivationPlace::kEveryInput)) {
+  if (place == ActivationPlace::kOutput || unquantized_.count(path) > 0 ||
+      (is_image_[x.node] && place != ActivationPlace::kEveryInput)) {
     return x;
   }
   const auto own = path + "_input";
   const auto shared = shared_inputs_.find(x.node);
-  if (place == ActivationPlace::kSharedInput && shared != shared_inputs_.end()) {
+  if (is_shared(place) && shared != shared_inputs_.end()) {
     return shared->second;
   }
   if (activation_bits_at(description_, own) == 0) {
@@ -400,12 +405,32 @@ Value Builder::record(const std::string& path, Operation operation, const std::v
   return {static_cast<int64_t>(nodes_.size()) - 1};
 }
 
+namespace {
+
+// Which layers make the output is known at the end of the flow.
+std::set<std::string> last_layers(NetworkDescription description, const Flow& flow) {
+  description.activation_place = ActivationPlace::kOutput;
+  description.activation_rules.clear();
+  std::set<std::string> paths;
+  for (const auto& layer : record(description, flow, /*root=*/nullptr).layers()) {
+    if (layer.role == LayerRole::kLast) {
+      paths.insert(layer.path);
+    }
+  }
+  return paths;
+}
+
+}  // namespace
+
 Program record(const NetworkDescription& description, const Flow& flow, torch::nn::Module* root) {
   if (description.classes < 2 || description.classes > kMaxClasses) {
     throw std::invalid_argument("a network of " + std::to_string(description.classes) +
                                 " classes; expected 2 to " + std::to_string(kMaxClasses));
   }
   Builder builder(description, root);
+  if (description.activation_place == ActivationPlace::kInnerSharedInput) {
+    builder.leave_unquantized(last_layers(description, flow));
+  }
   const auto logits = flow(builder, builder.image());
   return builder.finish(logits);
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bsq/graph/program.h"
@@ -48,6 +49,10 @@ class Builder {
   /// Registers the modules below `root`; without one, records the flow alone. `image`: shape of the input.
   explicit Builder(const NetworkDescription& description, torch::nn::Module* root,
                    const ValueShape& image = {3, 32, 32});
+
+  /// Paths of layers that read their value as it is, wherever the description has quantizers. Call it before
+  /// the first layer. record() does so where the description wants no quantizer in front of the last layers.
+  void leave_unquantized(std::set<std::string> layers) { unquantized_ = std::move(layers); }
 
   /// What is built: for the count of classes.
   const NetworkDescription& description() const { return description_; }
@@ -116,6 +121,7 @@ class Builder {
   std::set<std::string> claimed_;
   std::vector<Node> nodes_;
   std::vector<bool> is_image_;  // of each node: whether the image reaches it without a layer of weights
+  std::set<std::string> unquantized_;       // paths of layers
   std::vector<std::string> activations_;    // paths where a quantizer may stand
   std::map<int64_t, Value> shared_inputs_;  // of a node that several layers read: its quantized value
 };
@@ -123,8 +129,8 @@ class Builder {
 /// A network's flow, from the image to the logits.
 using Flow = std::function<Value(Builder&, Value image)>;
 
-/// The program of a flow. Throws std::invalid_argument for what the flow or the builder refuses, and for a
-/// count of classes outside 2 to 100,000. `root`: see Builder.
+/// The program of a flow, which may be called twice. Throws std::invalid_argument for what the flow or the
+/// builder refuses, and for a count of classes outside 2 to 100,000. `root`: see Builder.
 Program record(const NetworkDescription& description, const Flow& flow, torch::nn::Module* root);
 
 }  // namespace bsq

@@ -7,7 +7,8 @@
 namespace bsq {
 namespace {
 
-constexpr const char* kPlaces[] = {"output", "input", "shared-input", "every-input"};  // in the enum's order
+// In the enum's order.
+constexpr const char* kPlaces[] = {"output", "input", "shared-input", "every-input", "inner-shared-input"};
 
 }  // namespace
 

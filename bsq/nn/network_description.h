@@ -24,6 +24,8 @@ enum class ActivationPlace {
   kSharedInput,
   /// As kInput, in front of the layers that read the image too.
   kEveryInput,
+  /// As kSharedInput, but the layers that make the output have none.
+  kInnerSharedInput,
 };
 
 /// What has to be known to build a network again; stored with every checkpoint.
@@ -55,7 +57,7 @@ const char* to_string(ActivationRange range);
 /// The range of that name. Throws std::invalid_argument for another name.
 ActivationRange activation_range_of(const std::string& name);
 
-/// "output", "input", "shared-input" or "every-input".
+/// "output", "input", "shared-input", "every-input" or "inner-shared-input".
 const char* to_string(ActivationPlace place);
 /// The place of that name. Throws std::invalid_argument for another name.
 ActivationPlace activation_place_of(const std::string& name);

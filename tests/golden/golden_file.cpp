@@ -49,6 +49,18 @@ double GoldenFile::number(const std::string& object, const std::string& attribut
   return value;
 }
 
+torch::Tensor GoldenFile::numbers(const std::string& object, const std::string& attribute) const {
+  const hid_t id = H5Aopen_by_name(file_, object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = id < 0 ? id : H5Aget_space(id);
+  auto values = torch::empty({space < 0 ? 0 : H5Sget_simple_extent_npoints(space)}, torch::kFloat64);
+  if (space < 0 || H5Aread(id, H5T_NATIVE_DOUBLE, values.data_ptr<double>()) < 0) {
+    throw std::runtime_error(object + ": no numbers " + attribute);
+  }
+  H5Sclose(space);
+  H5Aclose(id);
+  return values;
+}
+
 std::string GoldenFile::text(const std::string& object, const std::string& attribute) const {
   const hid_t id = H5Aopen_by_name(file_, object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT);
   const hid_t type = id < 0 ? id : H5Aget_type(id);
@@ -58,6 +70,24 @@ std::string GoldenFile::text(const std::string& object, const std::string& attri
   }
   std::string result = value;
   H5free_memory(value);
+  H5Tclose(type);
+  H5Aclose(id);
+  return result;
+}
+
+std::vector<std::string> GoldenFile::texts(const std::string& object, const std::string& attribute) const {
+  const hid_t id = H5Aopen_by_name(file_, object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t type = id < 0 ? id : H5Aget_type(id);
+  const hid_t space = id < 0 ? id : H5Aget_space(id);
+  std::vector<char*> values(space < 0 ? 0 : static_cast<size_t>(H5Sget_simple_extent_npoints(space)));
+  if (type < 0 || H5Tis_variable_str(type) <= 0 || H5Aread(id, type, values.data()) < 0) {
+    throw std::runtime_error(object + ": no texts " + attribute);
+  }
+  std::vector<std::string> result(values.begin(), values.end());
+  for (char* value : values) {
+    H5free_memory(value);
+  }
+  H5Sclose(space);
   H5Tclose(type);
   H5Aclose(id);
   return result;

@@ -22,6 +22,10 @@ class GoldenFile {
   double number(const std::string& object, const std::string& attribute) const;
   /// A text of variable length.
   std::string text(const std::string& object, const std::string& attribute) const;
+  /// A list of such texts.
+  std::vector<std::string> texts(const std::string& object, const std::string& attribute) const;
+  /// A list of numbers, as float64.
+  torch::Tensor numbers(const std::string& object, const std::string& attribute) const;
   bool has_attribute(const std::string& object, const std::string& attribute) const;
   /// A dataset as float64.
   torch::Tensor tensor(const std::string& path) const;

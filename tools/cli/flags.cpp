@@ -263,7 +263,7 @@ void add_options(OptionTable& table, ModelFlags& flags) {
       .resume(ResumeRule::kFixed);
   table.add("act", &flags.act, "bit width of activations: 0 float, 1 to 3 PACT, 4 to 32 ReLU6")
       .range(0, 32)
-      .default_text("from the file, else 4")
+      .default_text("the method's own, else from the file, else 4")
       .resume(ResumeRule::kFixed);
   table
       .add("layer-act", &flags.layer_act,

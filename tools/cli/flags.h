@@ -22,6 +22,8 @@ namespace bsq::cli {
 struct ModelFlags {
   std::optional<std::string> arch;
   std::optional<int64_t> act;
+  /// What a float file's activations get where `act` is not given. Nothing: as the file has it.
+  std::optional<int64_t> default_act;
   std::vector<std::string> layer_act;  ///< "PATTERN=BITS"
   std::optional<std::string> act_range;
   std::map<std::string, std::string> network;  ///< those options of the architecture that are given

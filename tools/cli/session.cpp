@@ -63,14 +63,18 @@ std::map<std::string, std::string> resolve_options(const ModelFlags& flags, cons
   return options;
 }
 
-// Those of --layer-act, else the stored ones.
+bool ends_with(const std::vector<LayerRule>& rules, const std::vector<LayerRule>& end) {
+  return rules.size() >= end.size() && std::equal(end.rbegin(), end.rend(), rules.rbegin());
+}
+
+// Those of --layer-act, else the stored ones. A method may have put rules of its own in front of the user's.
 std::vector<LayerRule> resolve_rules(const ModelFlags& flags, const NetworkDescription& stored,
                                      bool is_bound) {
   const auto given = flags.layer_act.empty() ? stored.activation_rules : parse_layer_act(flags.layer_act);
-  if (is_bound && given != stored.activation_rules) {
+  if (is_bound && !ends_with(stored.activation_rules, given)) {
     throw UsageError("--layer-act: contradicts the model file, whose activations have other bit widths");
   }
-  return given;
+  return is_bound ? stored.activation_rules : given;
 }
 
 // PyTorch files say nothing of their network: flags or defaults do. A float network's activations are free to
@@ -86,7 +90,8 @@ NetworkDescription description_of(const ModelFlags& flags, const std::optional<C
   result.activation = stored.activation;
   result.activation_place = stored.activation_place;
   result.norm = stored.norm;
-  result.activation_bits = resolve("act", flags.act, stored.activation_bits, is_bound);
+  const auto bits = is_bound ? stored.activation_bits : flags.default_act.value_or(stored.activation_bits);
+  result.activation_bits = resolve("act", flags.act, bits, is_bound);
   result.activation_rules = resolve_rules(flags, stored, is_bound);
   const std::string range = to_string(stored.activation_range);
   result.activation_range = activation_range_of(resolve("act-range", flags.act_range, range, is_bound));

@@ -2,6 +2,7 @@
 
 #include <iostream>
 #include <optional>
+#include <stdexcept>
 
 #include "bsq/base/error.h"
 #include "bsq/nn/layers_of.h"
@@ -88,8 +89,13 @@ std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, tor
 
 // Gives a float network the activations and norms that the method needs.
 void adapt_model(Model& model, const Method& method) {
-  if (is_float(*model.network)) {
+  if (!is_float(*model.network)) {
+    return;
+  }
+  try {
     rebuild_model(model, method.adapted(model.network->description()));
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
   }
 }
 

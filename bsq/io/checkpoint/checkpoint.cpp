@@ -21,7 +21,8 @@ namespace {
 
 constexpr int64_t kVersion = 2;
 constexpr const char* kRanges[] = {"running", "batch"};  // in the order of ActivationRange
-constexpr const char* kPlaces[] = {"output", "input", "shared-input", "every-input"};  // of ActivationPlace
+// In the order of ActivationPlace.
+constexpr const char* kPlaces[] = {"output", "input", "shared-input", "every-input", "inner-shared-input"};
 
 constexpr IntegerField kVersionField{"version", 1, std::numeric_limits<int64_t>::max()};
 constexpr IntegerField kClasses{"classes", 1, 1'000'000};

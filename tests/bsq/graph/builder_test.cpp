@@ -263,6 +263,18 @@ TEST(Builder, ASharedQuantizerServesEveryLayerThatReadsItsValue) {
   EXPECT_EQ(input_of(program, "layer1.0.conv1_input").path, "relu") << "of the stem";
 }
 
+TEST(Builder, TheLastLayersReadTheirValueAsItIsWhereTheDescriptionSaysSo) {
+  const auto description = placed(ActivationPlace::kInnerSharedInput);
+  const GraphNetwork network(description, small_flow());
+  const auto& program = *network.program();
+  EXPECT_EQ(input_of(program, "fc").path, "global_average_pool");
+  EXPECT_EQ(input_of(program, "layer1.0.downsample.0").path, "layer1.0.conv1_input") << "the others share";
+  EXPECT_EQ(network.named_children().find("fc_input"), nullptr);
+  auto ruled = description;
+  ruled.activation_rules = {{"fc_input", 2}};
+  EXPECT_THROW(record(ruled, small_flow(), /*root=*/nullptr), std::invalid_argument) << "no such activation";
+}
+
 TEST(Builder, TheImageIsQuantizedWhereTheDescriptionSaysSo) {
   GraphNetwork network(placed(ActivationPlace::kEveryInput), small_flow());
   EXPECT_EQ(input_of(*network.program(), "conv1").path, "conv1_input");

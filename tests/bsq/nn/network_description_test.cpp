@@ -22,12 +22,13 @@ TEST(NetworkDescription, RefusesAnotherRange) {
 
 TEST(NetworkDescription, NamesOfPlacesGoBothWays) {
   for (const auto place : {ActivationPlace::kOutput, ActivationPlace::kInput, ActivationPlace::kSharedInput,
-                           ActivationPlace::kEveryInput}) {
+                           ActivationPlace::kEveryInput, ActivationPlace::kInnerSharedInput}) {
     EXPECT_EQ(activation_place_of(to_string(place)), place);
   }
   EXPECT_STREQ(to_string(ActivationPlace::kSharedInput), "shared-input");
   EXPECT_EQ(message_of<std::invalid_argument>([] { activation_place_of("front"); }),
-            "activation place 'front'; expected one of output, input, shared-input, every-input");
+            "activation place 'front'; expected one of output, input, shared-input, every-input, "
+            "inner-shared-input");
 }
 
 TEST(NetworkDescription, TheLastRuleThatMatchesAnActivationCounts) {
