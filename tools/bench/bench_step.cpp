@@ -14,6 +14,7 @@
 #include <memory>
 #include <thread>
 
+#include "bsq/methods/methods.h"
 #include "tools/bench/ratios.h"
 #include "tools/bench/step_process.h"
 #include "tools/bench/step_variants.h"
@@ -30,6 +31,7 @@ struct Options {
   int threads = 1;
   int steps = 20;
   std::string filter;
+  std::vector<std::string> methods;
   std::string variant;  // in the child
 };
 
@@ -46,6 +48,8 @@ po::options_description flags(Options& options) {
   add("device", po::value(&options.setting.device)->default_value("cpu"), "cpu or cuda");
   add("steps", po::value(&options.steps)->default_value(20), "of each variant, after two to warm up");
   add("filter", po::value(&options.filter)->default_value(""), "only variants that hold this text");
+  add("method", po::value(&options.methods)->multitoken(),
+      "time a step of these methods beside the float step, and nothing else");
   add("variant", po::value(&options.variant)->default_value(""),
       "serve this one (used by the program itself)");
   return all;
@@ -58,10 +62,11 @@ struct Wanted {
 
 std::vector<Wanted> wanted_variants(const Options& options) {
   std::vector<Wanted> all;
-  for (const auto& name : step_variants()) {
+  const bool is_of_methods = !options.methods.empty();
+  for (const auto& name : is_of_methods ? method_variants(options.methods) : step_variants()) {
     all.push_back({name, name, options.threads});
   }
-  if (options.threads > 1 && options.setting.device == "cpu") {
+  if (!is_of_methods && options.threads > 1 && options.setting.device == "cpu") {
     for (const char* name : {"fast/bf16", "convolutions/bf16"}) {
       all.push_back({with_threads(name, 1), name, 1});
     }
@@ -143,6 +148,9 @@ void check(const Options& options) {
   }
   if (options.setting.device != "cpu" && options.setting.device != "cuda") {
     throw po::error("--device " + options.setting.device + ": expected cpu or cuda");
+  }
+  for (const auto& name : options.methods) {
+    make_method(name);  // throws for one that there is not
   }
   if (options.setting.device == "cuda" && !torch::cuda::is_available()) {
     throw po::error("--device cuda: this libtorch finds no GPU");

@@ -6,10 +6,22 @@ namespace bsq::bench {
 namespace {
 
 struct Ratio {
-  const char* name;
-  std::string above, below;
+  std::string name, above, below;
   bool is_of_memory = false;
 };
+
+// "sawb_over_float_fp32" of "method-sawb/fp32".
+void add_methods(std::vector<Ratio>& list, const std::map<std::string, Measurement>& measurements) {
+  const std::string start = "method-";
+  for (const auto& [variant, measurement] : measurements) {
+    const auto slash = variant.find('/');
+    if (variant.rfind(start, 0) == 0 && slash != std::string::npos) {
+      const auto precision = variant.substr(slash + 1);
+      const auto name = variant.substr(start.size(), slash - start.size());
+      list.push_back({name + "_over_float_" + precision, variant, "float/" + precision});
+    }
+  }
+}
 
 std::vector<Ratio> ratio_list() {
   const auto one = [](const char* variant) { return with_threads(variant, 1); };
@@ -39,7 +51,9 @@ double Measurement::median() const {
 
 std::vector<std::pair<std::string, double>> ratios(const std::map<std::string, Measurement>& measurements) {
   std::vector<std::pair<std::string, double>> values;
-  for (const auto& ratio : ratio_list()) {
+  auto list = ratio_list();
+  add_methods(list, measurements);
+  for (const auto& ratio : list) {
     const auto above = measurements.find(ratio.above);
     const auto below = measurements.find(ratio.below);
     if (above == measurements.end() || below == measurements.end()) {

@@ -4,12 +4,15 @@
 #include <torch/nn/functional/loss.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 
 #include "bsq/methods/bsq/network_planes.h"
 #include "bsq/methods/bsq/plane_optimizer.h"
 #include "bsq/methods/kept_norms.h"
+#include "bsq/methods/methods.h"
 #include "models/registry.h"
 #include "tests/naive/naive_resnet.h"
 #include "tools/bench/convolutions.h"
@@ -18,6 +21,7 @@ namespace bsq::bench {
 namespace {
 
 constexpr int64_t kClasses = 10;
+constexpr const char* kMethod = "method-";
 // Small, so that no weight grows or dies within a benchmark.
 constexpr double kRate = 1e-3, kMomentum = 0.9, kWeightDecay = 1e-4, kPenalty = 0.01;
 
@@ -72,6 +76,36 @@ std::function<void()> training_step(const StepSetting& setting, torch::ScalarTyp
   };
 }
 
+// As Trainer::train_batch() does, after the method's first hooks.
+std::function<void()> method_step(const std::string& name, const StepSetting& setting,
+                                  torch::ScalarType type) {
+  constexpr int64_t kSteps = 100;
+  const std::shared_ptr<Method> method = make_method(name);
+  auto network = make_resnet(setting, /*in_bits=*/false);
+  network = rebuild(*network, method->adapted(network->description()));
+  method->begin(*network, {LayerRules(setting.bits)});
+  network->train();
+  method->plan({/*epochs=*/1, kSteps});
+  const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
+  network->forward(x);  // an activation may take its start from the first batch
+  std::shared_ptr<Optimizer> optimizer = method->make_optimizer(*network, {kMomentum, kWeightDecay});
+  if (method->before_epoch(*network, /*epoch=*/0)) {
+    optimizer = method->make_optimizer(*network, {kMomentum, kWeightDecay});
+  }
+  auto sums = std::make_shared<StepSums>();
+  return [method, network, optimizer, sums, x, y = labels(setting)] {
+    optimizer->zero_grad();
+    auto loss = torch::nn::functional::cross_entropy(network->forward(x), y);
+    loss.item<double>();
+    if (const auto term = method->loss_term(*network); term.defined()) {
+      loss = loss + term;
+    }
+    loss.backward();
+    optimizer->step(kRate);
+    method->after_step(*network, *sums);
+  };
+}
+
 std::function<void()> naive_step(const StepSetting& setting, torch::ScalarType type) {
   const auto network = make_resnet(setting, /*in_bits=*/true);
   auto step = std::make_shared<naive::NaiveStep>(
@@ -100,6 +134,9 @@ std::function<void()> evaluation(const StepSetting& setting, torch::ScalarType t
 }
 
 std::function<void()> step_of(const std::string& kind, torch::ScalarType type, const StepSetting& setting) {
+  if (kind.rfind(kMethod, 0) == 0) {
+    return method_step(kind.substr(std::strlen(kMethod)), setting, type);
+  }
   if (kind == "float" || kind == "fast") {
     return training_step(setting, type, /*in_bits=*/kind == "fast");
   }
@@ -127,9 +164,19 @@ std::vector<std::string> step_variants() {
   return names;
 }
 
+std::vector<std::string> method_variants(const std::vector<std::string>& methods) {
+  std::vector<std::string> names = {"float/fp32", "float/bf16"};
+  for (const auto& method : methods) {
+    names.push_back(kMethod + method + "/fp32");
+    names.push_back(kMethod + method + "/bf16");
+  }
+  return names;
+}
+
 std::function<void()> make_step(const std::string& variant, const StepSetting& setting) {
   const auto names = step_variants();
-  if (std::find(names.begin(), names.end(), variant) == names.end()) {
+  const bool is_method = variant.rfind(kMethod, 0) == 0;
+  if (!is_method && std::find(names.begin(), names.end(), variant) == names.end()) {
     throw std::invalid_argument("variant '" + variant + "'; expected one like fast/bf16");
   }
   torch::manual_seed(1);

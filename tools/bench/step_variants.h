@@ -26,6 +26,9 @@ struct StepSetting {
 /// convolution of the network forward and backward and nothing else, with channels-last tensors. evaluate_*:
 /// one batch of images through a network in bits.
 std::vector<std::string> step_variants();
+/// The same of methods: float, and for each name "method-NAME/fp32" and "method-NAME/bf16": what a run of
+/// `bsq_train --method NAME` does in a step, from the float network on.
+std::vector<std::string> method_variants(const std::vector<std::string>& methods);
 
 /// A function that does one step of a variant, all of it: on a GPU it returns when that has finished. Throws
 /// std::invalid_argument for an unknown variant.
