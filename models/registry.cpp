@@ -119,7 +119,10 @@ std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& des
   }
   auto made = make_network(description);
   const auto like = network.parameters().front();
-  made->to(like.device(), like.scalar_type());
+  made->to(like.device());
+  if (like.scalar_type() != made->parameters().front().scalar_type()) {
+    made->to(like.scalar_type());  // which makes counters real numbers too
+  }
   torch::NoGradGuard no_grad;
   copy_tensors(network.named_parameters(), made->named_parameters());
   copy_tensors(network.named_buffers(), made->named_buffers());
