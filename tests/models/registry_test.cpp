@@ -134,7 +134,7 @@ TEST(Registry, RefusesAnotherArchitecture) {
   NetworkDescription description;
   description.architecture = "vgg";
   EXPECT_TRUE(contains(message_of<std::invalid_argument>([&] { make_network(description); }),
-                       "architecture 'vgg'; expected built, own, resnet"));
+                       "architecture 'vgg'; expected built, mobilenet_v1, mobilenet_v2, own, resnet"));
 }
 
 TEST(Registry, RebuildsAFloatNetworkWithOtherActivations) {
