@@ -81,6 +81,18 @@ TEST(MobileNetV1, MultipliersHaveARange) {
   }
 }
 
+TEST(MobileNetV1, RebuildingKeepsCountersWhole) {
+  auto description = describe("0.25");
+  const auto network = make_network(description);
+  description.activation_bits = 4;
+  description.activation_place = ActivationPlace::kInput;
+  for (const auto& item : rebuild(*network, description)->named_buffers()) {
+    if (item.key().find("num_batches_tracked") != std::string::npos) {
+      EXPECT_EQ(item.value().scalar_type(), torch::kInt64) << item.key();
+    }
+  }
+}
+
 NetworkDescription describe_v2(const std::string& stride_free, int64_t classes) {
   NetworkDescription description;
   description.architecture = "mobilenet_v2";

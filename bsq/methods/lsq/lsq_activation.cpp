@@ -45,13 +45,17 @@ Slots LsqActivation::slots() const {
 
 bool LsqActivation::needs_calibration() const { return !(step_.item<double>() > 0); }
 
+// A step that has been trained stays: statistics that are estimated anew are not its business.
 void LsqActivation::begin_calibration() {
-  is_calibrating_ = true;
+  is_calibrating_ = needs_calibration();
   calibration_sum_ = 0;
   calibration_batches_ = 0;
 }
 
 void LsqActivation::end_calibration() {
+  if (!is_calibrating_) {
+    return;
+  }
   if (calibration_batches_ == 0) {
     throw std::logic_error("lsq activation: calibration ended without a batch");
   }

@@ -75,8 +75,9 @@ TEST(LsqActivation, CalibrationTakesTheMeanOfTheBatches) {
   }
   activation.end_calibration();
   EXPECT_NEAR(step_of(activation), sum / 3, 1e-6);
-  activation.begin_calibration();
-  EXPECT_THROW(activation.end_calibration(), std::logic_error);
+  LsqActivation fresh(/*bits=*/4);
+  fresh.begin_calibration();
+  EXPECT_THROW(fresh.end_calibration(), std::logic_error);
 }
 
 TEST(LsqActivation, AStepThatIsNoPositiveNumberCountsAsNone) {
@@ -97,6 +98,17 @@ TEST(LsqActivation, SaysWhatItIs) {
   std::ostringstream text;
   LsqActivation(5).print(text);
   EXPECT_EQ(text.str(), "bits=5, LSQ");
+}
+
+TEST(LsqActivation, EstimatingStatisticsAnewLeavesATrainedStep) {
+  torch::manual_seed(6);
+  LsqActivation activation(/*bits=*/4);
+  activation.forward(torch::rand({2, 3, 4, 4}), /*is_training=*/true);
+  const double trained = activation.slots()[0].tensor.item<double>();
+  activation.begin_calibration();
+  activation.forward(torch::rand({2, 3, 4, 4}).mul(10), /*is_training=*/true);
+  activation.end_calibration();
+  EXPECT_EQ(activation.slots()[0].tensor.item<double>(), trained);
 }
 
 }  // namespace
