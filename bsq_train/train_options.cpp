@@ -84,6 +84,7 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   options.output.configuration = line.configuration();
   take_architecture_options(line.table(), options.model);
   options.model.default_bits = options.trained_by().default_bits();
+  options.model.default_act = options.trained_by().default_activation_bits();
   options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;
   try {
     options.trained_by().check_rules(layer_rules(options.model));

@@ -62,6 +62,9 @@ std::string folder(const char* variable, const char* fallback) {
 
 std::string shared_folder() { return folder("BSQ_SHARED", BSQ_DEFAULT_SHARED); }
 std::string golden_folder() { return folder("BSQ_GOLDEN", BSQ_DEFAULT_SHARED "/golden"); }
+std::string golden_methods_folder() {
+  return folder("BSQ_GOLDEN_METHODS", BSQ_DEFAULT_SHARED "/golden-methods");
+}
 
 CommandResult run_command(const std::string& command) {
   TemporaryFolder folder;

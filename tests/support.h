@@ -33,10 +33,12 @@ void write_script(const std::string& path, const std::string& lines);
 /// Equality of type, shape and every bit.
 bool same_bits(const torch::Tensor& a, const torch::Tensor& b);
 
-/// The folder of shared data (BSQ_SHARED) or of golden files (BSQ_GOLDEN). Empty where only the default is
+/// The folder of shared data (BSQ_SHARED), of golden files (BSQ_GOLDEN) or of those of the methods beside BSQ
+/// (BSQ_GOLDEN_METHODS). Empty where only the default is
 /// missing, so that the caller skips; a folder that the variable names and that is missing is a test failure.
 std::string shared_folder();
 std::string golden_folder();
+std::string golden_methods_folder();
 
 /// Runs a shell command. Gives its exit status and what it printed on stdout and stderr.
 struct CommandResult {

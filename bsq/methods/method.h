@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,9 @@ class Method {
   virtual void add_options(OptionTable& /*table*/) {}
   /// The bit width at which a float network begins where nobody gave one.
   virtual int64_t default_bits() const { return 8; }
+  /// The bit width of the activations of a float network where nobody gave one; nothing: what its file says,
+  /// or the programs' own default.
+  virtual std::optional<int64_t> default_activation_bits() const { return std::nullopt; }
   /// Throws std::invalid_argument for bit widths that the method, with its options, cannot train: "--bits 9:
   /// expected ...".
   virtual void check_rules(const LayerRules& /*rules*/) const {}

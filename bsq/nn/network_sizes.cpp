@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bsq/nn/layers_of.h"
+#include "bsq/nn/weight_source.h"
 
 namespace bsq {
 namespace {
@@ -15,7 +16,18 @@ std::string layer_of(const std::string& name) { return name.substr(0, name.rfind
 
 int64_t scales_in(const torch::Tensor& scale) { return scale.defined() ? scale.numel() : 1; }
 
-// A latent tensor's scale is an entry of its own.
+// Scales, and offsets where there are some.
+int64_t numbers_in(const Codes& codes) {
+  return scales_in(codes.scale) + (codes.offset.defined() ? codes.offset.numel() : 0);
+}
+
+int64_t scales_in(const StoredTensor& stored) {
+  const auto source = latent_source(stored);
+  return source == nullptr ? scales_in(stored.scale) + (stored.offset.defined() ? stored.offset.numel() : 0)
+                           : numbers_in(*source->codes());
+}
+
+// A latent tensor's scale is an entry of its own, or follows from the tensor.
 std::map<std::string, int64_t> scales_by_name(const NetworkState& network) {
   std::map<std::string, const StoredTensor*> by_name;
   for (const auto& [name, stored] : network) {
@@ -24,7 +36,7 @@ std::map<std::string, int64_t> scales_by_name(const NetworkState& network) {
   std::map<std::string, int64_t> scales;
   for (const auto& [name, stored] : network) {
     const auto own = by_name.find(slot_name(name, "scale"));
-    scales[name] = scales_in(own == by_name.end() ? stored.scale : own->second->value);
+    scales[name] = own == by_name.end() ? scales_in(stored) : scales_in(own->second->value);
   }
   return scales;
 }
@@ -64,7 +76,7 @@ std::vector<TensorBits> tensor_bits(torch::nn::Module& network) {
   for (const auto& ref : coded_sources(network)) {
     const auto codes = *ref.source().codes();
     tensors.push_back({ref.name, ref.source().shape().vec(), ref.source().numel(), codes.format.bits,
-                       codes.format.has_sign_bit, scales_in(codes.scale)});
+                       codes.format.has_sign_bit, numbers_in(codes)});
   }
   return tensors;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "bsq/nn/network_description.h"
 #include "bsq/nn/norm_module.h"
 
 namespace bsq {
@@ -12,15 +13,16 @@ namespace bsq {
 /// The kind of norm that every network has unless its description says otherwise: libtorch's BatchNorm2d.
 constexpr const char* kBatchNorm = "batch";
 
-/// Makes one norm of that many channels.
-using NormFactory = std::function<std::shared_ptr<NormModule>(int64_t channels)>;
+/// Makes one norm of that many channels for a network of that description.
+using NormFactory =
+    std::function<std::shared_ptr<NormModule>(int64_t channels, const NetworkDescription& description)>;
 
 /// Adds a kind of norm under the name that descriptions call it by. Throws std::logic_error for a name that
 /// is taken.
 void register_norm(const std::string& kind, NormFactory factory);
 
-/// A norm of that kind. Throws std::invalid_argument for kBatchNorm, which is no NormModule, and for a kind
-/// that nobody registered.
-std::shared_ptr<NormModule> make_norm(const std::string& kind, int64_t channels);
+/// A norm of the description's kind. Throws std::invalid_argument for kBatchNorm, which is no NormModule, and
+/// for a kind that nobody registered.
+std::shared_ptr<NormModule> make_norm(const NetworkDescription& description, int64_t channels);
 
 }  // namespace bsq

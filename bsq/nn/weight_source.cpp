@@ -25,9 +25,11 @@ std::unique_ptr<WeightSource> make_weight_source(const StoredTensor& stored,
     return std::make_unique<MasterWeight>(stored.value.to(options).detach().clone().set_requires_grad(true));
   }
   if (stored.encoding == Encoding::kCodes) {
-    return make_frozen({stored.value.to(options.device()), stored.scale.to(options), {}, stored.format});
+    const auto offset = stored.offset.defined() ? stored.offset.to(options) : torch::Tensor();
+    return make_frozen(
+        {stored.value.to(options.device()), stored.scale.to(options), {}, stored.format, offset});
   }
-  if (stored.source == GridQuantizer::kKind) {
+  if (stored.source == GridQuantizer::kKind || stored.source == GridQuantizer::kOffsetKind) {
     return load_frozen(stored, options);
   }
   const auto found = factories().find(stored.source);
@@ -35,6 +37,15 @@ std::unique_ptr<WeightSource> make_weight_source(const StoredTensor& stored,
     throw std::invalid_argument("weights of the kind '" + stored.source + "'; this program knows none such");
   }
   return found->second(stored, options);
+}
+
+std::unique_ptr<WeightSource> latent_source(const StoredTensor& stored) {
+  try {
+    return stored.encoding == Encoding::kLatent ? make_weight_source(stored, torch::dtype(stored.type()))
+                                                : nullptr;
+  } catch (const std::invalid_argument&) {
+    return nullptr;
+  }
 }
 
 }  // namespace bsq

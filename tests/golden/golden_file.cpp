@@ -49,6 +49,39 @@ double GoldenFile::number(const std::string& object, const std::string& attribut
   return value;
 }
 
+std::string GoldenFile::text(const std::string& object, const std::string& attribute) const {
+  const hid_t id = H5Aopen_by_name(file_, object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t type = id < 0 ? id : H5Aget_type(id);
+  char* value = nullptr;
+  if (type < 0 || H5Tis_variable_str(type) <= 0 || H5Aread(id, type, &value) < 0) {
+    throw std::runtime_error(object + ": no text " + attribute);
+  }
+  std::string result = value;
+  H5free_memory(value);
+  H5Tclose(type);
+  H5Aclose(id);
+  return result;
+}
+
+std::vector<std::string> GoldenFile::texts(const std::string& object, const std::string& attribute) const {
+  const hid_t id = H5Aopen_by_name(file_, object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t type = id < 0 ? id : H5Aget_type(id);
+  const hid_t space = id < 0 ? id : H5Aget_space(id);
+  const auto count = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
+  std::vector<char*> values(static_cast<size_t>(count < 0 ? 0 : count));
+  if (count < 0 || H5Tis_variable_str(type) <= 0 || H5Aread(id, type, values.data()) < 0) {
+    throw std::runtime_error(object + ": no texts " + attribute);
+  }
+  std::vector<std::string> result(values.begin(), values.end());
+  for (char* value : values) {
+    H5free_memory(value);
+  }
+  H5Sclose(space);
+  H5Tclose(type);
+  H5Aclose(id);
+  return result;
+}
+
 torch::Tensor GoldenFile::tensor(const std::string& path) const {
   const hid_t id = H5Dopen2(file_, path.c_str(), H5P_DEFAULT);
   if (id < 0) {
@@ -65,8 +98,9 @@ torch::Tensor GoldenFile::tensor(const std::string& path) const {
   return values;
 }
 
-std::string golden_path(const std::string& name) {
-  const auto folder = golden_folder();
+namespace {
+
+std::string path_in(const std::string& folder, const std::string& name) {
   if (folder.empty()) {
     return "";
   }
@@ -74,5 +108,11 @@ std::string golden_path(const std::string& name) {
   EXPECT_TRUE(std::filesystem::exists(path)) << "the golden folder lacks " << path;
   return path;
 }
+
+}  // namespace
+
+std::string golden_path(const std::string& name) { return path_in(golden_folder(), name); }
+
+std::string golden_methods_path(const std::string& name) { return path_in(golden_methods_folder(), name); }
 
 }  // namespace bsq::test

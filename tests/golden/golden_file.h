@@ -20,6 +20,10 @@ class GoldenFile {
   /// Names of the members of a group.
   std::vector<std::string> members(const std::string& group) const;
   double number(const std::string& object, const std::string& attribute) const;
+  /// A text of variable length.
+  std::string text(const std::string& object, const std::string& attribute) const;
+  /// A list of such texts.
+  std::vector<std::string> texts(const std::string& object, const std::string& attribute) const;
   bool has_attribute(const std::string& object, const std::string& attribute) const;
   /// A dataset as float64.
   torch::Tensor tensor(const std::string& path) const;
@@ -31,5 +35,7 @@ class GoldenFile {
 /// The golden file of this name, or "" where the default folder is missing. A folder that BSQ_GOLDEN names
 /// and that lacks the file is a failure.
 std::string golden_path(const std::string& name);
+/// The same of the folder that BSQ_GOLDEN_METHODS names, default SOURCE/../shared/golden-methods.
+std::string golden_methods_path(const std::string& name);
 
 }  // namespace bsq::test

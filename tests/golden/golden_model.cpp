@@ -71,13 +71,16 @@ std::shared_ptr<Network> pretrained_network(int64_t activation_bits) {
   return network;
 }
 
+ImageDataset exact_pixels(bool is_test, int64_t first, int64_t count) {
+  return (is_test ? exact_data().test : exact_data().train).subset(first, count);
+}
+
 Batch exact_images(bool is_test, int64_t first, int64_t count) {
-  const auto& split = is_test ? exact_data().test : exact_data().train;
   LoaderOptions options;
   options.batch_size = count;
   options.workers = 0;
   options.type = torch::kFloat64;
-  BatchLoader loader(split.subset(first, count), options);
+  BatchLoader loader(exact_pixels(is_test, first, count), options);
   loader.start(/*epoch=*/0);
   return *loader.next();
 }

@@ -23,6 +23,9 @@ std::shared_ptr<Network> pretrained_network(int64_t activation_bits);
 /// Images [first, first + count) of a split, normalized, float64, and their labels.
 Batch exact_images(bool is_test, int64_t first, int64_t count);
 
+/// The same images and labels as they are stored.
+ImageDataset exact_pixels(bool is_test, int64_t first, int64_t count);
+
 struct ExactEvaluation {
   double top1;                 ///< percent of the 1,000 test images
   torch::Tensor first_logits;  ///< of the first 64

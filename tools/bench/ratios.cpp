@@ -18,6 +18,8 @@ std::vector<Ratio> ratio_list() {
           {"naive_over_fast_bf16", "naive/bf16", "fast/bf16"},
           {"bsq_over_float_fp32", "fast/fp32", "float/fp32"},
           {"bsq_over_float_bf16", "fast/bf16", "float/bf16"},
+          {"int8_over_float_fp32", "int8/fp32", "float/fp32"},
+          {"int8_over_float_bf16", "int8/bf16", "float/bf16"},
           {"fp32_over_convolutions", "fast/fp32", "convolutions/fp32"},
           {"bf16_over_convolutions", "fast/bf16", "convolutions/bf16"},
           {"memory_over_float", "fast/fp32", "float/fp32", true},

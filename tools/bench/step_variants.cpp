@@ -10,6 +10,7 @@
 #include "bsq/methods/bsq/network_planes.h"
 #include "bsq/methods/bsq/plane_optimizer.h"
 #include "bsq/methods/kept_norms.h"
+#include "bsq/methods/methods.h"
 #include "models/registry.h"
 #include "tests/naive/naive_resnet.h"
 #include "tools/bench/convolutions.h"
@@ -72,6 +73,28 @@ std::function<void()> training_step(const StepSetting& setting, torch::ScalarTyp
   };
 }
 
+// As Trainer::train_batch() does, by a method of the registry at its own bit width of activations.
+std::function<void()> method_step(const std::string& name, const StepSetting& setting,
+                                  torch::ScalarType type) {
+  const std::shared_ptr<Method> method = make_method(name);
+  const auto given = make_resnet(setting, /*in_bits=*/false);
+  auto description = given->description();
+  description.activation_bits = method->default_activation_bits().value_or(setting.activation_bits);
+  const auto network = rebuild(*given, method->adapted(description));
+  method->begin(*network, {LayerRules(setting.bits)});
+  const std::shared_ptr<Optimizer> optimizer = method->make_optimizer(*network, {kMomentum, kWeightDecay});
+  const auto x = images(setting, type, torch::MemoryFormat::ChannelsLast);
+  return [=, y = labels(setting)] {
+    optimizer->zero_grad();
+    const auto loss = torch::nn::functional::cross_entropy(network->forward(x), y);
+    loss.item<double>();
+    loss.backward();
+    optimizer->step(kRate);
+    StepSums sums;
+    method->after_step(*network, sums);
+  };
+}
+
 std::function<void()> naive_step(const StepSetting& setting, torch::ScalarType type) {
   const auto network = make_resnet(setting, /*in_bits=*/true);
   auto step = std::make_shared<naive::NaiveStep>(
@@ -103,6 +126,9 @@ std::function<void()> step_of(const std::string& kind, torch::ScalarType type, c
   if (kind == "float" || kind == "fast") {
     return training_step(setting, type, /*in_bits=*/kind == "fast");
   }
+  if (kind == "int8") {
+    return method_step(kind, setting, type);
+  }
   if (kind == "naive") {
     return naive_step(setting, type);
   }
@@ -119,7 +145,8 @@ std::function<void()> step_of(const std::string& kind, torch::ScalarType type, c
 
 std::vector<std::string> step_variants() {
   std::vector<std::string> names;
-  for (const char* kind : {"float", "naive", "fast", "convolutions", "evaluate_naive", "evaluate_fast"}) {
+  for (const char* kind :
+       {"float", "naive", "fast", "int8", "convolutions", "evaluate_naive", "evaluate_fast"}) {
     for (const char* precision : {"/fp32", "/bf16"}) {
       names.push_back(std::string(kind) + precision);
     }

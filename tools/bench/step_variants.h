@@ -18,13 +18,13 @@ struct StepSetting {
   std::string device = "cpu";
 };
 
-/// Names of what can be timed: "float/fp32", "naive/fp32", "fast/fp32", "convolutions/fp32",
+/// Names of what can be timed: "float/fp32", "naive/fp32", "fast/fp32", "int8/fp32", "convolutions/fp32",
 /// "evaluate_naive/fp32", "evaluate_fast/fp32", and the same with bf16.
 ///
 /// float: this toolkit's own float training, its activations quantized like those of the others. naive:
-/// tests/naive, contiguous images, as published. fast: what bsq_train does. convolutions: every
-/// convolution of the network forward and backward and nothing else, with channels-last tensors. evaluate_*:
-/// one batch of images through a network in bits.
+/// tests/naive, contiguous images, as published. fast: what bsq_train does. int8: the method int8, at 8-bit
+/// activations. convolutions: every convolution of the network forward and backward and nothing else, with
+/// channels-last tensors. evaluate_*: one batch of images through a network in bits.
 std::vector<std::string> step_variants();
 
 /// A function that does one step of a variant, all of it: on a GPU it returns when that has finished. Throws

@@ -27,7 +27,9 @@ struct ModelFlags {
   std::map<std::string, std::string> network;  ///< those options of the architecture that are given
   std::string model;
   std::optional<int64_t> bits;
-  int64_t default_bits = 4;             ///< as published; bsq_train has 8
+  int64_t default_bits = 4;  ///< as published; bsq_train has 8
+  /// The method's own bit width of activations, where nobody gives one.
+  std::optional<int64_t> default_act;
   bool bits_by_call = false;            ///< whether the command line itself gives --bits
   std::vector<std::string> layer_bits;  ///< "PATTERN=BITS"
   std::vector<std::string> keep_float;

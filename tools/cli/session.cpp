@@ -86,7 +86,9 @@ NetworkDescription description_of(const ModelFlags& flags, const std::optional<C
   result.activation = stored.activation;
   result.activation_place = stored.activation_place;
   result.norm = stored.norm;
-  result.activation_bits = resolve("act", flags.act, stored.activation_bits, is_bound);
+  const auto default_act =
+      is_bound ? stored.activation_bits : flags.default_act.value_or(stored.activation_bits);
+  result.activation_bits = resolve("act", flags.act, default_act, is_bound);
   result.activation_rules = resolve_rules(flags, stored, is_bound);
   const std::string range = to_string(stored.activation_range);
   result.activation_range = activation_range_of(resolve("act-range", flags.act_range, range, is_bound));
