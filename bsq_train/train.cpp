@@ -20,6 +20,19 @@ std::string data_flag(const DataFlags& flags, const Data& data) {
              : " --data " + shell_text({flags.folder});
 }
 
+// The command that takes the model further; finetuning does not take grids with an offset.
+std::string next_command(Network& network, const std::string& file, const std::string& data) {
+  if (is_float(network)) {
+    return "; next: " + sibling_name("convert") + " --model " + file + " --bits 8" + data + " --out FOLDER";
+  }
+  for (const auto& ref : coded_sources(network)) {
+    if (ref.source().codes()->offset.defined()) {
+      return "";
+    }
+  }
+  return "; next: " + sibling_name("finetune") + " --model " + file + data + " --out FOLDER";
+}
+
 // final.h5, for the next step: the best epoch's network where the method keeps it, else the last one.
 void write_final(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const TrainOptions& options) {
   if (run.best_top1() >= 0) {
@@ -34,11 +47,9 @@ void write_final(TrainingRun& run, Model& model, Data& data, RunFolder& folder, 
   folder.write("final.h5", checkpoint);
   run.keep("final.h5", checkpoint, evaluation);
   const auto file = folder.file("final.h5");
-  const bool has_bits = !is_float(*model.network);
   std::cout << "wrote " << file << ": comp " << std::fixed << std::setprecision(2) << checkpoint.comp << ", "
-            << text_of(evaluation) << "; next: " << sibling_name(has_bits ? "finetune" : "convert")
-            << " --model " << file << (has_bits ? "" : " --bits 8") << data_flag(options.data, data)
-            << " --out FOLDER" << std::endl;
+            << text_of(evaluation) << next_command(*model.network, file, data_flag(options.data, data))
+            << std::endl;
 }
 
 int run(const TrainOptions& options) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "bsq/base/options.h"
 #include "bsq/graph/builder.h"
 
@@ -16,6 +18,8 @@ class Architecture {
   /// Writes the network of these options, from the image to the logits of `b.description().classes` classes.
   /// Throws std::invalid_argument for options that do not go together.
   virtual Value build(Builder& b, Value image) const = 0;
+  /// What the options' names may hide of the network: a sentence; "": nothing.
+  virtual std::string remark() const { return ""; }
   /// Draws the weights of a new network; by default they are as libtorch initializes each layer.
   virtual void initialize(const Program&) const {}
 };

@@ -145,6 +145,11 @@ std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& des
   return made;
 }
 
+std::string remark_on(const NetworkDescription& description) {
+  const auto& entry = entry_of(description.architecture);
+  return entry.network ? "" : configure(entry, description).architecture->remark();
+}
+
 std::optional<Program> program_of(const NetworkDescription& description) {
   const auto& entry = entry_of(description.architecture);
   if (entry.network) {

@@ -23,6 +23,9 @@ std::shared_ptr<Network> make_network(const NetworkDescription& description);
 /// architecture and where norms are wanted of a network that has none, beside what make_network() throws.
 std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& description);
 
+/// What the names of a description's options may hide of its network, in a sentence; "": nothing.
+std::string remark_on(const NetworkDescription& description);
+
 /// The program of a description, recorded without modules, so that nothing is drawn or allocated. Nothing for
 /// an architecture whose forward() is written by hand. Throws what make_network() throws.
 std::optional<Program> program_of(const NetworkDescription& description);

@@ -12,7 +12,10 @@ namespace {
 class ResNet : public Architecture {
  public:
   void add_options(OptionTable& table) override {
-    table.add("depth", &depth_, "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck")
+    table
+        .add("depth", &depth_,
+             "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck; 18: what the 8-bit training code calls so, "
+             "n = 2")
         .range(8, 2000)
         .resume(ResumeRule::kFixed);
     table.add("block-name", &block_name_, "residual block")
@@ -45,12 +48,21 @@ class ResNet : public Architecture {
 
   void initialize(const Program& program) const override { draw_fan_out_normal(program); }
 
+  std::string remark() const override {
+    return is_called_18() ? "--depth 18: a ResNet of 14 layers, two blocks in each of three stages, as the "
+                            "published 8-bit training code calls it"
+                          : "";
+  }
+
  private:
+  // The published code of 8-bit training rounds (depth - 2) / 6 down.
+  bool is_called_18() const { return is_basic() && depth_ == 18; }
+
   bool is_basic() const { return block_name_ == "BasicBlock"; }
 
   int64_t blocks_per_layer() const {
     const int64_t layers = is_basic() ? 6 : 9;
-    if ((depth_ - 2) % layers != 0) {
+    if ((depth_ - 2) % layers != 0 && !is_called_18()) {
       throw std::invalid_argument("depth " + std::to_string(depth_) + " of a ResNet of " + block_name_ +
                                   "s; expected " + std::to_string(layers) + "n+2");
     }

@@ -30,12 +30,12 @@ const char* name_of(Encoding encoding) {
   return "";
 }
 
-std::vector<double> scale_of(const StoredTensor& stored) {
-  if (!stored.scale.defined()) {
+std::vector<double> numbers_of(const torch::Tensor& tensor) {
+  if (!tensor.defined()) {
     return {};
   }
-  const auto scale = stored.scale.flatten().to(torch::kFloat64).contiguous();
-  return {scale.data_ptr<double>(), scale.data_ptr<double>() + scale.numel()};
+  const auto numbers = tensor.flatten().to(torch::kFloat64).contiguous();
+  return {numbers.data_ptr<double>(), numbers.data_ptr<double>() + numbers.numel()};
 }
 
 std::string rule_of(const StoredTensor& stored) {
@@ -49,8 +49,8 @@ void take_tensors(FileDescription& description, const NetworkState& network) {
   size_t next = 0;
   for (const auto& [name, stored] : network) {
     if (stored.encoding != Encoding::kFloat) {
-      description.tensors.push_back(
-          {tensors[next++], name_of(stored.encoding), scale_of(stored), rule_of(stored)});
+      description.tensors.push_back({tensors[next++], name_of(stored.encoding), numbers_of(stored.scale),
+                                     numbers_of(stored.offset), rule_of(stored)});
     } else {
       description.floats.push_back({name, stored.value.sizes().vec(), type_name(stored.value.scalar_type())});
     }
@@ -261,6 +261,9 @@ nlohmann::json json_of(const FileDescription& description) {
                                {"bits", line.tensor.bits},
                                {"scale", json_scale(line.scale)},
                                {"rule", line.rule}});
+    if (!line.offset.empty()) {
+      json["tensors"].back()["offset"] = json_scale(line.offset);
+    }
   }
   for (const auto& line : description.floats) {
     json["float_tensors"].push_back({{"name", line.name}, {"shape", line.shape}, {"type", line.type}});

@@ -14,9 +14,10 @@ namespace bsq::cli {
 /// One tensor that holds bits, as a file has it.
 struct TensorLine {
   TensorBits tensor;
-  std::string encoding;       ///< binary, planes or frozen
-  std::vector<double> scale;  ///< one number, or one a channel
-  std::string rule;           ///< of its quantizer, in a few words; "": there is nothing to be said
+  std::string encoding;             ///< binary, planes or frozen
+  std::vector<double> scale;        ///< one number, or one a channel
+  std::vector<double> offset = {};  ///< the same of codes that have one; else empty
+  std::string rule;                 ///< of its quantizer, in a few words; "": there is nothing to be said
 };
 
 /// One float tensor, or in a file that is no model for us any tensor.

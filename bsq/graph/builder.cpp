@@ -153,7 +153,7 @@ Value Builder::norm(const std::string& name, Value x) {
     norm.module = torch::nn::BatchNorm2d(in[0]);
     attach(path, norm.module.ptr());
   } else if (root_ != nullptr) {
-    const auto module = make_norm(description_.norm, in[0]);
+    const auto module = make_norm(description_, in[0]);
     norm.other = {module, [module](const torch::Tensor& y) { return module->forward(y); }};
     attach(path, module);
   }

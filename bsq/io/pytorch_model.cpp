@@ -186,19 +186,27 @@ torch::Tensor values_of(const StoredTensor& codes) {
   return make_weight_source(codes, torch::dtype(codes.scale.scalar_type()))->value().detach().clone();
 }
 
+// Among an export's scales, that of a tensor's offset.
+std::string offset_name(const std::string& tensor) { return tensor + " offset"; }
+
 // The integers whose values an export holds: exactly those, or the file has been changed.
+// `offset` may be undefined.
 StoredTensor codes_from(const std::string& name, const torch::Tensor& values, const torch::Tensor& scale,
-                        const std::vector<int64_t>& format) {
+                        const torch::Tensor& offset, const std::vector<int64_t>& format) {
   StoredTensor stored;
   stored.encoding = Encoding::kCodes;
   take_format(format, stored);
   stored.scale = scale.to(torch::kFloat32);
+  stored.offset = offset.defined() ? offset.to(torch::kFloat32) : torch::Tensor();
   const bool is_known =
-      values.scalar_type() == torch::kFloat32 &&
+      (!offset.defined() || offset.sizes() == scale.sizes()) && values.scalar_type() == torch::kFloat32 &&
       (scale.dim() == 0 || (scale.dim() == 1 && values.dim() > 0 && scale.size(0) == values.size(0)));
   if (is_known) {
     const auto factors = along_channels(stored.scale, values).to(torch::kFloat64);
-    const auto ratios = values.to(torch::kFloat64) * static_cast<double>(stored.format.levels) / factors;
+    const auto start = offset.defined() ? along_channels(stored.offset, values).to(torch::kFloat64)
+                                        : torch::zeros({}, torch::kFloat64);
+    const auto ratios =
+        values.to(torch::kFloat64).sub(start) * static_cast<double>(stored.format.levels) / factors;
     stored.value = torch::where(factors == 0, torch::zeros_like(ratios), ratios).round().to(torch::kInt32);
   }
   if (!is_known || !torch::equal(values_of(stored), values)) {
@@ -253,7 +261,10 @@ void take_extras(const PyTorchExtras& extras, Checkpoint& checkpoint) {
     const TensorMap scales(extras.scales.begin(), extras.scales.end());
     for (auto& [name, stored] : checkpoint.network) {
       if (const auto scale = scales.find(name); scale != scales.end()) {
-        stored = codes_from(name, stored.value, scale->second, json.at("formats").at(name));
+        const auto offset = scales.find(offset_name(name));
+        stored = codes_from(name, stored.value, scale->second,
+                            offset == scales.end() ? torch::Tensor() : offset->second,
+                            json.at("formats").at(name));
       }
     }
   } catch (const nlohmann::json::exception&) {
@@ -307,6 +318,9 @@ PyTorchCheckpoint export_pytorch(const Checkpoint& checkpoint, const std::set<st
     } else if (stored.encoding == Encoding::kCodes) {
       file.state.emplace_back(name, values_of(stored));
       extras.scales.emplace_back(name, stored.scale);
+      if (stored.offset.defined()) {
+        extras.scales.emplace_back(offset_name(name), stored.offset);
+      }
       formats[name] = format_json(stored);
     } else {
       throw std::invalid_argument(name + ": planes or master weights, expected codes");

@@ -28,7 +28,8 @@ void scale_to_unit(Codes& codes) {
 }
 
 std::unique_ptr<MasterWeight> frozen_weight(const torch::Tensor& q, const Codes& codes) {
-  return std::make_unique<MasterWeight>(q, std::make_unique<GridQuantizer>(codes.format, codes.scale));
+  return std::make_unique<MasterWeight>(
+      q, std::make_unique<GridQuantizer>(codes.format, codes.scale, codes.offset));
 }
 
 }  // namespace
@@ -109,7 +110,10 @@ std::unique_ptr<MasterWeight> make_frozen(const Codes& found) {
 std::unique_ptr<MasterWeight> load_frozen(const StoredTensor& stored, const torch::TensorOptions& options) {
   Codes codes;
   codes.format = stored.format;
-  codes.scale = torch::ones({}, options);  // filled from its own entry
+  codes.scale = torch::ones({}, options);  // filled from its own entry, as the offset is
+  if (stored.source == GridQuantizer::kOffsetKind) {
+    codes.offset = torch::zeros({}, options);
+  }
   return frozen_weight(stored.value.to(options), codes);
 }
 

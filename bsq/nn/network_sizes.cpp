@@ -16,9 +16,15 @@ std::string layer_of(const std::string& name) { return name.substr(0, name.rfind
 
 int64_t scales_in(const torch::Tensor& scale) { return scale.defined() ? scale.numel() : 1; }
 
+// Scales, and offsets where there are some.
+int64_t numbers_in(const Codes& codes) {
+  return scales_in(codes.scale) + (codes.offset.defined() ? codes.offset.numel() : 0);
+}
+
 int64_t scales_in(const StoredTensor& stored) {
   const auto source = latent_source(stored);
-  return source == nullptr ? scales_in(stored.scale) : scales_in(source->codes()->scale);
+  return source == nullptr ? scales_in(stored.scale) + (stored.offset.defined() ? stored.offset.numel() : 0)
+                           : numbers_in(*source->codes());
 }
 
 // A latent tensor's scale is an entry of its own, or follows from the tensor.
@@ -70,7 +76,7 @@ std::vector<TensorBits> tensor_bits(torch::nn::Module& network) {
   for (const auto& ref : coded_sources(network)) {
     const auto codes = *ref.source().codes();
     tensors.push_back({ref.name, ref.source().shape().vec(), ref.source().numel(), codes.format.bits,
-                       codes.format.has_sign_bit, scales_in(codes.scale)});
+                       codes.format.has_sign_bit, numbers_in(codes)});
   }
   return tensors;
 }

@@ -28,6 +28,7 @@ StoredTensor codes_entry(const Codes& codes) {
   stored.encoding = Encoding::kCodes;
   stored.value = on_cpu(codes.integers);
   stored.scale = on_cpu(codes.scale);
+  stored.offset = codes.offset.defined() ? on_cpu(codes.offset) : torch::Tensor();
   stored.format = codes.format;
   stored.bits = codes.format.bits;
   return stored;

@@ -21,7 +21,8 @@ void register_norm(const std::string& kind, NormFactory factory) {
   }
 }
 
-std::shared_ptr<NormModule> make_norm(const std::string& kind, int64_t channels) {
+std::shared_ptr<NormModule> make_norm(const NetworkDescription& description, int64_t channels) {
+  const auto& kind = description.norm;
   const auto found = norm_factories().find(kind);
   if (found == norm_factories().end()) {
     auto names = std::string(kBatchNorm) + ", " + kNoNorm;
@@ -30,7 +31,7 @@ std::shared_ptr<NormModule> make_norm(const std::string& kind, int64_t channels)
     }
     throw std::invalid_argument("norm '" + kind + "'; expected " + names);
   }
-  return found->second(channels);
+  return found->second(channels, description);
 }
 
 }  // namespace bsq

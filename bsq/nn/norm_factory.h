@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "bsq/nn/network_description.h"
 #include "bsq/nn/norm_module.h"
 
 namespace bsq {
@@ -14,15 +15,16 @@ constexpr const char* kBatchNorm = "batch";
 /// No norms: each convolution in front of one has a bias instead (bsq/graph/norm_fusion.h).
 constexpr const char* kNoNorm = "none";
 
-/// Makes one norm of that many channels.
-using NormFactory = std::function<std::shared_ptr<NormModule>(int64_t channels)>;
+/// Makes one norm of that many channels for a network of that description.
+using NormFactory =
+    std::function<std::shared_ptr<NormModule>(int64_t channels, const NetworkDescription& description)>;
 
 /// Adds a kind of norm under the name that descriptions call it by. Throws std::logic_error for a name that
 /// is taken.
 void register_norm(const std::string& kind, NormFactory factory);
 
-/// A norm of that kind. Throws std::invalid_argument for kBatchNorm, which is no NormModule, and for a kind
-/// that nobody registered.
-std::shared_ptr<NormModule> make_norm(const std::string& kind, int64_t channels);
+/// A norm of the description's kind. Throws std::invalid_argument for kBatchNorm, which is no NormModule, and
+/// for a kind that nobody registered.
+std::shared_ptr<NormModule> make_norm(const NetworkDescription& description, int64_t channels);
 
 }  // namespace bsq

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "bsq/nn/layer_gradients.h"
+
 namespace bsq {
 namespace {
 
@@ -50,7 +52,8 @@ QuantConv2dImpl::QuantConv2dImpl(const QuantConv2dOptions& options, const torch:
 
 torch::Tensor QuantConv2dImpl::forward(const torch::Tensor& input) {
   const auto weight = weight_like(input);
-  auto output = convolve(input, weight, bias_like(input));
+  const auto bias = bias_like(input);
+  auto output = gradient() ? forward_with_gradient(input, weight, bias) : convolve(input, weight, bias);
   if (probe_) {
     probe_(input, weight, output);
   }
@@ -66,6 +69,21 @@ torch::Tensor QuantConv2dImpl::convolve(const torch::Tensor& input, const torch:
   const auto padded = F::pad(input, F::PadFuncOptions(pads_of(options)).mode(mode_of(options)));
   return F::detail::conv2d(padded, weight, bias, options.stride(), torch::ExpandingArray<2>(0),
                            options.dilation(), options.groups());
+}
+
+// Padding that is not the same number of zeros on both sides is an operation of its own.
+torch::Tensor QuantConv2dImpl::forward_with_gradient(const torch::Tensor& input, const torch::Tensor& weight,
+                                                     const torch::Tensor& bias) const {
+  const bool has_zeros = get_if<torch::enumtype::kZeros>(&options.padding_mode()) != nullptr;
+  const auto* padding = get_if<torch::ExpandingArray<2>>(&options.padding());
+  ConvolutionNumbers numbers{*options.stride(), {0, 0}, *options.dilation(), options.groups()};
+  if (has_zeros && padding != nullptr) {
+    numbers.padding = **padding;
+    return conv2d_with(gradient(), input, weight, bias, numbers);
+  }
+  const auto padded = has_zeros ? torch::constant_pad_nd(input, pads_of(options))
+                                : F::pad(input, F::PadFuncOptions(pads_of(options)).mode(mode_of(options)));
+  return conv2d_with(gradient(), padded, weight, bias, numbers);
 }
 
 void QuantConv2dImpl::pretty_print(std::ostream& stream) const {

@@ -26,7 +26,8 @@ QuantLayer::QuantLayer(const torch::Tensor& weight, const torch::Tensor& bias)
 QuantLayer::QuantLayer(const QuantLayer& other)
     : weight_(other.weight_->clone()),
       bias_(other.bias_ ? other.bias_->clone() : nullptr),
-      role_(other.role_) {}
+      role_(other.role_),
+      gradient_(other.gradient_) {}
 
 void QuantLayer::set_weight(std::unique_ptr<WeightSource> source) {
   require_shape(*source, *weight_, "a weight");

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bsq/nn/gradient_quantizer.h"
 #include "bsq/nn/layer_role.h"
 #include "bsq/nn/weight_source.h"
 
@@ -39,6 +40,11 @@ class QuantLayer {
   LayerRole role() const { return role_; }
   void set_role(LayerRole role) { role_ = role; }
 
+  /// What the gradient behind the layer is quantized with; null, as a layer begins: nothing. No part of
+  /// files. Copies of the layer share it.
+  void set_gradient(SharedGradientQuantizer quantizer) { gradient_ = std::move(quantizer); }
+  const SharedGradientQuantizer& gradient() const { return gradient_; }
+
  protected:
   QuantLayer(const torch::Tensor& weight, const torch::Tensor& bias);
   /// A deep copy of the sources.
@@ -52,6 +58,7 @@ class QuantLayer {
  private:
   std::unique_ptr<WeightSource> weight_, bias_;
   LayerRole role_ = LayerRole::kInner;
+  SharedGradientQuantizer gradient_;
 };
 
 /// The registered name of a source's slot: a weight's own, and of a bias "bias" for "weight", "pbias" for

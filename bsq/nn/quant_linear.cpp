@@ -5,6 +5,8 @@
 
 #include <ostream>
 
+#include "bsq/nn/layer_gradients.h"
+
 namespace bsq {
 
 QuantLinearImpl::QuantLinearImpl(const QuantLinearOptions& options)
@@ -14,7 +16,10 @@ QuantLinearImpl::QuantLinearImpl(const torch::nn::LinearImpl& initial)
     : QuantModule(initial.weight, initial.bias), options(initial.options) {}
 
 torch::Tensor QuantLinearImpl::forward(const torch::Tensor& input) {
-  return torch::nn::functional::linear(input, weight_like(input), bias_like(input));
+  const auto weight = weight_like(input);
+  const auto bias = bias_like(input);
+  return gradient() ? linear_with(gradient(), input, weight, bias)
+                    : torch::nn::functional::linear(input, weight, bias);
 }
 
 void QuantLinearImpl::pretty_print(std::ostream& stream) const {

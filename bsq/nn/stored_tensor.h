@@ -29,6 +29,7 @@ struct StoredTensor {
   torch::Tensor positive;  ///< kPlanes: (planes, *shape), plane 0 the most significant
   torch::Tensor negative;  ///< kPlanes: (planes, *shape)
   torch::Tensor scale;     ///< kCodes: one number or one a channel; kPlanes: one number; else undefined
+  torch::Tensor offset;    ///< kCodes: as many numbers as scale has, or undefined: 0
   CodeFormat format;       ///< all but kFloat: the grid
   int64_t bits = 0;  ///< all but kFloat: the bit width that counts, format.bits, or 0 where every value is 0
 

@@ -25,9 +25,11 @@ std::unique_ptr<WeightSource> make_weight_source(const StoredTensor& stored,
     return std::make_unique<MasterWeight>(stored.value.to(options).detach().clone().set_requires_grad(true));
   }
   if (stored.encoding == Encoding::kCodes) {
-    return make_frozen({stored.value.to(options.device()), stored.scale.to(options), {}, stored.format});
+    const auto offset = stored.offset.defined() ? stored.offset.to(options) : torch::Tensor();
+    return make_frozen(
+        {stored.value.to(options.device()), stored.scale.to(options), {}, stored.format, offset});
   }
-  if (stored.source == GridQuantizer::kKind) {
+  if (stored.source == GridQuantizer::kKind || stored.source == GridQuantizer::kOffsetKind) {
     return load_frozen(stored, options);
   }
   const auto found = factories().find(stored.source);

@@ -85,10 +85,14 @@ torch::Tensor value_of(const Codes& codes) {
   if (codes.zero_point.defined()) {
     integers = integers - along_channels(codes.zero_point, integers).to(integers.scalar_type());
   }
-  return integers.div_(static_cast<double>(codes.format.levels)).mul_(along_channels(codes.scale, integers));
+  integers.div_(static_cast<double>(codes.format.levels)).mul_(along_channels(codes.scale, integers));
+  return codes.offset.defined() ? integers.add_(along_channels(codes.offset, integers)) : integers;
 }
 
 bool is_all_zero(const Codes& codes) {
+  if (codes.offset.defined()) {
+    return !value_of(codes).any().item<bool>();
+  }
   if (!codes.zero_point.defined()) {
     return !codes.integers.any().item<bool>();
   }
@@ -105,6 +109,10 @@ void make_scale_positive(Codes& codes) {
 void drop_bits_if_zero(Codes& codes) {
   if (is_all_zero(codes)) {
     codes.format = {/*bits=*/0, /*levels=*/1, /*low=*/0, /*step=*/1, codes.format.has_sign_bit};
+    if (codes.offset.defined()) {
+      codes.integers = torch::zeros_like(codes.integers);
+      codes.offset = torch::Tensor();
+    }
   }
 }
 

@@ -18,7 +18,7 @@ inline int64_t max_integer(int64_t bits) { return (int64_t{1} << bits) - 1; }
 void check_bits(const std::string& name, int64_t bits);
 
 /// Which integers a quantized tensor is made of, and what they stand for:
-///     value = scale * (integer - zero_point) / levels.
+///     value = scale * (integer - zero_point) / levels + offset.
 struct CodeFormat {
   int64_t bits = 0;           ///< bit width as the method counts it; 0: every value is 0
   int64_t levels = 1;         ///< what the integers are divided by; BSQ: 2^n - 1, LSQ: 1
@@ -49,6 +49,7 @@ struct Codes {
   torch::Tensor scale;       ///< one number (0-dimensional), or one for each output channel (first axis)
   torch::Tensor zero_point;  ///< int32 like scale; undefined: 0
   CodeFormat format;
+  torch::Tensor offset = {};  ///< real numbers like scale, for grids without a point at 0; undefined: 0
 };
 
 /// One number, or one for each channel (first axis), shaped to be multiplied with a tensor like `values`.
@@ -57,10 +58,10 @@ torch::Tensor along_channels(const torch::Tensor& numbers, const torch::Tensor& 
 /// The values that the codes stand for, in the scale's type.
 torch::Tensor value_of(const Codes& codes);
 
-/// Whether every integer is the zero point: the tensor needs no bits.
+/// Whether every value is 0 for its integers' sake, or, with an offset, at all: the tensor needs no bits.
 bool is_all_zero(const Codes& codes);
 
-/// Gives all-zero codes a format of 0 bits; their scale stays.
+/// Gives all-zero codes a format of 0 bits; their scale stays, an offset goes.
 void drop_bits_if_zero(Codes& codes);
 
 /// Turns the signs of integers and scale where the scale is one negative number and the integers are sign and

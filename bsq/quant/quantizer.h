@@ -38,17 +38,20 @@ class Quantizer {
   virtual std::unique_ptr<Quantizer> clone() const = 0;
 };
 
-/// Rounds to a fixed grid: value = scale * round_to_grid(q, format). The trained tensor is q itself, clamped
-/// to the grid after each step; the scale is trained too. With 0 bits nothing is trained and q stays as it
-/// is.
+/// Rounds to a fixed grid: value = scale * round_to_grid(q, format) + offset. The trained tensor is q itself,
+/// clamped to the grid after each step; the scale is trained too, an offset is not. With 0 bits nothing is
+/// trained and q stays as it is.
 class GridQuantizer : public Quantizer {
  public:
   static constexpr const char* kKind = "frozen";
+  /// Of a grid with an offset.
+  static constexpr const char* kOffsetKind = "frozen-offset";
 
-  /// `scale`: one number, or one for each output channel; taken as a slot.
-  GridQuantizer(const CodeFormat& format, const torch::Tensor& scale);
+  /// `scale`: one number, or one for each output channel; taken as a slot. `offset`: the same, or undefined:
+  /// none.
+  GridQuantizer(const CodeFormat& format, const torch::Tensor& scale, const torch::Tensor& offset = {});
 
-  std::string kind() const override { return kKind; }
+  std::string kind() const override { return offset_.defined() ? kOffsetKind : kKind; }
   torch::Tensor forward(const torch::Tensor& q) const override;
   Codes codes(const torch::Tensor& q) const override;
   CodeFormat format() const override { return format_; }
@@ -58,7 +61,7 @@ class GridQuantizer : public Quantizer {
 
  private:
   CodeFormat format_;
-  torch::Tensor scale_;
+  torch::Tensor scale_, offset_;
 };
 
 }  // namespace bsq

@@ -169,7 +169,8 @@ std::string origin_of_divergence(Network& network, const torch::Tensor& images) 
 
 std::string first_not_finite(const NetworkState& state) {
   for (const auto& [name, stored] : state) {
-    for (const auto* tensor : {&stored.value, &stored.positive, &stored.negative, &stored.scale}) {
+    for (const auto* tensor :
+         {&stored.value, &stored.positive, &stored.negative, &stored.scale, &stored.offset}) {
       if (!is_finite(*tensor)) {
         return name;
       }

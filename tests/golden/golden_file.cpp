@@ -79,8 +79,9 @@ std::vector<std::string> GoldenFile::texts(const std::string& object, const std:
   const hid_t id = H5Aopen_by_name(file_, object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT);
   const hid_t type = id < 0 ? id : H5Aget_type(id);
   const hid_t space = id < 0 ? id : H5Aget_space(id);
-  std::vector<char*> values(space < 0 ? 0 : static_cast<size_t>(H5Sget_simple_extent_npoints(space)));
-  if (type < 0 || H5Tis_variable_str(type) <= 0 || H5Aread(id, type, values.data()) < 0) {
+  const auto count = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
+  std::vector<char*> values(static_cast<size_t>(count < 0 ? 0 : count));
+  if (count < 0 || H5Tis_variable_str(type) <= 0 || H5Aread(id, type, values.data()) < 0) {
     throw std::runtime_error(object + ": no texts " + attribute);
   }
   std::vector<std::string> result(values.begin(), values.end());

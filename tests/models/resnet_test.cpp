@@ -119,7 +119,7 @@ TEST(ResNet, DepthsFitTheirBlocks) {
   const auto message = [](int64_t depth, const std::string& block) {
     return message_of<std::invalid_argument>([&] { make_network(describe(depth, block)); });
   };
-  for (const int64_t depth : {8, 14, 20, 32, 110}) {
+  for (const int64_t depth : {8, 14, 18, 20, 32, 110}) {
     EXPECT_NO_THROW(make_network(describe(depth, "BasicBlock"))) << depth;
   }
   for (const int64_t depth : {11, 20, 29, 110}) {

@@ -118,6 +118,10 @@ TEST(Resume, CtrlCInMidEpochOfFinetuningLeavesNoTrace) {
   expect_survives("finetune", "--bin --lr 0.01 --model " + tiny_runs().bsq.file("checkpoint.h5"), "INT", 130);
 }
 
+TEST(Resume, SigtermInMidEpochOfEightBitTrainingLeavesNoTrace) {
+  expect_survives("bsq_train", "--method int8 --depth 8 --lr 0.02", "TERM", 143);
+}
+
 // A copy of the run's folder, so that a test can do what it likes with it.
 std::string copied(const ToolRun& run, const TemporaryFolder& folder) {
   std::filesystem::copy(run.folder, folder.file("run"), std::filesystem::copy_options::recursive);

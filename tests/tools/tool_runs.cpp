@@ -129,6 +129,7 @@ void expect_same_state(const NetworkState& a, const NetworkState& b) {
     EXPECT_TRUE(same(left.positive, right.positive)) << name;
     EXPECT_TRUE(same(left.negative, right.negative)) << name;
     EXPECT_TRUE(same(left.scale, right.scale)) << name;
+    EXPECT_TRUE(same(left.offset, right.offset)) << name;
   }
 }
 

@@ -82,7 +82,9 @@ std::function<void()> method_step(const std::string& name, const StepSetting& se
   constexpr int64_t kSteps = 100;
   const std::shared_ptr<Method> method = make_method(name);
   auto network = make_resnet(setting, /*in_bits=*/false);
-  network = rebuild(*network, method->adapted(network->description()));
+  auto description = network->description();
+  description.activation_bits = method->default_activation_bits().value_or(setting.activation_bits);
+  network = rebuild(*network, method->adapted(description));
   method->begin(*network, {LayerRules(setting.bits)});
   network->train();
   method->plan({/*epochs=*/1, kSteps});

@@ -7,6 +7,7 @@
 #include "bsq/base/error.h"
 #include "bsq/nn/layers_of.h"
 #include "bsq/train/statistics.h"
+#include "models/registry.h"
 #include "tools/cli/earlier_run.h"
 #include "tools/cli/memory.h"
 #include "tools/cli/notice.h"
@@ -47,8 +48,11 @@ std::optional<Resumable> find_interrupted(const SessionFlags& flags, const std::
 }
 
 // What a run will do that its user may not expect.
-void print_remarks(const SessionFlags& flags, const Method& method) {
+void print_remarks(const SessionFlags& flags, const Network& network, const Method& method) {
   const auto& training = flags.training;
+  if (const auto remark = remark_on(network.description()); !remark.empty()) {
+    std::cout << remark << "\n";
+  }
   if (flags.model.model.empty()) {
     std::cout << "no --model: the weights are random, drawn with --seed " << flags.data.seed << "\n";
   }
@@ -167,7 +171,7 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   if (found) {
     print_data(data);
   }
-  print_remarks(flags, *steps.method);
+  print_remarks(flags, *model.network, *steps.method);
   TrainingRun run(model, *steps.method, data, *folder, options, training, summary);
   if (found) {
     run.resume(*found);

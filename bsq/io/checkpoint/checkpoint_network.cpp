@@ -63,6 +63,12 @@ bool is_scale(const StoredTensor& entry) {
   return entry.scale.dim() == 0 || is_channelwise;
 }
 
+/// Of codes, as many numbers as the scale has; else none.
+bool is_offset(const StoredTensor& entry) {
+  return !entry.offset.defined() || (entry.encoding == Encoding::kCodes && is_real(entry.offset) &&
+                                     entry.offset.sizes() == entry.scale.sizes());
+}
+
 /// What is wrong with an entry to be written, "" if nothing.
 std::string entry_fault(const StoredTensor& entry) {
   if (entry.encoding == Encoding::kPlanes ? !are_planes(entry) : !entry.value.defined()) {
@@ -76,9 +82,9 @@ std::string entry_fault(const StoredTensor& entry) {
   if (entry.encoding == Encoding::kLatent && !is_real(entry.value))
     return "a master weight not float32 or float64";
   if (entry.bits != 0 && entry.bits != entry.format.bits) return "bits that are not those of its format";
-  return !has_scale(entry.encoding) || is_scale(entry)
-             ? ""
-             : "a scale that is not one float32 or float64 a channel";
+  if (has_scale(entry.encoding) && !is_scale(entry))
+    return "a scale that is not one float32 or float64 a channel";
+  return is_offset(entry) ? "" : "an offset that is not of its scale's shape";
 }
 
 torch::Tensor stored_values(const StoredTensor& entry) {
@@ -110,6 +116,11 @@ void write_bit_attributes(const Hdf5Handle& dataset, const StoredTensor& entry) 
     if (!entry.scale.isfinite().all().item<bool>())
       dataset.fail("the scale is not finite, expected a number");
     write_values(dataset, "scale", entry.scale);
+  }
+  if (entry.offset.defined()) {
+    if (!entry.offset.isfinite().all().item<bool>())
+      dataset.fail("the offset is not finite, expected a number");
+    write_values(dataset, "offset", entry.offset);
   }
   if (entry.encoding == Encoding::kCodes)
     write_values(dataset, "shape", torch::tensor(entry.value.sizes(), torch::kInt64));
@@ -165,15 +176,25 @@ int64_t read_counted_bits(const Hdf5Handle& dataset, const CodeFormat& format) {
   return 0;
 }
 
-torch::Tensor read_scale(const Hdf5Handle& dataset, const std::vector<int64_t>& shape) {
-  const torch::Tensor scale = read_values(dataset, "scale");
-  if (!is_real(scale)) dataset.fail("the attribute scale is not float32 or float64");
-  if (!scale.isfinite().all().item<bool>()) dataset.fail("the attribute scale is not finite");
-  if (scale.numel() == 1) return scale.reshape({});
-  if (shape.empty() || scale.numel() != shape[0])
-    dataset.fail("the attribute scale has " + std::to_string(scale.numel()) +
+/// The numbers of the attribute "scale" or "offset".
+torch::Tensor read_numbers(const Hdf5Handle& dataset, const std::string& name,
+                           const std::vector<int64_t>& shape) {
+  const torch::Tensor numbers = read_values(dataset, name);
+  if (!is_real(numbers)) dataset.fail("the attribute " + name + " is not float32 or float64");
+  if (!numbers.isfinite().all().item<bool>()) dataset.fail("the attribute " + name + " is not finite");
+  if (numbers.numel() == 1) return numbers.reshape({});
+  if (shape.empty() || numbers.numel() != shape[0])
+    dataset.fail("the attribute " + name + " has " + std::to_string(numbers.numel()) +
                  " numbers, expected one or one a channel");
-  return scale;
+  return numbers;
+}
+
+torch::Tensor read_offset(const Hdf5Handle& dataset, const std::vector<int64_t>& shape,
+                          const torch::Tensor& scale) {
+  const torch::Tensor offset = read_numbers(dataset, "offset", shape);
+  if (offset.sizes() != scale.sizes() || offset.scalar_type() != scale.scalar_type())
+    dataset.fail("the attribute offset differs from the scale in type or count of numbers");
+  return offset;
 }
 
 std::vector<int64_t> read_shape(const Hdf5Handle& dataset) {
@@ -246,7 +267,9 @@ StoredTensor read_entry(const Hdf5Handle& dataset, ReadBudget& budget, int64_t v
     shape = weight_shape(dataset, stored, entry);
     check_type(dataset, stored, entry.encoding);
     if (has_attribute(dataset, "source")) entry.source = read_text(dataset, "source");
-    if (has_scale(entry.encoding) || version == 1) entry.scale = read_scale(dataset, shape);
+    if (has_scale(entry.encoding) || version == 1) entry.scale = read_numbers(dataset, "scale", shape);
+    if (entry.encoding == Encoding::kCodes && has_attribute(dataset, "offset"))
+      entry.offset = read_offset(dataset, shape, entry.scale);
   }
   if (entry.encoding == Encoding::kCodes) budget.take_unpacked(dataset, 4 * c10::multiply_integers(shape));
   read_values_of(dataset, stored, shape, entry);

@@ -1,6 +1,7 @@
 #include <torch/utils.h>
 
 #include <map>
+#include <stdexcept>
 #include <string>
 
 #include "bsq/base/options.h"
@@ -57,6 +58,11 @@ void FrozenMethod::begin(Network& network, const Start& start) {
   }
   for (const auto& ref : coded_sources(network)) {
     const auto codes = *ref.source().codes();
+    if (codes.offset.defined() && start.is_training) {
+      throw std::invalid_argument(ref.name +
+                                  " has a grid with an offset, whose scale this method cannot train; such "
+                                  "models are only evaluated");
+    }
     if (!is_between_points(ref.source(), codes)) {
       ref.set(make_frozen(start.is_training ? without_empty_digits(codes) : codes));
     }

@@ -27,7 +27,9 @@ class HalvingNorm : public NormModule {
 /// Makes the kind "halving" known; any number of times.
 inline void register_halving_norm() {
   static const bool is_done = [] {
-    register_norm("halving", [](int64_t channels) { return std::make_shared<HalvingNorm>(channels); });
+    register_norm("halving", [](int64_t channels, const NetworkDescription&) {
+      return std::make_shared<HalvingNorm>(channels);
+    });
     return true;
   }();
   static_cast<void>(is_done);

@@ -128,7 +128,8 @@ inline bool same_stored_part(const torch::Tensor& a, const torch::Tensor& b) {
 inline bool same_stored(const StoredTensor& a, const StoredTensor& b) {
   return a.encoding == b.encoding && a.source == b.source && a.bits == b.bits && a.format == b.format &&
          same_stored_part(a.value, b.value) && same_stored_part(a.positive, b.positive) &&
-         same_stored_part(a.negative, b.negative) && same_stored_part(a.scale, b.scale);
+         same_stored_part(a.negative, b.negative) && same_stored_part(a.scale, b.scale) &&
+         same_stored_part(a.offset, b.offset);
 }
 
 /// Expects two states with the same names, in the same order, and the same values.

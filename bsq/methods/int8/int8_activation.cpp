@@ -1,0 +1,69 @@
+#include "bsq/methods/int8/int8_activation.h"
+
+#include <torch/utils.h>
+
+#include <ostream>
+#include <stdexcept>
+
+namespace bsq {
+namespace {
+
+constexpr double kNoRange = -1;
+
+}  // namespace
+
+Int8Activation::Int8Activation(int64_t bits, double momentum)
+    : bits_(bits),
+      momentum_(momentum),
+      low_(torch::tensor(0.0, torch::kFloat32)),
+      range_(torch::tensor(kNoRange, torch::kFloat32)) {
+  check_bits("int8 activation", bits);
+}
+
+torch::Tensor Int8Activation::forward(const torch::Tensor& x, bool is_training) {
+  return affine_quantize_ste(x, range_for(x, is_training), bits_);
+}
+
+AffineRange Int8Activation::range_for(const torch::Tensor& x, bool is_training) {
+  if (!is_training && !is_calibrating_ && !needs_calibration()) {
+    return {low_, range_};
+  }
+  const auto found = range_of_samples(x);
+  if (is_training || is_calibrating_) {
+    track(found);
+  }
+  return found;
+}
+
+void Int8Activation::track(const AffineRange& found) {
+  torch::NoGradGuard no_grad;
+  double weight = needs_calibration() ? 1.0 : momentum_;
+  if (is_calibrating_) {
+    weight = 1.0 / static_cast<double>(++calibration_batches_);
+  }
+  low_.mul_(1 - weight).add_(found.low.to(low_.options()), weight);
+  range_.mul_(1 - weight).add_(found.range.to(range_.options()), weight);
+}
+
+Slots Int8Activation::slots() const {
+  return {{"low", low_, Slot::Role::kTracked, /*may_be_absent=*/true},
+          {"range", range_, Slot::Role::kTracked, /*may_be_absent=*/true}};
+}
+
+bool Int8Activation::needs_calibration() const { return !(range_.item<double>() >= 0); }
+
+void Int8Activation::begin_calibration() {
+  is_calibrating_ = true;
+  calibration_batches_ = 0;
+}
+
+void Int8Activation::end_calibration() {
+  if (calibration_batches_ == 0) {
+    throw std::logic_error("int8 activation: calibration ended without a batch");
+  }
+  is_calibrating_ = false;
+}
+
+void Int8Activation::print(std::ostream& stream) const { stream << "bits=" << bits_ << ", affine"; }
+
+}  // namespace bsq
