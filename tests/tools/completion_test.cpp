@@ -44,8 +44,10 @@ TEST(Completion, OffersFlagsOfTheTool) {
 }
 
 TEST(Completion, OffersValues) {
-  EXPECT_EQ(completions("bsq_train", "--arch", ""),
-            (Words{"mobilenet_v1", "mobilenet_v2", "resnet", "resnet18", "vgg7"}));
+  const auto networks = completions("bsq_train", "--arch", "");
+  for (const char* network : {"mobilenet_v1", "resnet", "vgg7"}) {
+    EXPECT_EQ(networks.count(network), 1U) << network;
+  }
   EXPECT_EQ(completions("bsq_train", "--precision", ""), (Words{"bf16", "fp32"}));
   const auto methods = completions("bsq_train", "--method", "");
   for (const char* method : {"bsq", "float", "frozen"}) {

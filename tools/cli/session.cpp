@@ -155,6 +155,33 @@ NetworkDescription with_options(NetworkDescription stored, const NetworkDescript
   return stored;
 }
 
+bool is_float_file(const Checkpoint& file) {
+  return std::all_of(file.network.begin(), file.network.end(),
+                     [](const auto& entry) { return entry.second.encoding == Encoding::kFloat; });
+}
+
+NetworkDescription adapted(const NetworkDescription& description, const Adaptation& adapt) {
+  try {
+    return adapt(description);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+}
+
+// Builds a float network anew where another description is wanted of it.
+void rebuild_model(Model& model, NetworkDescription description) {
+  description.options = model.network->description().options;
+  if (description == model.network->description()) {
+    return;
+  }
+  try {
+    model.network = rebuild(*model.network, description);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+  model.origin.description = model.network->description();
+}
+
 std::array<float, 3> three_numbers(const char* flag, const std::vector<std::string>& texts) {
   std::array<float, 3> numbers{};
   if (texts.size() != numbers.size()) {
@@ -284,34 +311,27 @@ void print_data(const Data& data) {
 }
 
 Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,
-                 torch::Device device) {
+                 torch::Device device, const Adaptation& adapt) {
   Model model;
   const auto description = description_of(flags, file, classes);
   const bool has_description = file && !file->description.architecture.empty();
-  const auto& first = has_description ? with_options(file->description, description) : description;
+  const bool is_adapted = adapt && (!file || is_float_file(*file));
+  const auto wanted = is_adapted ? adapted(description, adapt) : description;
+  auto first = has_description ? with_options(file->description, description) : wanted;
+  if (file && !has_description && is_adapted) {
+    first = description;
+    first.activation_rules.clear();  // they speak of the activations that are wanted
+  }
   model.network = build(first, flags, has_description);
   if (file) {
     load_model(*model.network, flags, *file);
-    rebuild_model(model, description);
+    rebuild_model(model, wanted);
     model.origin = *file;
     model.origin.network.clear();
   }
   model.origin.description = model.network->description();
   model.network->to(device);
   return model;
-}
-
-void rebuild_model(Model& model, NetworkDescription description) {
-  description.options = model.network->description().options;
-  if (description == model.network->description()) {
-    return;
-  }
-  try {
-    model.network = rebuild(*model.network, description);
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(error.what());
-  }
-  model.origin.description = model.network->description();
 }
 
 void calibrate_if_needed(Network& network, Data& data, std::ostream& out) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <iosfwd>
 #include <memory>
 #include <optional>
@@ -48,14 +49,14 @@ Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::o
 /// Prints its lines on stdout.
 void print_data(const Data& data);
 
-/// Builds the network that flags and file describe, for `classes` classes, and fills it from the file. Throws
-/// UsageError where a flag contradicts the file, bsq::Error where the file does not fit.
-Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,
-                 torch::Device device);
+/// What a method makes of a float network's description (Method::adapted()).
+using Adaptation = std::function<NetworkDescription(const NetworkDescription&)>;
 
-/// Builds a float network anew where another description is wanted of it (rebuild() in models/registry.h).
-/// Throws UsageError where it cannot be built.
-void rebuild_model(Model& model, NetworkDescription description);
+/// Builds the network that flags and file describe, for `classes` classes, and fills it from the file. A
+/// float network gets the activations and norms that `adapt` wants. Throws UsageError where a flag
+/// contradicts the file or does not fit the network, bsq::Error where the file does not fit.
+Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,
+                 torch::Device device, const Adaptation& adapt = nullptr);
 
 /// Where the network lacks activation ranges, calibrates them on training batches and says so.
 void calibrate_if_needed(Network& network, Data& data, std::ostream& out);

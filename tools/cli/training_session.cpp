@@ -2,7 +2,6 @@
 
 #include <iostream>
 #include <optional>
-#include <stdexcept>
 
 #include "bsq/base/error.h"
 #include "bsq/nn/layers_of.h"
@@ -91,18 +90,6 @@ std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, tor
   return model.network;
 }
 
-// Gives a float network the activations and norms that the method needs.
-void adapt_model(Model& model, const Method& method) {
-  if (!is_float(*model.network)) {
-    return;
-  }
-  try {
-    rebuild_model(model, method.adapted(model.network->description()));
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(error.what());
-  }
-}
-
 void make_way(const SessionFlags& flags) {
   const auto& folder = flags.output.folder;
   refuse_own_input(folder, {flags.model.model});
@@ -143,11 +130,11 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   }
   const auto file = found ? std::optional<Checkpoint>(found->file) : read_named_model(flags.model);
   auto data = load_data(flags.data, flags.runtime, file);
-  auto model = make_model(flags.model, file, data.classes(), device);
+  const auto adapt = [&](const NetworkDescription& given) { return steps.method->adapted(given); };
+  auto model = make_model(flags.model, file, data.classes(), device, found ? Adaptation() : adapt);
   if (found) {
     steps.method->adopt(*model.network);
   } else {
-    adapt_model(model, *steps.method);
     steps.prepare(*model.network);
   }
   if (training.evaluate) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "bsq/io/run_summary.h"
@@ -62,7 +63,7 @@ TEST(HysteresisTools, DescribeTellsMethodBitsAndMaps) {
 TEST(HysteresisTools, TrainingLearnsAndSaysWhatTheLoopHolds) {
   const auto log = read_log(runs().loop.file("log.txt"));
   ASSERT_EQ(log.size(), 3U);
-  EXPECT_EQ(log.at(0).at(5), "Held %");
+  EXPECT_EQ(std::count(log.at(0).begin(), log.at(0).end(), "Held %"), 1);
   EXPECT_LT(std::stod(log.at(2).at(1)), std::stod(log.at(1).at(1))) << "the loss falls";
 }
 
@@ -103,11 +104,12 @@ TEST(HysteresisTools, MoreEpochsAreBitForBitThoseOfOneRun) {
 // Runs with a checkpoint after every third step, killed so hard that nothing is saved on the way out; a
 // moment between two epochs is tried again.
 void kill_in_mid_epoch(const std::string& arguments, const std::string& folder) {
-  for (int attempt = 0; attempt < 8; ++attempt) {
+  for (int attempt = 0; attempt < 15; ++attempt) {
     std::filesystem::remove_all(folder);
     run_command("'" + program("bsq_train") + "' " + arguments + folder +
                 " & pid=$!; for i in $(seq 3000); do [ -e " + folder +
-                "/checkpoint.h5 ] && break; sleep 0.02; done; sleep 0.2; kill -KILL $pid; wait $pid");
+                "/checkpoint.h5 ] && break; sleep 0.02; done; sleep " + std::to_string(0.1 * (attempt + 1)) +
+                "; kill -KILL $pid; wait $pid");
     const auto file = read_checkpoint(folder + "/checkpoint.h5");
     if (file.training && file.training->next_step > 0) {
       return;
