@@ -23,7 +23,7 @@ void add_options(CommandLine& line, DescribeOptions& options) {
   table.add("brief", &options.is_brief, "one line a file")
       .needs([&] { return options.is_json ? "cannot go with --json" : ""; })
       .resume(ResumeRule::kCall);
-  table.section("Network without a file");
+  table.section("Without a file");
   table.add("arch", &options.network.arch, "architecture whose layers, parameters and MACs are listed")
       .letter('a')
       .one_of(architectures())
