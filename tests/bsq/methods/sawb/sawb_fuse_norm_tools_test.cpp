@@ -141,7 +141,7 @@ TEST(SawbFuseNormTools, WrongCallsAreRefused) {
     EXPECT_FALSE(holds(result.err, "terminate")) << result.err;
   };
   expect_refused("--method sawb --fuse-norm -a preresnet --epochs 1",
-                 "--fuse-norm: layer1.0.bn1: reads conv1; expected");
+                 "--fuse-norm: layer1.0.bn1: conv1 has other readers too");
   expect_refused("--method lsq --fuse-norm --epochs 1", "fuse-norm");
 }
 
