@@ -33,7 +33,16 @@ void add_options(CommandLine& line, DescribeOptions& options) {
       .range(2, 100000)
       .needs([&] { return options.network.arch ? "" : "needs -a NAME"; })
       .resume(ResumeRule::kCall);
-  line.add_family(architecture_family(options.network));
+  // Nothing of this call is stored.
+  auto family = architecture_family(options.network);
+  family.add = [add = family.add](OptionTable& target, const std::string& name) {
+    const size_t first = target.options().size();
+    add(target, name);
+    for (size_t i = first; i < target.options().size(); ++i) {
+      target.options()[i].resume(ResumeRule::kCall);
+    }
+  };
+  line.add_family(family);
 }
 
 NetworkDescription DescribeOptions::description() const {

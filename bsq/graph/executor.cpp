@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "bsq/graph/folded_norm.h"
 #include "bsq/graph/norm_fork.h"
 
 namespace bsq {
@@ -104,6 +105,26 @@ Compute compute_alone(const Node& node) {
       node.operation);
 }
 
+using ConvPointer = std::shared_ptr<QuantConv2dImpl>;
+using NormPointer = std::shared_ptr<torch::nn::BatchNorm2dImpl>;
+
+// The convolution in front of a batch norm. Which kind of weight it has is known when it runs only: methods
+// exchange weights.
+Compute compute_in_front(const ConvPointer& layer, const NormPointer& norm) {
+  return unary([=](const torch::Tensor& x) {
+    return trains_folded(*layer, *norm) ? folded_conv_norm(*layer, *norm, x) : layer->forward(x);
+  });
+}
+
+// What is computed together with a batch norm, of what the norm gave already.
+torch::Tensor behind_norm(const Tensors& inputs, const Operation& last) {
+  const auto sum = inputs.size() > 1 ? inputs[0] + inputs[1] : inputs[0];
+  if (const auto* activation = std::get_if<op::Activation>(&last)) {
+    return activation->module.ptr()->forward(sum);
+  }
+  return std::holds_alternative<op::Relu>(last) ? torch::relu(sum) : sum;
+}
+
 /// A batch norm and what is computed together with it.
 struct FusedNorm {
   int64_t norm = kNone;
@@ -130,7 +151,10 @@ class Compiler {
   }
   void count_readers(int64_t output);
   void fuse(int64_t norm);
+  ConvPointer layer_before(int64_t norm) const;
+  Compute compute_one(int64_t index) const;
   Compute compute(const FusedNorm& fused, const Operation& last) const;
+  Compute compute_unfolded(const FusedNorm& fused, const Operation& last) const;
 
   const std::vector<Node>& nodes_;
   std::vector<int64_t> readers_, readings_, only_reader_;
@@ -199,14 +223,45 @@ ExecutorStep Compiler::step(int64_t index) {
   ExecutorStep step;
   step.node = index;
   step.has_branch = readers_[index] > 1;
-  step.compute = is_fused ? compute(fused, operation(index)) : compute_alone(nodes_[index]);
+  step.compute = is_fused ? compute(fused, operation(index)) : compute_one(index);
   for (const int64_t input : is_fused ? fused.inputs : nodes_[index].inputs) {
     step.readings.push_back(read(input));
   }
   return step;
 }
 
+// Null where the norm does not read a convolution that nobody else reads.
+ConvPointer Compiler::layer_before(int64_t norm) const {
+  const int64_t input = nodes_[norm].inputs.front();
+  const auto* conv = std::get_if<op::Conv>(&operation(input));
+  return conv == nullptr || only_reader_[input] != norm
+             ? nullptr
+             : std::dynamic_pointer_cast<QuantConv2dImpl>(conv->layer.module);
+}
+
+Compute Compiler::compute_one(int64_t index) const {
+  const int64_t reader = only_reader_[index];
+  if (reader == kNone || !is_batch_norm(reader)) {
+    return compute_alone(nodes_[index]);
+  }
+  const auto layer = layer_before(reader);
+  const auto& norm = std::get<op::Norm>(operation(reader)).module;
+  return layer == nullptr || norm.is_empty() ? compute_alone(nodes_[index])
+                                             : compute_in_front(layer, norm.ptr());
+}
+
 Compute Compiler::compute(const FusedNorm& fused, const Operation& last) const {
+  const auto unfolded = compute_unfolded(fused, last);
+  const auto layer = layer_before(fused.norm);
+  if (layer == nullptr) {
+    return unfolded;
+  }
+  return [=, norm = std::get<op::Norm>(operation(fused.norm)).module.ptr()](const Tensors& inputs) {
+    return trains_folded(*layer, *norm) ? plain_fork(behind_norm(inputs, last)) : unfolded(inputs);
+  };
+}
+
+Compute Compiler::compute_unfolded(const FusedNorm& fused, const Operation& last) const {
   const auto norm = std::get<op::Norm>(operation(fused.norm)).module.ptr();
   if (norm == nullptr) {
     refuse_without_module(nodes_[fused.norm]);

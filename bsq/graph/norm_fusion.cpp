@@ -3,11 +3,13 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/utils.h>
 
+#include <limits>
 #include <map>
 #include <set>
 #include <stdexcept>
 #include <string>
 
+#include "bsq/graph/conv_norms.h"
 #include "bsq/quant/codes.h"
 
 namespace bsq {
@@ -24,34 +26,6 @@ ChannelMap map_of(const torch::nn::BatchNorm2dImpl& norm) {
   return {gain, exact(norm.bias) - exact(norm.running_mean) * gain};
 }
 
-[[noreturn]] void refuse(const Node& norm, const std::string& reason) {
-  throw std::invalid_argument(norm.path + ": " + reason);
-}
-
-std::vector<int64_t> count_readers(const Program& program) {
-  std::vector<int64_t> readers(program.nodes().size(), 0);
-  ++readers[static_cast<size_t>(program.output())];
-  for (const auto& node : program.nodes()) {
-    for (const int64_t input : node.inputs) {
-      ++readers[static_cast<size_t>(input)];
-    }
-  }
-  return readers;
-}
-
-// The convolution that a norm goes into.
-const Node& layer_before(const Program& program, const std::vector<int64_t>& readers, const Node& norm) {
-  const auto input = static_cast<size_t>(norm.inputs.front());
-  const auto& layer = program.nodes()[input];
-  if (!std::holds_alternative<op::Conv>(layer.operation)) {
-    refuse(norm, "reads " + layer.path + "; expected a convolution that it can go into");
-  }
-  if (readers[input] > 1) {
-    refuse(norm, layer.path + " has other readers too; expected the norm alone");
-  }
-  return layer;
-}
-
 /// What is to be done to a state, by names.
 struct Fusion {
   std::map<std::string, ChannelMap> maps;  ///< by the convolution's path
@@ -59,21 +33,21 @@ struct Fusion {
 };
 
 Fusion fusion_of(const Program& program) {
-  const auto readers = count_readers(program);
   Fusion fusion;
-  for (const auto& node : program.nodes()) {
-    if (const auto* norm = std::get_if<op::Norm>(&node.operation)) {
-      if (norm->module.is_empty()) {
-        refuse(node, "a norm of another kind; expected batch norm");
-      }
-      fusion.maps[layer_before(program, readers, node).path] = map_of(*norm->module);
-      fusion.norms.insert(node.path);
-    }
-  }
-  if (fusion.norms.empty()) {
-    throw std::invalid_argument("has no batch norm; expected one or more");
+  for (const auto& pair : conv_norms(program)) {
+    fusion.maps[pair.layer_path] = map_of(*pair.norm);
+    fusion.norms.insert(pair.norm_path);
   }
   return fusion;
+}
+
+// One number where those of all channels differ by rounding alone, as with a weight that was trained with the
+// gain folded in.
+torch::Tensor least_scale(const torch::Tensor& scale) {
+  const auto first = scale[0];
+  const double roundings = 4 * std::numeric_limits<float>::epsilon();
+  const bool is_one = (scale - first).abs().le(first.abs() * roundings).all().item<bool>();
+  return is_one ? first.clone() : scale;
 }
 
 StoredTensor fused_codes(StoredTensor stored, const ChannelMap& map) {
@@ -82,7 +56,7 @@ StoredTensor fused_codes(StoredTensor stored, const ChannelMap& map) {
   }
   const auto is_dead = map.gain.eq(0);
   const auto own = stored.scale.to(torch::kFloat64).expand_as(map.gain);
-  stored.scale = torch::where(is_dead, own, own * map.gain).to(stored.scale.scalar_type());
+  stored.scale = least_scale(torch::where(is_dead, own, own * map.gain)).to(stored.scale.scalar_type());
   stored.value = stored.value * along_channels(is_dead.logical_not(), stored.value).to(torch::kInt32);
   return stored;
 }

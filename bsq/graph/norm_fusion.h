@@ -10,11 +10,11 @@ namespace bsq {
 ///   weight: codes as they are, the scale of channel c times gain_c; a float weight times gain_c,
 ///   bias: beta - gain R, plus gain times its own one; float.
 /// In evaluation both networks compute the same, to rounding. Where gain_c is 0, the integers become 0 and
-/// the scale stays.
+/// the scale stays. Where the scales of all channels come to one number, but for rounding in float32, they
+/// become one number: so of a weight that was trained with the gain folded in (bsq/nn/folded_weight.h).
 ///
 /// `program`: with modules. `state`: of its network, weights as codes (codes_of_network()) or float. Throws
-/// std::invalid_argument that names the norm where it is no batch norm, where it reads something else than a
-/// convolution's value and where others read that value too; and for a program without norms.
+/// what conv_norms() throws.
 NetworkState fuse_norms(const Program& program, const NetworkState& state);
 
 }  // namespace bsq

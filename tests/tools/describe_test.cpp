@@ -133,7 +133,7 @@ TEST(Describe, RefusesANetworkBesideAFile) {
   for (const auto& [arguments, words] :
        std::map<std::string, std::string>{{"-a resnet " + file, "-a resnet: cannot go with "},
                                           {"--depth 20 " + file, "--depth: needs -a NAME"},
-                                          {"--classes 7 " + file, "--classes 7: needs -a NAME"},
+                                          {"--classes 7 " + file, "--classes: needs -a NAME"},
                                           {"-a resnet --depth 21", "depth 21"}}) {
     const auto result = run_tool("describe", arguments);
     EXPECT_EQ(result.status, 2) << arguments;

@@ -5,11 +5,15 @@
 #include <stdexcept>
 
 #include "bsq/base/options.h"
+#include "bsq/graph/conv_norms.h"
+#include "bsq/graph/folded_norm.h"
 #include "bsq/methods/registry.h"
 #include "bsq/methods/sawb/pact_activation.h"
 #include "bsq/methods/sawb/sawb_quantizer.h"
 #include "bsq/nn/activation_factory.h"
+#include "bsq/nn/folded_weight.h"
 #include "bsq/nn/layers_of.h"
+#include "bsq/nn/master_weight.h"
 
 namespace bsq {
 namespace {
@@ -25,6 +29,8 @@ class SawbMethod : public Method {
   /// Bit widths that SAWB has coefficients for.
   void check_rules(const LayerRules& rules) const override;
   void begin(Network& network, const Start& start) override;
+  /// The optimizer has moved gamma.
+  void after_step(Network& network, StepSums& sums) override;
   std::vector<std::string> metric_names() const override { return {"Alpha Reg"}; }
   /// The published penalty, which has no gradient: a_lambda times the sum of alpha^2.
   std::vector<double> measure(Network& network, const StepSums& sums, double steps,
@@ -36,9 +42,10 @@ class SawbMethod : public Method {
 
  private:
   SawbKind kind_for(const LayerPlace& place, const WeightSource& weight) const;
-  void refuse_other_clips(Network& network) const;
+  void refuse_other_forms(Network& network) const;
 
   bool is_channel_wise_ = false;
+  bool fuses_norm_ = false;
   std::string clip_ = "statistics";
   double alpha_start_ = PactActivation::kStart;
   double a_lambda_ = 5e-4;
@@ -46,8 +53,40 @@ class SawbMethod : public Method {
 
 bool has_kind(Network& network, const std::string& kind) {
   const auto sources = coded_sources(network);
-  return std::any_of(sources.begin(), sources.end(),
-                     [&](const SourceRef& ref) { return ref.source().kind() == kind; });
+  return std::any_of(sources.begin(), sources.end(), [&](const SourceRef& ref) {
+    const auto found = ref.source().kind();
+    return found == kind || found == kind + FoldedWeight::kSuffix;
+  });
+}
+
+bool has_folded_weights(Network& network) {
+  const auto sources = coded_sources(network);
+  return std::any_of(sources.begin(), sources.end(), [](const SourceRef& ref) {
+    return dynamic_cast<FoldedWeight*>(&ref.source()) != nullptr;
+  });
+}
+
+// Every batch norm and the convolution that it goes into.
+std::vector<ConvNorm> norms_to_fuse(Network& network) {
+  if (network.program() == nullptr) {
+    throw std::invalid_argument(
+        "--fuse-norm: the forward pass is written by hand: nobody knows what reads a norm's value");
+  }
+  try {
+    return conv_norms(*network.program());
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(std::string("--fuse-norm: ") + error.what());
+  }
+}
+
+// A layer that the user keeps float stays as it is.
+void fold(const ConvNorm& pair) {
+  const auto* weight = dynamic_cast<const MasterWeight*>(&pair.layer->weight_source());
+  if (weight != nullptr && weight->quantizer() != nullptr) {
+    torch::NoGradGuard no_grad;
+    pair.layer->set_weight(std::make_unique<FoldedWeight>(weight->tensor(), weight->quantizer()->clone(),
+                                                          norm_gain(*pair.norm)));
+  }
 }
 
 std::vector<PactActivation*> pact_activations(Network& network) {
@@ -65,6 +104,11 @@ void SawbMethod::add_options(OptionTable& table) {
       .add("channel-wise", &is_channel_wise_,
            "one clip an output channel of a convolution; shortcuts and linear layers keep one a layer")
       .needs([this] { return clip_ == "statistics" ? "" : "cannot go with --clip twice-mean, one a layer"; })
+      .resume(ResumeRule::kFixed);
+  table
+      .add("fuse-norm", &fuses_norm_,
+           "fold the gain of each batch norm into the convolution in front of it, before its weights are "
+           "quantized; a step then computes each convolution twice")
       .resume(ResumeRule::kFixed);
   table
       .add(
@@ -108,11 +152,15 @@ void SawbMethod::begin(Network& network, const Start& start) {
   const bool is_own = std::any_of(std::begin(SawbQuantizer::kKinds), std::end(SawbQuantizer::kKinds),
                                   [&](const char* kind) { return has_kind(network, kind); });
   if (is_own) {
-    refuse_other_clips(network);
+    refuse_other_forms(network);
     adopt(network);
     return;
   }
+  const auto pairs = fuses_norm_ ? norms_to_fuse(network) : std::vector<ConvNorm>();
   Method::begin(network, start);
+  for (const auto& pair : pairs) {
+    fold(pair);
+  }
   for (auto* pact : pact_activations(network)) {
     if (pact->alpha().item<double>() == PactActivation::kStart) {  // training has not moved it
       pact->set_alpha(alpha_start_);
@@ -120,8 +168,20 @@ void SawbMethod::begin(Network& network, const Start& start) {
   }
 }
 
-// A network of the method's own keeps its clips.
-void SawbMethod::refuse_other_clips(Network& network) const {
+void SawbMethod::after_step(Network& network, StepSums& /*sums*/) {
+  if (!has_folded_weights(network)) {
+    return;
+  }
+  torch::NoGradGuard no_grad;
+  for (const auto& pair : norms_to_fuse(network)) {
+    if (auto* weight = folded_weight(*pair.layer)) {
+      weight->set_gain(norm_gain(*pair.norm));
+    }
+  }
+}
+
+// A network of the method's own keeps its clips, and its norms fused or not.
+void SawbMethod::refuse_other_forms(Network& network) const {
   const auto refuse = [&](bool is_wanted, SawbKind kind, const char* option) {
     if (is_wanted && !has_kind(network, SawbQuantizer::kKinds[static_cast<int>(kind)])) {
       throw std::invalid_argument(std::string("is in training by sawb with other clips than ") + option +
@@ -130,6 +190,9 @@ void SawbMethod::refuse_other_clips(Network& network) const {
   };
   refuse(is_channel_wise_, SawbKind::kChannel, "--channel-wise");
   refuse(clip_ == "twice-mean", SawbKind::kTwiceMean, "--clip twice-mean");
+  if (fuses_norm_ && !has_folded_weights(network)) {
+    throw std::invalid_argument("is in training by sawb without --fuse-norm");
+  }
 }
 
 Parts SawbMethod::parts(const LayerPlace& place, const WeightSource& weight) const {
@@ -167,6 +230,10 @@ void register_sawb() {
     register_weight_source(SawbQuantizer::kKinds[static_cast<int>(kind)],
                            [kind](const StoredTensor& stored, const torch::TensorOptions& options) {
                              return SawbQuantizer::load(kind, stored, options);
+                           });
+    register_weight_source(std::string(SawbQuantizer::kKinds[static_cast<int>(kind)]) + FoldedWeight::kSuffix,
+                           [kind](const StoredTensor& stored, const torch::TensorOptions& options) {
+                             return SawbQuantizer::load_folded(kind, stored, options);
                            });
   }
   register_activation(PactActivation::kKind, [](const NetworkDescription& description) {

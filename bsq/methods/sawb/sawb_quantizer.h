@@ -33,6 +33,9 @@ class SawbQuantizer : public Quantizer {
   /// A stored master weight. Throws std::invalid_argument for another format.
   static std::unique_ptr<WeightSource> load(SawbKind clip_kind, const StoredTensor& stored,
                                             const torch::TensorOptions& options);
+  /// The same of a FoldedWeight; its gain is an entry of its own and filled afterwards.
+  static std::unique_ptr<WeightSource> load_folded(SawbKind clip_kind, const StoredTensor& stored,
+                                                   const torch::TensorOptions& options);
 
  private:
   int64_t bits_;
