@@ -52,8 +52,9 @@ TEST_F(Sweep, SnapshotsOfARunAreFinetunedAsPointsOfTheirOwn) {
   const std::string command = "--alpha 8 --seed 3 --snapshots --train epochs=4 --jobs 2" + flags("front");
   const auto result = run_tool("sweep", command);
   ASSERT_EQ(result.status, 0) << result.err;
+  const auto found = results("front");
   std::map<std::string, nlohmann::json> points;
-  for (const auto& point : results("front")["points"]) {
+  for (const auto& point : found["points"]) {
     points[point["name"]] = point;
   }
   ASSERT_EQ(points.size(), 3U) << "adjustments before epochs 1 and 2, where bit widths freeze";
