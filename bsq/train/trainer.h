@@ -43,8 +43,8 @@ struct EpochReport {
   std::vector<std::pair<std::string, double>> metrics;  ///< the method's own, in its order
   double comp, comp_stored;
   std::vector<LayerRecord> layers;  ///< tensors that hold bits, as the epoch left them
-  double seconds;       ///< of training, without evaluation
-  double wait_percent;  ///< of those, spent waiting for batches
+  double seconds;                   ///< of training, without evaluation
+  double wait_percent;              ///< of those, spent waiting for batches
   bool is_best;
 };
 
