@@ -44,8 +44,9 @@ TEST(Divergence, AfterThreeRollbacksTheRunEnds) {
   TemporaryFolder folder;
   const auto run = folder.file("run");
   const auto result =
-      run_tool("bsq_train", "--float --depth 8 --lr 1e6 --wd 1e6 --momentum 0 --epochs 3 --schedule 3 --on-nan rollback" +
-                                tiny_flags() + " --checkpoint " + run);
+      run_tool("bsq_train",
+               "--float --depth 8 --lr 1e6 --wd 1e6 --momentum 0 --epochs 3 --schedule 3 --on-nan rollback" +
+                   tiny_flags() + " --checkpoint " + run);
   EXPECT_EQ(result.status, 1);
   EXPECT_TRUE(holds(result.out, "learning rate times 1/8\n")) << result.out;
   EXPECT_TRUE(holds(result.err, "after three rollbacks; last good checkpoint: " + run)) << result.err;

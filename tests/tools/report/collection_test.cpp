@@ -82,7 +82,8 @@ TEST(RunRecord, ARunOfAnOlderVersionTellsTheSame) {
     EXPECT_EQ(old.summary.method, now.summary.method);
     EXPECT_EQ(old.summary.program, now.summary.program);
     const bool has_final = std::filesystem::exists(run->file("final.h5"));
-    EXPECT_EQ(now.summary.kept.file, has_final ? "final.h5" : old.summary.kept.file) << "older runs have none";
+    EXPECT_EQ(now.summary.kept.file, has_final ? "final.h5" : old.summary.kept.file)
+        << "older runs have none";
     EXPECT_EQ(old.summary.kept.top1, now.summary.kept.top1);
     EXPECT_EQ(old.summary.started_from, now.summary.started_from);
     EXPECT_EQ(old.summary.epochs, now.summary.epochs);
