@@ -138,7 +138,7 @@ TEST(Install, TheExampleBuildsAndTrains) {
            "--checkpoint bits");
   EXPECT_NE(run_command("'" + installation.program("bsq") + "' finetune --evaluate --model '" +
                         work.file("small_net.h5") + "'")
-                .err.find("architecture 'small_net'; expected resnet"),
+                .err.find("architecture 'small_net'; expected alexnet"),
             std::string::npos);
 }
 

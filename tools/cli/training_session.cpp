@@ -98,6 +98,18 @@ void make_way(const SessionFlags& flags) {
   }
 }
 
+// A run that goes on has the network of its checkpoint. A method may have changed what the flags began with:
+// PROFIT trains with float activations first.
+void take_network_of_file(ModelFlags& flags) {
+  flags.arch.reset();
+  flags.act.reset();
+  flags.default_act.reset();
+  flags.layer_act.clear();
+  flags.act_range.reset();
+  flags.network.clear();
+  flags.rename.clear();
+}
+
 int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const SessionSteps& steps) {
   if (!run.train()) {
     return run.is_saved() ? stop_status() : 1;
@@ -125,7 +137,7 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   const auto begun_with = flags;
   if (found) {
     flags.model.model = found->path;
-    flags.model.rename.clear();
+    take_network_of_file(flags.model);
     flags.data.is_resumed = true;
   }
   const auto file = found ? std::optional<Checkpoint>(found->file) : read_named_model(flags.model);
