@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bsq/nn/layer_gradients.h"
+#include "bsq/nn/wide_arithmetic.h"
 
 namespace bsq {
 namespace {
@@ -53,7 +54,11 @@ QuantConv2dImpl::QuantConv2dImpl(const QuantConv2dOptions& options, const torch:
 torch::Tensor QuantConv2dImpl::forward(const torch::Tensor& input) {
   const auto weight = weight_like(input);
   const auto bias = bias_like(input);
-  auto output = gradient() ? forward_with_gradient(input, weight, bias) : convolve(input, weight, bias);
+  auto output = gradient() ? with_fast_arithmetic(input, weight, bias,
+                                                  [this](const auto&... operands) {
+                                                    return forward_with_gradient(operands...);
+                                                  })
+                           : convolve(input, weight, bias);
   if (probe_) {
     probe_(input, weight, output);
   }
@@ -62,6 +67,12 @@ torch::Tensor QuantConv2dImpl::forward(const torch::Tensor& input) {
 
 torch::Tensor QuantConv2dImpl::convolve(const torch::Tensor& input, const torch::Tensor& weight,
                                         const torch::Tensor& bias) const {
+  return with_fast_arithmetic(input, weight, bias,
+                              [this](const auto&... operands) { return plain_convolution(operands...); });
+}
+
+torch::Tensor QuantConv2dImpl::plain_convolution(const torch::Tensor& input, const torch::Tensor& weight,
+                                                 const torch::Tensor& bias) const {
   if (get_if<torch::enumtype::kZeros>(&options.padding_mode()) != nullptr) {
     return F::detail::conv2d(input, weight, bias, options.stride(), options.padding(), options.dilation(),
                              options.groups());

@@ -40,6 +40,8 @@ class QuantConv2dImpl : public QuantModule<QuantConv2dImpl> {
 
  private:
   QuantConv2dImpl(const QuantConv2dOptions& options, const torch::nn::Conv2dImpl& initial);
+  torch::Tensor plain_convolution(const torch::Tensor& input, const torch::Tensor& weight,
+                                  const torch::Tensor& bias) const;
   torch::Tensor forward_with_gradient(const torch::Tensor& input, const torch::Tensor& weight,
                                       const torch::Tensor& bias) const;
 

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "bsq/nn/layer_gradients.h"
+#include "bsq/nn/wide_arithmetic.h"
 
 namespace bsq {
 
@@ -18,8 +19,9 @@ QuantLinearImpl::QuantLinearImpl(const torch::nn::LinearImpl& initial)
 torch::Tensor QuantLinearImpl::forward(const torch::Tensor& input) {
   const auto weight = weight_like(input);
   const auto bias = bias_like(input);
-  return gradient() ? linear_with(gradient(), input, weight, bias)
-                    : torch::nn::functional::linear(input, weight, bias);
+  return with_fast_arithmetic(input, weight, bias, [this](const auto&... operands) {
+    return gradient() ? linear_with(gradient(), operands...) : torch::nn::functional::linear(operands...);
+  });
 }
 
 void QuantLinearImpl::pretty_print(std::ostream& stream) const {

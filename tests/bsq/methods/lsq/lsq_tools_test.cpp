@@ -71,18 +71,15 @@ TEST(LsqTools, EvaluationAgreesWithTheRunThatWroteTheFile) {
 
 TEST(LsqTools, MoreEpochsAreBitForBitThoseOfOneRun) {
   const TemporaryFolder folder;
-  for (const std::string precision : {"fp32", "bf16"}) {
-    SCOPED_TRACE(precision);
-    const auto whole = folder.file("whole-" + precision);
-    const auto parts = folder.file("parts-" + precision);
-    const auto flags = "--precision " + precision + " " + train_flags(runs().full.file(kBestFile));
-    run_tiny("bsq_train", "--epochs 3 " + flags + whole);
-    run_tiny("bsq_train", "--epochs 1 " + flags + parts);
-    const auto rest = run_tiny("bsq_train", "--resume --epochs 3 --out " + parts);
-    EXPECT_TRUE(holds(rest, "resumed at epoch 1, step 0\n")) << rest;
-    expect_same_checkpoint(whole + "/checkpoint.h5", parts + "/checkpoint.h5");
-    EXPECT_EQ(read_log_without_clock(whole + "/log.txt"), read_log_without_clock(parts + "/log.txt"));
-  }
+  const auto whole = folder.file("whole");
+  const auto parts = folder.file("parts");
+  const auto flags = "--precision bf16 " + train_flags(runs().full.file(kBestFile));
+  run_tiny("bsq_train", "--epochs 2 " + flags + whole);
+  run_tiny("bsq_train", "--epochs 1 " + flags + parts);
+  const auto rest = run_tiny("bsq_train", "--resume --epochs 2 --out " + parts);
+  EXPECT_TRUE(holds(rest, "resumed at epoch 1, step 0\n")) << rest;
+  expect_same_checkpoint(whole + "/checkpoint.h5", parts + "/checkpoint.h5");
+  EXPECT_EQ(read_log_without_clock(whole + "/log.txt"), read_log_without_clock(parts + "/log.txt"));
 }
 
 TEST(LsqTools, FinetuningKeepsTheValuesAndPacksThem) {
