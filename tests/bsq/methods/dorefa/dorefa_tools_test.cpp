@@ -1,36 +1,15 @@
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "bsq/io/run_summary.h"
-#include "bsq/nn/network_sizes.h"
-#include "tests/tools/tool_runs.h"
+#include "tests/tools/method_runs.h"
 
 namespace bsq::test {
 namespace {
 
-constexpr const char* kBestFile = "model_best.h5";
+constexpr const char* kFlags = "--method dorefa --bits 2 --act 3 --lr 0.02 --schedule 10";
 
-std::string train_flags(const std::string& model) {
-  return "--method dorefa --bits 2 --act 3 --lr 0.02 --schedule 10 --model " + model + " --out ";
-}
-
-// Full precision, DoReFa from it, and finetuning of what came out; once for all tests.
 struct DorefaRuns {
-  TemporaryFolder folder;
-  ToolRun full, dorefa, finetuned;
-
-  DorefaRuns() {
-    full = run("full", "bsq_train", "--float --depth 8 --epochs 2 --lr 0.05 --schedule 10 --out ");
-    dorefa = run("dorefa", "bsq_train", "--epochs 2 " + train_flags(full.file(kBestFile)));
-    finetuned = run("finetuned", "finetune",
-                    "--bin --epochs 1 --lr 0.001 --model " + dorefa.file("checkpoint.h5") + " --out ");
-  }
-
- private:
-  ToolRun run(const std::string& name, const std::string& tool, const std::string& arguments) {
-    return {folder.file(name), run_tiny(tool, arguments + folder.file(name))};
-  }
+  ToolRun dorefa = method_runs().train("dorefa", std::string("--epochs 2 ") + kFlags);
+  ToolRun finetuned = method_runs().finetune("finetuned", dorefa);
 };
 
 const DorefaRuns& runs() {
@@ -52,56 +31,25 @@ TEST(DorefaTools, DescribeTellsMethodBitsAndActivations) {
 }
 
 TEST(DorefaTools, EvaluationAgreesWithTheRunThatWroteTheFile) {
-  const auto file = runs().dorefa.file("checkpoint.h5");
-  const auto final_count = correct_count(runs().dorefa.out, "final:");
-  const auto own = run_tiny("bsq_train", "--method dorefa --evaluate --model " + file);
-  EXPECT_EQ(correct_count(own, "start:"), final_count);
-  EXPECT_EQ(evaluated_count(file), final_count) << "the frozen grid has the same values";
+  expect_evaluation_agrees(runs().dorefa, "--method dorefa");
 }
 
 TEST(DorefaTools, MoreEpochsAreBitForBitThoseOfOneRun) {
-  const TemporaryFolder folder;
-  for (const std::string precision : {"fp32", "bf16"}) {
-    SCOPED_TRACE(precision);
-    const auto whole = folder.file("whole-" + precision), parts = folder.file("parts-" + precision);
-    const auto flags = "--precision " + precision + " " + train_flags(runs().full.file(kBestFile));
-    run_tiny("bsq_train", "--epochs 3 " + flags + whole);
-    run_tiny("bsq_train", "--epochs 1 " + flags + parts);
-    run_tiny("bsq_train", "--resume --epochs 3 --out " + parts);
-    expect_same_checkpoint(whole + "/checkpoint.h5", parts + "/checkpoint.h5");
-  }
+  expect_more_epochs_are_those_of(runs().dorefa, kFlags);
 }
 
 TEST(DorefaTools, FinetuningKeepsTheValuesAndPacksThem) {
-  const auto& run = runs().finetuned;
-  EXPECT_EQ(correct_count(run.out, "start:"), correct_count(runs().dorefa.out, "final:"));
-  const auto best = run.file("best_bin.h5");
-  EXPECT_EQ(evaluated_count(best), correct_count(run.out, "best:"));
-  EXPECT_EQ(described(best)["comp"], described(runs().dorefa.file("checkpoint.h5"))["comp"]);
-  const auto sizes = sizes_of(read_checkpoint(best).network);
-  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(best));
-  EXPECT_LE(bytes, sizes.stored_bits / 8 + 64 * 1024);
+  expect_finetuning_packs(runs().dorefa, runs().finetuned);
 }
 
-TEST(DorefaTools, ConversionAndReportTakeWhatItTrained) {
-  const TemporaryFolder folder;
-  const auto out = run_tiny("convert", "--bits 8 --model " + runs().dorefa.file("checkpoint.h5") + " --out " +
-                                           folder.file("converted"));
-  EXPECT_EQ(correct_count(out, "before:"), correct_count(runs().dorefa.out, "final:"));
-  EXPECT_EQ(correct_count(out, "after:"), evaluated_count(folder.file("converted/model_best.h5")));
-  EXPECT_EQ(read_summary(runs().dorefa.folder).method, "dorefa");
-  const auto result = run_tool("report", runs().dorefa.folder + " --out " + folder.file("report"));
-  EXPECT_EQ(result.status, 0) << result.err;
-}
+TEST(DorefaTools, ConversionTakesWhatItTrained) { expect_conversion_takes(runs().dorefa); }
+
+TEST(DorefaTools, SummaryAndReportKnowTheRun) { expect_report_knows({runs().dorefa}, "dorefa"); }
 
 TEST(DorefaTools, WrongCallsAreRefused) {
-  const auto model = " --model " + runs().full.file(kBestFile) + tiny_flags();
-  const auto nine = run_tool("bsq_train", "--method dorefa --bits 9" + model);
-  EXPECT_EQ(nine.status, 2);
-  EXPECT_TRUE(holds(nine.err, "--bits 9: expected at most 8")) << nine.err;
-  const auto wide = run_tool("bsq_train", "--method dorefa --act 17" + model);
-  EXPECT_EQ(wide.status, 2);
-  EXPECT_TRUE(holds(wide.err, "dorefa activation: 17 bits")) << wide.err;
+  const auto model = " --model " + method_runs().start();
+  expect_refused("bsq_train", "--method dorefa --bits 9" + model, 2, "--bits 9: expected at most 8");
+  expect_refused("bsq_train", "--method dorefa --act 17" + model, 2, "dorefa activation: 17 bits");
 }
 
 }  // namespace

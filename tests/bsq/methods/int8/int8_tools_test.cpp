@@ -1,34 +1,19 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "bsq/io/run_summary.h"
 #include "bsq/nn/network_sizes.h"
-#include "tests/tools/tool_runs.h"
+#include "tests/tools/method_runs.h"
 
 namespace bsq::test {
 namespace {
 
-constexpr const char* kBestFile = "model_best.h5";
+constexpr const char* kFlags = "--method int8 --lr 0.02 --schedule 10";
 
-std::string train_flags(const std::string& model) {
-  return "--method int8 --lr 0.02 --schedule 10 --model " + model + " --out ";
-}
-
-// Full precision, and 8-bit training from it; once for all tests.
 struct Int8Runs {
-  TemporaryFolder folder;
-  ToolRun full, int8;
-
-  Int8Runs() {
-    full = run("full", "--float --depth 8 --epochs 2 --lr 0.05 --schedule 10 --out ");
-    int8 = run("int8", "--epochs 2 " + train_flags(full.file(kBestFile)));
-  }
-
- private:
-  ToolRun run(const std::string& name, const std::string& arguments) {
-    return {folder.file(name), run_tiny("bsq_train", arguments + folder.file(name))};
-  }
+  ToolRun int8 = method_runs().train("int8", std::string("--epochs 2 ") + kFlags);
 };
 
 const Int8Runs& runs() {
@@ -56,17 +41,11 @@ TEST(Int8Tools, DescribeTellsBitsOfEveryTensor) {
 
 TEST(Int8Tools, RangesBeginWithCalibrationAndTrainingLearns) {
   EXPECT_TRUE(holds(runs().int8.out, "calibrated on ")) << runs().int8.out;
-  const auto log = read_log(runs().int8.file("log.txt"));
-  ASSERT_EQ(log.size(), 3U);
-  EXPECT_LT(std::stod(log.at(2).at(1)), std::stod(log.at(1).at(1))) << "the loss falls";
+  expect_learns(runs().int8);
 }
 
 TEST(Int8Tools, EvaluationAgreesWithTheRunThatWroteTheFile) {
-  const auto file = runs().int8.file("checkpoint.h5");
-  const auto final_count = correct_count(runs().int8.out, "final:");
-  const auto own = run_tiny("bsq_train", "--method int8 --evaluate --model " + file);
-  EXPECT_EQ(correct_count(own, "start:"), final_count);
-  EXPECT_EQ(evaluated_count(file), final_count);
+  expect_evaluation_agrees(runs().int8, "--method int8");
 }
 
 TEST(Int8Tools, TheLastFileIsPacked) {
@@ -76,7 +55,7 @@ TEST(Int8Tools, TheLastFileIsPacked) {
   EXPECT_EQ(summary.kept.file, "final.h5");
   const auto sizes = sizes_of(read_checkpoint(file).network);
   EXPECT_LE(static_cast<int64_t>(std::filesystem::file_size(file)), sizes.stored_bits / 8 + 128 * 1024);
-  EXPECT_EQ(evaluated_count(file), evaluated_count(runs().int8.file(kBestFile)));
+  EXPECT_EQ(evaluated_count(file), evaluated_count(runs().int8.file("model_best.h5")));
 }
 
 TEST(Int8Tools, FinetuningIsRefusedInOneLine) {
@@ -88,21 +67,7 @@ TEST(Int8Tools, FinetuningIsRefusedInOneLine) {
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
 }
 
-TEST(Int8Tools, MoreEpochsAreBitForBitThoseOfOneRun) {
-  const TemporaryFolder folder;
-  for (const std::string precision : {"fp32", "bf16"}) {
-    SCOPED_TRACE(precision);
-    const auto whole = folder.file("whole-" + precision);
-    const auto parts = folder.file("parts-" + precision);
-    const auto flags = "--precision " + precision + " " + train_flags(runs().full.file(kBestFile));
-    run_tiny("bsq_train", "--epochs 2 " + flags + whole);
-    run_tiny("bsq_train", "--epochs 1 " + flags + parts);
-    const auto rest = run_tiny("bsq_train", "--resume --epochs 2 --out " + parts);
-    EXPECT_TRUE(holds(rest, "resumed at epoch 1, step 0\n")) << rest;
-    expect_same_checkpoint(whole + "/checkpoint.h5", parts + "/checkpoint.h5");
-    EXPECT_EQ(read_log_without_clock(whole + "/log.txt"), read_log_without_clock(parts + "/log.txt"));
-  }
-}
+TEST(Int8Tools, MoreEpochsAreBitForBitThoseOfOneRun) { expect_more_epochs_are_those_of(runs().int8, kFlags); }
 
 TEST(Int8Tools, TheRecipesNetworkTrainsFromThePublishedStart) {
   const TemporaryFolder folder;
@@ -115,12 +80,8 @@ TEST(Int8Tools, TheRecipesNetworkTrainsFromThePublishedStart) {
 }
 
 TEST(Int8Tools, WrongCallsAreRefused) {
-  const auto wide = run_tool("bsq_train", "--method int8 --depth 8 --act 32" + tiny_flags());
-  EXPECT_NE(wide.status, 0);
-  EXPECT_TRUE(holds(wide.err, "32 bits; expected 1 to 16")) << wide.err;
-  const auto other = run_tool("bsq_train", "--method float --depth 8 --bifurcation off" + tiny_flags());
-  EXPECT_EQ(other.status, 2);
-  EXPECT_TRUE(holds(other.err, "int8")) << other.err;
+  expect_refused("bsq_train", "--method int8 --depth 8 --act 32", 0, "32 bits; expected 1 to 16");
+  expect_refused("bsq_train", "--method float --depth 8 --bifurcation off", 2, "int8");
 }
 
 }  // namespace

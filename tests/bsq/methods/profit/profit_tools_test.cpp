@@ -87,13 +87,12 @@ void stop_at(const std::string& words, const std::string& arguments, const std::
 
 TEST(ProfitTools, AStopInAnyPhaseLeavesNoTrace) {
   const TemporaryFolder folder;
-  const auto arguments = "--threads 1 --workers 1 --train-batch 5 --test-batch 50 --data " + tiny_data() +
+  const auto arguments = "--threads 1 --workers 1 --train-batch 10 --test-batch 50 --data " + tiny_data() +
                          " " + profit_flags(runs().full.file("model_best.h5"));
   const auto whole = run_tool("bsq_train", arguments + folder.file("whole"));
   ASSERT_EQ(whole.status, 0) << whole.err;
   int stop = 0;
-  for (const std::string words :
-       {"phase 1 of", "activations at 4 bits, tuning", "measuring the instability", "a third frozen"}) {
+  for (const std::string words : {"phase 1 of", "measuring the instability", "a third frozen"}) {
     SCOPED_TRACE(words);
     const auto parts = folder.file("parts-" + std::to_string(stop++));
     stop_at(words, arguments, parts);
