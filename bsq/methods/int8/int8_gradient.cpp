@@ -6,16 +6,13 @@
 
 namespace bsq {
 
-Int8Gradient::Int8Gradient(int64_t bits, std::shared_ptr<const NoiseCounter> counter, uint64_t tensor,
-                           bool is_for_weights)
+Int8Gradient::Int8Gradient(int64_t bits, SharedNoiseCounter counter, uint64_t tensor, bool is_for_weights)
     : bits_(bits), counter_(std::move(counter)), tensor_(tensor), is_for_weights_(is_for_weights) {
   check_bits("int8 gradient", bits);
 }
 
 torch::Tensor Int8Gradient::quantize(const torch::Tensor& gradient) const {
-  const auto seed = static_cast<uint64_t>(counter_->seed.item<int64_t>());
-  const auto step = static_cast<uint64_t>(counter_->step.item<int64_t>());
-  return affine_quantize(gradient, range_of_tensor(gradient), bits_, noise_key(seed, step, tensor_));
+  return affine_quantize(gradient, range_of_tensor(gradient), bits_, counter_->key(tensor_));
 }
 
 }  // namespace bsq

@@ -46,8 +46,7 @@ class Int8Method : public Method {
   std::string decay_on_ = "weights";
   bool published_start_ = false;
   NetworkDescription description_;
-  std::shared_ptr<NoiseCounter> noise_ = std::make_shared<NoiseCounter>(
-      NoiseCounter{torch::zeros({}, torch::kInt64), torch::zeros({}, torch::kInt64)});
+  std::shared_ptr<NoiseCounter> noise_ = std::make_shared<NoiseCounter>();
 };
 
 void Int8Method::add_options(OptionTable& table) {
@@ -84,7 +83,6 @@ void Int8Method::adapt(NetworkDescription& description) const {
   description.norm = RangeNorm::kKind;
 }
 
-// The seed of the noise is drawn from libtorch's generator, which --seed has set.
 void Int8Method::begin(Network& network, const Start& start) {
   torch::NoGradGuard no_grad;
   description_ = network.description();
@@ -92,7 +90,7 @@ void Int8Method::begin(Network& network, const Start& start) {
     take_published_start(network);
   }
   Method::begin(network, start);
-  noise_->seed.copy_(torch::randint(std::numeric_limits<int64_t>::max(), {}, torch::kInt64));
+  noise_->draw_seed();
   install_gradients(network);
 }
 
@@ -143,12 +141,9 @@ std::unique_ptr<Optimizer> Int8Method::make_optimizer(Network& network, const Sg
   return std::make_unique<Sgd>(network, options, /*without=*/std::set<std::string>(), undecayed);
 }
 
-void Int8Method::after_step(Network&, StepSums&) { noise_->step.add_(1); }
+void Int8Method::after_step(Network&, StepSums&) { noise_->next_step(); }
 
-Slots Int8Method::state() {
-  return {{"noise_seed", noise_->seed, Slot::Role::kTracked},
-          {"noise_step", noise_->step, Slot::Role::kTracked}};
-}
+Slots Int8Method::state() { return noise_->slots(); }
 
 }  // namespace
 

@@ -38,6 +38,14 @@ TEST(DorefaTools, MoreEpochsAreBitForBitThoseOfOneRun) {
   expect_more_epochs_are_those_of(runs().dorefa, kFlags);
 }
 
+TEST(DorefaTools, QuantizedGradientsResumeBitForBit) {
+  const auto flags = std::string("--gradient-bits 6 ") + kFlags;
+  const auto whole = method_runs().train("gradients", "--epochs 2 " + flags);
+  expect_more_epochs_are_those_of(whole, flags);
+  EXPECT_NE(read_log(whole.file("log.txt")).at(2).at(1), read_log(runs().dorefa.file("log.txt")).at(2).at(1))
+      << "the gradients differ";
+}
+
 TEST(DorefaTools, FinetuningKeepsTheValuesAndPacksThem) {
   expect_finetuning_packs(runs().dorefa, runs().finetuned);
 }
