@@ -151,15 +151,6 @@ std::shared_ptr<Network> build(const NetworkDescription& description, const Mode
   }
 }
 
-void drop_training_only(NetworkState& state, const NetworkDescription& description) {
-  for (const auto& beginning : training_only(description)) {
-    auto entry = state.lower_bound(beginning);
-    while (entry != state.end() && entry->first.rfind(beginning, 0) == 0) {
-      entry = state.erase(entry);
-    }
-  }
-}
-
 // A file without a description may have other names than the network.
 void load_model(Network& network, const ModelFlags& flags, const Checkpoint& file) {
   const bool is_own = !file.description.architecture.empty();
@@ -170,7 +161,7 @@ void load_model(Network& network, const ModelFlags& flags, const Checkpoint& fil
     auto state = file.network;
     if (!is_own) {
       drop_common_prefixes(state, state_names(network));
-      drop_training_only(state, network.description());
+      drop_tensors(state, training_only(network.description()));
       rename_tensors(state, {flags.rename.begin(), flags.rename.end()});
     }
     load_network(network, state, is_own ? StateOrigin::kOwn : StateOrigin::kImported);

@@ -34,7 +34,7 @@ void write_jpeg(const std::string& path, const torch::Tensor& pixels) {
   fs::create_directories(fs::path(path).parent_path());
   ASSERT_NE(
       0, stbi_write_jpg(path.c_str(), static_cast<int>(pixels.size(1)), static_cast<int>(pixels.size(0)), 3,
-                        pixels.data_ptr<uint8_t>(), /*quality=*/90));
+                        pixels.data_ptr<uint8_t>(), /*quality=*/95));
 }
 
 torch::Tensor tensor_of(const Picture& picture) {
@@ -77,9 +77,6 @@ TEST(ImageFile, LargeJpegsAreDecodedSmaller) {
              small = torch::empty({3, 48, 48}, torch::kUInt8);
   const FileImages images({folder.file("a.jpg")}, {48, 48}, 55, /*is_strict=*/true);
   ASSERT_TRUE(images.decode(0, nullptr, small.data_ptr<uint8_t>()));
-  Picture whole;
-  whole.size = {400, 640};
-  whole.pixels.assign(pixels.data_ptr<uint8_t>(), pixels.data_ptr<uint8_t>() + pixels.numel());
   stbi_write_png(folder.file("a.png").c_str(), 640, 400, 3, pixels.data_ptr<uint8_t>(), 640 * 3);
   const FileImages exact({folder.file("a.png")}, {48, 48}, 55, /*is_strict=*/true);
   ASSERT_TRUE(exact.decode(0, nullptr, large.data_ptr<uint8_t>()));
@@ -101,7 +98,7 @@ TEST(RandomCrop, HasTheAreasAndShapesOfTorchvision) {
     most = std::max(most, part);
     least = std::min(least, part);
   }
-  EXPECT_NEAR(area, 0.5, 0.04);
+  EXPECT_NEAR(area, 0.43, 0.01) << "torchvision: 0.435 of 5,000 draws";
   EXPECT_GT(most, 0.9);
   EXPECT_NEAR(least, 0.08, 0.01);
   Random random(1);

@@ -1,0 +1,127 @@
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
+#include <map>
+#include <sstream>
+#include <string>
+
+#include "bsq/io/model_file.h"
+#include "bsq/io/rename.h"
+#include "bsq/nn/network_state.h"
+#include "models/registry.h"
+#include "tests/support.h"
+
+namespace bsq::test {
+namespace {
+
+// Writes each network with random weights and statistics, what it makes of random images, and its parameters
+// without those of the auxiliary classifier. Forms: old and zip files, with and without "module.".
+const char kWrite[] = R"(
+import sys, torch, torchvision
+torch.manual_seed(1)
+folder = sys.argv[1]
+for name, side in (('resnet18', 97), ('resnet34', 0), ('resnet50', 96), ('resnet101', 0), ('mobilenet_v2', 96),
+                   ('inception_v3', 139)):
+    maker = getattr(torchvision.models, name)
+    network = maker(weights=None, init_weights=False) if name == 'inception_v3' else maker(weights=None)
+    state = network.state_dict()
+    parameters = sum(p.numel() for n, p in network.named_parameters() if not n.startswith('AuxLogits'))
+    print(name, side, parameters)
+    if side == 0:
+        continue
+    for key, tensor in state.items():
+        if key.endswith('running_mean'):
+            tensor.normal_(0, 0.2)
+        elif key.endswith('running_var'):
+            tensor.uniform_(0.6, 1.4)
+        elif key.endswith('fc.weight') or key.endswith('classifier.1.weight'):
+            tensor.normal_(0, 0.05)
+        elif tensor.dim() == 1 and tensor.is_floating_point():
+            tensor.uniform_(0.5, 1) if key.endswith('weight') else tensor.normal_(0, 0.1)
+        elif tensor.dim() == 4:
+            tensor.normal_(0, (1.5 / tensor[0].numel()) ** 0.5)
+    network.load_state_dict(state)
+    network.eval()
+    images = torch.randn(2, 3, side, side)
+    with torch.no_grad():
+        logits = network(images)
+    if name == 'resnet50':
+        state = {'state_dict': {'module.' + key: tensor for key, tensor in state.items()}, 'epoch': 3}
+    torch.save(state, f'{folder}/{name}.pth', _use_new_zipfile_serialization=name != 'resnet18')
+    torch.save({'images.weight': images, 'logits.weight': logits}, f'{folder}/{name}.run.pth')
+)";
+
+std::string python() { return BSQ_PYTHON; }
+
+NetworkState state_of(const std::string& path) {
+  std::string fault;
+  return read_model_or_tensors(path, fault).checkpoint.network;
+}
+
+torch::Tensor tensor_of(const NetworkState& state, const std::string& wanted) {
+  for (const auto& [name, stored] : state) {
+    if (name == wanted) {
+      return stored.value;
+    }
+  }
+  throw std::out_of_range(wanted);
+}
+
+NetworkDescription describe(const std::string& name, int64_t side) {
+  NetworkDescription description;
+  description.architecture = name;
+  description.classes = 1000;
+  description.activation_bits = 0;
+  description.image_height = description.image_width = side;
+  return description;
+}
+
+int64_t parameters_of(const torch::nn::Module& network) {
+  int64_t count = 0;
+  for (const auto& parameter : network.parameters()) {
+    count += parameter.numel();
+  }
+  return count;
+}
+
+torch::Tensor logits_of(const std::string& folder, const std::string& name, Network& network,
+                        const torch::Tensor& images) {
+  auto state = state_of(folder + "/" + name + ".pth");
+  drop_common_prefixes(state, state_names(network));
+  drop_tensors(state, training_only(network.description()));
+  load_network(network, state, StateOrigin::kImported);
+  network.eval();
+  return network.forward(images);
+}
+
+TEST(Torchvision, WeightsLoadAndGiveTheSameLogits) {
+  if (python().empty() || run_command("'" + python() + "' -c 'import torchvision'").status != 0) {
+    GTEST_SKIP() << "no Python with torchvision at '" << python() << "'";
+  }
+  const TemporaryFolder folder;
+  write_bytes(folder.file("write.py"), kWrite);
+  const auto written =
+      run_command("'" + python() + "' " + folder.file("write.py") + " " + folder.path().string());
+  ASSERT_EQ(written.status, 0) << written.err;
+  torch::NoGradGuard no_grad;
+  std::istringstream lines(written.out);
+  std::string name;
+  int64_t side = 0, parameters = 0;
+  while (lines >> name >> side >> parameters) {
+    SCOPED_TRACE(name);
+    const auto network = make_network(describe(name, side == 0 ? 224 : side));
+    EXPECT_EQ(parameters_of(*network), parameters);
+    if (side > 0) {
+      const auto run = state_of(folder.file(name + ".run.pth"));
+      const auto expected = tensor_of(run, "logits.weight");
+      const auto logits = logits_of(folder.path().string(), name, *network, tensor_of(run, "images.weight"));
+      EXPECT_GT(expected.abs().max().item<double>(), 0.05);
+      EXPECT_TRUE(torch::allclose(logits, expected, /*rtol=*/1e-4, /*atol=*/1e-4))
+          << (logits - expected).abs().max().item<double>() << " of " << expected.abs().max().item<double>();
+    }
+  }
+  EXPECT_EQ(name, "inception_v3");
+}
+
+}  // namespace
+}  // namespace bsq::test
