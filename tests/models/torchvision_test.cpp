@@ -5,6 +5,8 @@
 #include <sstream>
 #include <string>
 
+#include "bsq/data/file_images.h"
+#include "bsq/data/resample.h"
 #include "bsq/io/model_file.h"
 #include "bsq/io/rename.h"
 #include "bsq/nn/network_state.h"
@@ -121,6 +123,42 @@ TEST(Torchvision, WeightsLoadAndGiveTheSameLogits) {
     }
   }
   EXPECT_EQ(name, "inception_v3");
+}
+
+// A picture as Resize and CenterCrop make an image of it, and random parts of it resized.
+const char kPicture[] = R"(
+import sys, numpy, torch, torchvision.transforms.functional as F
+from PIL import Image
+folder = sys.argv[1]
+noise = numpy.random.default_rng(1).integers(0, 256, (40, 50, 3), dtype=numpy.uint8)
+Image.fromarray(noise).resize((500, 375), Image.BICUBIC).save(folder + '/picture.jpg', quality=90)
+picture = Image.open(folder + '/picture.jpg').convert('RGB')
+tensor = lambda image: torch.from_numpy(numpy.array(image)).permute(2, 0, 1).contiguous().float()
+torch.save({'middle.weight': tensor(F.center_crop(F.resize(picture, 256), 224)),
+            'part.weight': tensor(F.resized_crop(picture, 31, 77, 260, 301, [224, 224])),
+            'small.weight': tensor(F.resized_crop(picture, 200, 300, 90, 110, [224, 224]))}, folder + '/images.pth')
+)";
+
+TEST(Torchvision, PicturesBecomeTheSameImages) {
+  if (python().empty() || run_command("'" + python() + "' -c 'import torchvision'").status != 0) {
+    GTEST_SKIP() << "no Python with torchvision at '" << python() << "'";
+  }
+  const TemporaryFolder folder;
+  write_bytes(folder.file("write.py"), kPicture);
+  const auto written =
+      run_command("'" + python() + "' " + folder.file("write.py") + " " + folder.path().string());
+  ASSERT_EQ(written.status, 0) << written.err;
+  const ImageFile file(folder.file("picture.jpg"));
+  const auto expected = state_of(folder.file("images.pth"));
+  const auto check = [&](const char* name, const Box& box, bool is_cut) {
+    const auto image = torch::empty({3, 224, 224}, torch::kUInt8);
+    resample(file.decode(box, {224, 224}), box, is_cut, {224, 224}, image.data_ptr<uint8_t>());
+    const auto difference = (image.to(torch::kFloat32) - tensor_of(expected, name)).abs();
+    EXPECT_LE(difference.max().item<double>(), 1) << name;
+  };
+  check("middle.weight", center_crop(file.size(), 256, {224, 224}), /*is_cut=*/false);
+  check("part.weight", {31, 77, 260, 301}, /*is_cut=*/true);
+  check("small.weight", {200, 300, 90, 110}, /*is_cut=*/true);
 }
 
 }  // namespace
