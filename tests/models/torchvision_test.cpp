@@ -19,7 +19,11 @@ namespace {
 // Writes each network with random weights and statistics, what it makes of random images, and its parameters
 // without those of the auxiliary classifier. Forms: old and zip files, with and without "module.".
 const char kWrite[] = R"(
-import sys, torch, torchvision
+import sys
+try:
+    import torch, torchvision
+except ImportError:
+    sys.exit(9)
 torch.manual_seed(1)
 folder = sys.argv[1]
 for name, side in (('resnet18', 97), ('resnet34', 0), ('resnet50', 96), ('resnet101', 0), ('mobilenet_v2', 96),
@@ -54,6 +58,17 @@ for name, side in (('resnet18', 97), ('resnet34', 0), ('resnet50', 96), ('resnet
 )";
 
 std::string python() { return BSQ_PYTHON; }
+
+// The scripts' own status.
+constexpr int kNoTorchvision = 9;
+
+CommandResult run_python(const char* script, const std::string& folder) {
+  if (python().empty()) {
+    return {kNoTorchvision, "", ""};
+  }
+  write_bytes(folder + "/write.py", script);
+  return run_command("'" + python() + "' " + folder + "/write.py " + folder);
+}
 
 NetworkState state_of(const std::string& path) {
   std::string fault;
@@ -97,13 +112,11 @@ torch::Tensor logits_of(const std::string& folder, const std::string& name, Netw
 }
 
 TEST(Torchvision, WeightsLoadAndGiveTheSameLogits) {
-  if (python().empty() || run_command("'" + python() + "' -c 'import torchvision'").status != 0) {
+  const TemporaryFolder folder;
+  const auto written = run_python(kWrite, folder.path().string());
+  if (written.status == kNoTorchvision) {
     GTEST_SKIP() << "no Python with torchvision at '" << python() << "'";
   }
-  const TemporaryFolder folder;
-  write_bytes(folder.file("write.py"), kWrite);
-  const auto written =
-      run_command("'" + python() + "' " + folder.file("write.py") + " " + folder.path().string());
   ASSERT_EQ(written.status, 0) << written.err;
   torch::NoGradGuard no_grad;
   std::istringstream lines(written.out);
@@ -127,8 +140,12 @@ TEST(Torchvision, WeightsLoadAndGiveTheSameLogits) {
 
 // A picture as Resize and CenterCrop make an image of it, and random parts of it resized.
 const char kPicture[] = R"(
-import sys, numpy, torch, torchvision.transforms.functional as F
-from PIL import Image
+import sys
+try:
+    import numpy, torch, torchvision.transforms.functional as F
+    from PIL import Image
+except ImportError:
+    sys.exit(9)
 folder = sys.argv[1]
 noise = numpy.random.default_rng(1).integers(0, 256, (40, 50, 3), dtype=numpy.uint8)
 Image.fromarray(noise).resize((500, 375), Image.BICUBIC).save(folder + '/picture.jpg', quality=90)
@@ -140,13 +157,11 @@ torch.save({'middle.weight': tensor(F.center_crop(F.resize(picture, 256), 224)),
 )";
 
 TEST(Torchvision, PicturesBecomeTheSameImages) {
-  if (python().empty() || run_command("'" + python() + "' -c 'import torchvision'").status != 0) {
+  const TemporaryFolder folder;
+  const auto written = run_python(kPicture, folder.path().string());
+  if (written.status == kNoTorchvision) {
     GTEST_SKIP() << "no Python with torchvision at '" << python() << "'";
   }
-  const TemporaryFolder folder;
-  write_bytes(folder.file("write.py"), kPicture);
-  const auto written =
-      run_command("'" + python() + "' " + folder.file("write.py") + " " + folder.path().string());
   ASSERT_EQ(written.status, 0) << written.err;
   const ImageFile file(folder.file("picture.jpg"));
   const auto expected = state_of(folder.file("images.pth"));
