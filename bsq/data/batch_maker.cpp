@@ -142,14 +142,11 @@ Batch BatchMaker::make(int64_t epoch, const std::vector<int64_t>& order, int64_t
       batch.labels.data_ptr<int64_t>()[written++] = checked_label(image);
     }
   }
-  if (written == 0) {
-    throw Error("all " + std::to_string(count) + " images of a batch are damaged, among them " +
-                data_.files->paths()[static_cast<size_t>(
-                    data_.rows.data_ptr<int64_t>()[order[static_cast<size_t>(first)]])]);
-  }
   batch.images = batch.images.narrow(/*dim=*/0, 0, written);
   batch.labels = batch.labels.narrow(/*dim=*/0, 0, written);
-  mix(epoch, batch);
+  if (written > 0) {
+    mix(epoch, batch);
+  }
   return batch;
 }
 

@@ -49,7 +49,7 @@ class BatchMaker {
   std::vector<int64_t> order(int64_t epoch) const;
 
   /// Batch `index` (in [0, batches())) of an epoch whose order is `order`. Throws bsq::Error for a label that
-  /// is not one of the data set's classes, and where all files of a batch are damaged.
+  /// is not one of the data set's classes. The batch is empty where all of its files are damaged.
   Batch make(int64_t epoch, const std::vector<int64_t>& order, int64_t index) const;
 
  private:

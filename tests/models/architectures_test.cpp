@@ -53,6 +53,7 @@ TEST(Architectures, HaveTheParametersOfTheirPapers) {
   const std::vector<Counted> all = {
       {"resnet", {{"depth", "20"}, {"shortcut", "A"}}, 269722},
       {"resnet", {{"depth", "110"}, {"shortcut", "A"}}, 1727962},
+      {"preresnet", {{"depth", "110"}}, 1730522},
       {"wrn", {{"depth", "28"}, {"widen-factor", "10"}}, 36479194},
       {"wrn", {{"depth", "40"}, {"widen-factor", "4"}}, 8949210},
       {"densenet", {{"depth", "100"}, {"growth-rate", "12"}}, 769162},
@@ -71,14 +72,14 @@ TEST(Architectures, HaveTheParametersOfTheirPapers) {
   }
 }
 
-struct Published {
+struct ImageNetCounts {
   std::string architecture;
   int64_t side, parameters;
   double billion_macs;  ///< as torchvision's table of weights, or the paper, gives them
 };
 
 TEST(Architectures, OfImageNetHaveTheCountsOfTorchvision) {
-  const std::vector<Published> all = {
+  const std::vector<ImageNetCounts> all = {
       {"resnet18", 224, 11689512, 1.81},    {"resnet34", 224, 21797672, 3.66},
       {"resnet50", 224, 25557032, 4.09},    {"resnet101", 224, 44549160, 7.80},
       {"mobilenet_v2", 224, 3504872, 0.30}, {"inception_v3", 299, 23834568, 5.71},

@@ -181,6 +181,25 @@ TEST(FileImages, DamagedFilesAreLeftOutOfTheirBatchNamedOnceAndCounted) {
                {folder.file("val/b/101.jpg")});
 }
 
+TEST(FileImages, BatchesWithoutAWholeImageArePassedOver) {
+  const PictureFolder folder;
+  const auto data = folder.load().test;  // row 6 is damaged
+  const auto with = [&](const std::vector<int64_t>& rows) {
+    return data.subset(torch::tensor(rows, torch::kInt64));
+  };
+  for (const int64_t workers : {0, 2}) {
+    const auto batches = batches_of(with({6, 6, 6, 6, 6, 0, 1, 6, 6, 2, 6}), /*is_training=*/false, workers);
+    ASSERT_EQ(batches.size(), 1U);
+    EXPECT_EQ(batches[0].index, 1);
+    EXPECT_EQ(batches[0].labels.size(0), 3);
+  }
+  expect_error(
+      [&] {
+        batches_of(with({6, 6}), /*is_training=*/false, /*workers=*/1);
+      },
+      {"all batches are damaged"});
+}
+
 TEST(FileImages, SubsetsShareTheFiles) {
   const PictureFolder folder;
   const auto data = folder.load().train;
