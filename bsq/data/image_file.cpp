@@ -39,7 +39,7 @@ std::string text_of(ImageSize size) {
 
 ImageSize stated_size(const std::string& file, const std::vector<uint8_t>& bytes) {
   if (!is_png(bytes) && !is_jpeg(bytes)) {
-    throw Error(file + ": not decoded (it begins as neither does), expected a JPEG or PNG image");
+    throw Error(file + ": its first bytes are of another format, expected a JPEG or PNG image");
   }
   const auto size = is_png(bytes) ? png_size(file, bytes) : jpeg_size(file, bytes);
   if (size.height > kMaxSide || size.width > kMaxSide || size.height * size.width > kMaxPixels) {
