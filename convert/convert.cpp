@@ -92,9 +92,9 @@ int run(const ConvertOptions& options) {
     scheme_file = read_scheme_file(options.scheme_file);
   }
   auto data = load_data(options.data, options.runtime, file);
-  auto model = make_model(options.model, file, data.classes(), device);
+  auto model = make_model(options.model, file, data, device);
   // What cannot be converted or written is found before the evaluation, which takes long.
-  auto rehearsed = make_model(options.model, file, data.classes(), device);
+  auto rehearsed = make_model(options.model, file, data, device);
   convert_model(rehearsed, options, scheme_file);
   const RunFolder folder(options.output);
   refuse_own_input(folder.folder(), inputs);
@@ -108,6 +108,7 @@ int run(const ConvertOptions& options) {
                         summary_at_start("convert", "converted", options.model.model, options.runtime),
                         /*keeps_best=*/true);
   const auto before = evaluate_finite(*model.network, *data.test);
+  report_damage(data);
   summary.take_start(before);
   std::cout << "before: " << text_of(before) << std::endl;
   convert_model(model, options, scheme_file);

@@ -68,6 +68,7 @@ Configured configure(const Entry& entry, const NetworkDescription& description) 
   for (const auto& [name, text] : description.options) {
     table.set(name, text);
   }
+  result.architecture->resolve(description);
   result.description.options = table.values();
   return result;
 }
@@ -126,7 +127,7 @@ std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& des
   if (!is_float(network)) {
     throw std::invalid_argument("holds bits; expected a float network");
   }
-  if (description.architecture != before.architecture || description.options != before.options ||
+  if (description.architecture != before.architecture || completed(description).options != before.options ||
       description.classes != before.classes) {
     throw std::invalid_argument("is of another architecture");
   }
@@ -143,6 +144,17 @@ std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& des
   take_norms(network, *made);
   made->train(network.is_training());
   return made;
+}
+
+NetworkDescription completed(const NetworkDescription& description) {
+  const auto& entry = entry_of(description.architecture);
+  return entry.network ? description : configure(entry, description).description;
+}
+
+std::vector<std::string> training_only(const NetworkDescription& description) {
+  const auto& entry = entry_of(description.architecture);
+  return entry.network ? std::vector<std::string>()
+                       : configure(entry, description).architecture->training_only();
 }
 
 std::string remark_on(const NetworkDescription& description) {

@@ -23,6 +23,13 @@ std::shared_ptr<Network> make_network(const NetworkDescription& description);
 /// architecture and where norms are wanted of a network that has none, beside what make_network() throws.
 std::shared_ptr<Network> rebuild(Network& network, const NetworkDescription& description);
 
+/// The description with every option of its architecture, as make_network() gives it to its network. Throws
+/// what make_network() throws for options.
+NetworkDescription completed(const NetworkDescription& description);
+
+/// Architecture::training_only() of a description's network.
+std::vector<std::string> training_only(const NetworkDescription& description);
+
 /// What the names of a description's options may hide of its network, in a sentence; "": nothing.
 std::string remark_on(const NetworkDescription& description);
 

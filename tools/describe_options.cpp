@@ -33,6 +33,10 @@ void add_options(CommandLine& line, DescribeOptions& options) {
       .range(2, 100000)
       .needs([&] { return options.network.arch ? "" : "needs -a NAME"; })
       .resume(ResumeRule::kCall);
+  table.add("image-size", &options.image_size, "pixels a side of the images that it takes")
+      .range(1, 4096)
+      .needs([&] { return options.network.arch ? "" : "needs -a NAME"; })
+      .resume(ResumeRule::kCall);
   // Nothing of this call is stored.
   auto family = architecture_family(options.network);
   family.add = [add = family.add](OptionTable& target, const std::string& name) {
@@ -50,6 +54,7 @@ NetworkDescription DescribeOptions::description() const {
   description.architecture = network.arch.value_or(description.architecture);
   description.options = network.network;
   description.classes = classes;
+  description.image_height = description.image_width = image_size;
   return description;
 }
 

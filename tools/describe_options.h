@@ -15,6 +15,7 @@ struct DescribeOptions {
   bool is_json = false;
   bool is_brief = false;
   ModelFlags network;  ///< of -a NAME: no file is read then
+  int64_t image_size = 32;
   int64_t classes = 10;
 
   /// The network that -a and its options describe.

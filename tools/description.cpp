@@ -142,6 +142,10 @@ std::string activations_text(const NetworkDescription& network) {
   for (const auto& [pattern, bits] : network.activation_rules) {
     text += ", " + pattern + "=" + std::to_string(bits);
   }
+  if (network.image_height != usual.image_height || network.image_width != usual.image_width) {
+    text +=
+        ", images of " + std::to_string(network.image_height) + " x " + std::to_string(network.image_width);
+  }
   return text + (network.norm != usual.norm ? ", norm " + network.norm : "");
 }
 

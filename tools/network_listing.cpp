@@ -40,6 +40,10 @@ std::string title_of(const NetworkListing& listing) {
   for (const auto& [name, value] : description.options) {
     text += ", " + name + " " + value;
   }
+  const auto height = description.image_height, width = description.image_width;
+  if (height != 32 || width != 32) {
+    text += ", images of " + std::to_string(height) + " x " + std::to_string(width);
+  }
   return text + ", " + std::to_string(description.classes) + " classes";
 }
 
@@ -104,6 +108,7 @@ nlohmann::json json_of(const NetworkListing& listing) {
   nlohmann::json json = {{"architecture", listing.description.architecture},
                          {"options", listing.description.options},
                          {"classes", listing.description.classes},
+                         {"image", {listing.description.image_height, listing.description.image_width}},
                          {"parameters", listing.parameters},
                          {"macs", listing.macs},
                          {"layers", nlohmann::json::array()}};

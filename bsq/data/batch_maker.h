@@ -14,14 +14,20 @@ struct Batch {
   torch::Tensor images;  ///< (B, 3, H, W), normalized, in the loader's type and layout
   torch::Tensor labels;  ///< int64 (B)
   int64_t index = 0;     ///< of the batch in its epoch
+  /// Where images are mixed: int64 (B), the labels of what is mixed in, and its part of each image.
+  torch::Tensor other_labels = {};
+  double other_weight = 0;
 };
 
 struct LoaderOptions {
   int64_t batch_size = 128;
   bool shuffle = false;
-  bool augment = false;    ///< random crop from a black border of 4 pixels, then mirrored half of the time
-  bool drop_last = false;  ///< leaves out a last batch that is not full
-  int64_t workers = 1;     ///< background threads; 0: batches are made in the thread that asks for them
+  bool augment = false;               ///< random crops, mirrored half of the time, and what follows
+  int64_t crop_border = kCropBorder;  ///< black pixels around images in memory before they are cropped
+  int64_t cutout = 0;                 ///< side of the square that is left out; 0: none
+  double mixup = 0, cutmix = 0;       ///< their alpha; 0: none; with both each batch has one of them
+  bool drop_last = false;             ///< leaves out a last batch that is not full
+  int64_t workers = 1;  ///< background threads; 0: batches are made in the thread that asks for them
   uint64_t seed = 1234;
   torch::ScalarType type = torch::kFloat32;                      ///< or float64 or bfloat16
   torch::MemoryFormat layout = torch::MemoryFormat::Contiguous;  ///< or ChannelsLast
@@ -29,8 +35,9 @@ struct LoaderOptions {
 };
 
 /// Makes any batch of any epoch, without state: the order of the images follows from (seed, epoch) alone, an
-/// image's crop and flip from (seed, epoch, position in the epoch) alone. Safe to use from several threads at
-/// once, and makes no use of libtorch's own threads.
+/// image's crop, flip and cutout from (seed, epoch, position in the epoch) alone, what a batch mixes from
+/// (seed, epoch, index). An image whose file is damaged is left out of its batch. Safe to use from several
+/// threads at once, and makes no use of libtorch's own threads.
 class BatchMaker {
  public:
   /// Throws std::invalid_argument for an empty or ill-formed data set and for options out of range.
@@ -42,11 +49,14 @@ class BatchMaker {
   std::vector<int64_t> order(int64_t epoch) const;
 
   /// Batch `index` (in [0, batches())) of an epoch whose order is `order`. Throws bsq::Error for a label that
-  /// is not one of the data set's classes.
+  /// is not one of the data set's classes. The batch is empty where all of its files are damaged.
   Batch make(int64_t epoch, const std::vector<int64_t>& order, int64_t index) const;
 
  private:
   int64_t checked_label(int64_t image) const;
+  bool write(int64_t epoch, int64_t position, int64_t image, const torch::Tensor& images, int64_t index,
+             std::vector<uint8_t>& pixels) const;
+  void mix(int64_t epoch, Batch& batch) const;
 
   ImageDataset data_;
   LoaderOptions options_;

@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "bsq/base/error.h"
+#include "bsq/data/cifar_python.h"
 #include "bsq/data/class_names.h"
 
 namespace bsq {
@@ -23,20 +25,27 @@ constexpr int64_t kMaxRecords = 1000000;
 struct Format {
   const char* name;
   const char* subfolder;
-  const char* expected;  // the files, for messages
-  int64_t label_bytes;   // the last one is the label
+  const char* python_subfolder;
+  const char* python_sign;  // a file that the Python version has
+  const char* expected;     // the files, for messages
+  int64_t label_bytes;      // the last one is the label
   int64_t classes;
   int64_t record_bytes() const { return label_bytes + kImageBytes; }
 };
 
-constexpr Format kCifar10 = {"CIFAR-10", "cifar-10-batches-bin",
-                             "data_batch_1.bin and on, and test_batch.bin", 1, 10};
-constexpr Format kCifar100 = {"CIFAR-100", "cifar-100-binary", "train.bin and test.bin", 2, 100};
+constexpr Format kCifar10 = {"CIFAR-10",
+                             "cifar-10-batches-bin",
+                             "cifar-10-batches-py",
+                             "test_batch",
+                             "data_batch_1.bin and on, and test_batch.bin",
+                             1,
+                             10};
+constexpr Format kCifar100 = {
+    "CIFAR-100", "cifar-100-binary", "cifar-100-python", "meta", "train.bin and test.bin", 2, 100};
 
-// N of data_batch_N.bin, or -1 for any other name.
-int64_t batch_number(const std::string& name) {
+// N of data_batch_N with the suffix, or -1 for any other name.
+int64_t batch_number(const std::string& name, const std::string& suffix) {
   const std::string prefix = "data_batch_";
-  const std::string suffix = ".bin";
   const size_t ends = prefix.size() + suffix.size();
   if (name.size() <= ends || name.size() > ends + 9 || name.compare(0, prefix.size(), prefix) != 0 ||
       name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0) {
@@ -47,10 +56,10 @@ int64_t batch_number(const std::string& name) {
   return number ? std::stoll(digits) : -1;
 }
 
-std::vector<fs::path> training_batches(const fs::path& folder) {
+std::vector<fs::path> training_batches(const fs::path& folder, const std::string& suffix) {
   std::vector<std::pair<int64_t, fs::path>> numbered;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    const int64_t number = batch_number(entry.path().filename().string());
+    const int64_t number = batch_number(entry.path().filename().string(), suffix);
     if (number >= 0) {
       numbered.emplace_back(number, entry.path());
     }
@@ -59,7 +68,7 @@ std::vector<fs::path> training_batches(const fs::path& folder) {
   for (size_t i = 0; i < numbered.size(); ++i) {
     const auto number = static_cast<int64_t>(i) + 1;
     if (numbered[i].first > number) {
-      throw Error((folder / ("data_batch_" + std::to_string(number) + ".bin")).string() + ": missing, but " +
+      throw Error((folder / ("data_batch_" + std::to_string(number) + suffix)).string() + ": missing, but " +
                   numbered[i].second.filename().string() + " is there; expected the batches from 1 on");
     }
   }
@@ -151,14 +160,77 @@ ImageDataset read_files(const Format& format, const std::vector<fs::path>& files
   return data;
 }
 
+// The folder of the Python version, where there is one and none of the binary version.
+std::optional<fs::path> python_folder(const Format& format, const std::string& folder) {
+  const fs::path root = folder;
+  const bool is_binary = fs::is_directory(root / format.subfolder) || fs::exists(root / "test_batch.bin") ||
+                         fs::exists(root / "test.bin");
+  for (const auto& place : {root / format.python_subfolder, root}) {
+    if (!is_binary && fs::is_regular_file(place / format.python_sign)) {
+      return place;
+    }
+  }
+  return std::nullopt;
+}
+
+ImageDataset read_python(const std::vector<fs::path>& files, const char* label_key, int64_t classes) {
+  std::vector<torch::Tensor> images;
+  std::vector<int64_t> labels;
+  for (const auto& file : files) {
+    auto batch = read_cifar_batch(file.string(), label_key, classes);
+    const auto count = static_cast<int64_t>(batch.labels.size());
+    images.push_back(
+        torch::from_blob(batch.pixels.data(), {count, 3, kCifarSide, kCifarSide}, torch::kUInt8).clone());
+    labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
+  }
+  return {torch::cat(images), torch::tensor(labels, torch::kInt64), classes};
+}
+
+std::vector<std::string> python_names(const fs::path& file, const char* key,
+                                      const std::vector<std::string>& usual) {
+  if (!fs::exists(file)) {
+    return usual;
+  }
+  const auto names = read_cifar_names(file.string(), key);
+  if (names.size() != usual.size()) {
+    throw Error(file.string() + ": " + std::to_string(names.size()) + " class names, expected " +
+                std::to_string(usual.size()));
+  }
+  return names;
+}
+
+DatasetSplits load_python10(const fs::path& folder) {
+  const auto batches = training_batches(folder, "");
+  if (batches.empty()) {
+    throw Error(folder.string() +
+                ": no training batches, expected data_batch_1 and on, of the Python version");
+  }
+  DatasetSplits splits;
+  splits.train = read_python(batches, "labels", kCifar10.classes);
+  splits.test = read_python({folder / "test_batch"}, "labels", kCifar10.classes);
+  splits.class_names = python_names(folder / "batches.meta", "label_names", cifar10_class_names());
+  return splits;
+}
+
+DatasetSplits load_python100(const fs::path& folder) {
+  DatasetSplits splits;
+  splits.train = read_python({folder / "train"}, "fine_labels", kCifar100.classes);
+  splits.test = read_python({folder / "test"}, "fine_labels", kCifar100.classes);
+  splits.class_names = python_names(folder / "meta", "fine_label_names", cifar100_class_names());
+  return splits;
+}
+
 }  // namespace
 
 DatasetSplits load_cifar10(const std::string& folder) {
+  if (const auto python = python_folder(kCifar10, folder)) {
+    return load_python10(*python);
+  }
   const fs::path found = find_folder(kCifar10, folder);
-  const auto batches = training_batches(found);
+  const auto batches = training_batches(found, ".bin");
   if (batches.empty()) {
     throw Error(found.string() + ": no training batches, expected the CIFAR-10 binary files (" +
-                kCifar10.expected + ")");
+                kCifar10.expected + "), or those of the Python version");
   }
   DatasetSplits splits;
   splits.train = read_files(kCifar10, batches);
@@ -168,6 +240,9 @@ DatasetSplits load_cifar10(const std::string& folder) {
 }
 
 DatasetSplits load_cifar100(const std::string& folder) {
+  if (const auto python = python_folder(kCifar100, folder)) {
+    return load_python100(*python);
+  }
   const fs::path found = find_folder(kCifar100, folder);
   DatasetSplits splits;
   splits.train = read_files(kCifar100, {found / "train.bin"});

@@ -14,6 +14,9 @@ struct DataRecord {
   std::vector<std::string> class_names;            ///< in the order of the labels; empty: not known
   int64_t train = -1, validation = -1, test = -1;  ///< images; -1: not known
   std::optional<Normalization> normalization;      ///< nothing: not known
+  /// Where pictures of any size became images of one: its side, and that to which they were resized before
+  /// their middle was cut out; 0: they had one size.
+  int64_t image_size = 0, resize = 0;
 };
 
 }  // namespace bsq

@@ -12,21 +12,31 @@
 namespace bsq {
 namespace {
 
+FolderOptions folder_options(const DatasetOptions& options) {
+  return {options.image_size, options.resize, options.is_strict};
+}
+
 DatasetSplits load_splits(const DatasetOptions& options) {
   if (options.dataset == "synthetic") {
     return load_synthetic(options.seed);
   }
-  const bool known =
-      options.dataset == "cifar10" || options.dataset == "cifar100" || options.dataset == "imagefolder";
-  if (!known) {
+  const auto names = dataset_names();
+  if (std::find(names.begin(), names.end(), options.dataset) == names.end()) {
     throw std::invalid_argument("unknown data set '" + options.dataset +
-                                "', expected cifar10, cifar100, imagefolder or synthetic");
+                                "', expected cifar10, cifar100, imagefolder, imagenet or synthetic");
   }
   if (options.folder.empty()) {
     throw std::invalid_argument("data set " + options.dataset + " needs the folder that holds its files");
   }
   if (options.dataset == "imagefolder") {
-    return load_image_folder(options.folder);
+    return load_image_folder(options.folder, folder_options(options));
+  }
+  if (options.dataset == "imagenet") {
+    auto folder = folder_options(options);
+    folder.image_size = folder.image_size == 0 ? kImageNetSide : folder.image_size;
+    auto splits = load_image_folder(options.folder, folder);
+    splits.normalization = normalization_of("imagenet");
+    return splits;
   }
   return options.dataset == "cifar10" ? load_cifar10(options.folder) : load_cifar100(options.folder);
 }
@@ -45,15 +55,26 @@ void hold_out(DatasetSplits& splits, int64_t count, uint64_t seed) {
 
 }  // namespace
 
+ImageSize ImageDataset::image_size() const {
+  if (files) {
+    return files->size();
+  }
+  return images.defined() ? ImageSize{images.size(2), images.size(3)} : ImageSize();
+}
+
 ImageDataset ImageDataset::subset(int64_t first, int64_t count) const {
   if (first < 0 || count < 0 || first > size() || count > size() - first) {
     throw std::invalid_argument("subset of " + std::to_string(count) + " images from image " +
                                 std::to_string(first) + " on, of a data set of " + std::to_string(size()));
   }
-  if (!images.defined()) {
+  if (size() == 0) {
     return *this;
   }
-  return {images.narrow(/*dim=*/0, first, count), labels.narrow(/*dim=*/0, first, count), classes};
+  if (files) {
+    return {{}, labels.narrow(/*dim=*/0, first, count), classes, files, rows.narrow(/*dim=*/0, first, count)};
+  }
+  return {
+      images.narrow(/*dim=*/0, first, count), labels.narrow(/*dim=*/0, first, count), classes, nullptr, {}};
 }
 
 ImageDataset ImageDataset::subset(const torch::Tensor& indices) const {
@@ -65,10 +86,15 @@ ImageDataset ImageDataset::subset(const torch::Tensor& indices) const {
   if (outside) {
     throw std::invalid_argument("index of a subset outside [0, " + std::to_string(size()) + ")");
   }
-  if (!images.defined()) {
+  if (size() == 0) {
     return *this;
   }
-  return {images.index_select(/*dim=*/0, indices), labels.index_select(/*dim=*/0, indices), classes};
+  if (files) {
+    return {
+        {}, labels.index_select(/*dim=*/0, indices), classes, files, rows.index_select(/*dim=*/0, indices)};
+  }
+  return {
+      images.index_select(/*dim=*/0, indices), labels.index_select(/*dim=*/0, indices), classes, nullptr, {}};
 }
 
 Normalization normalization_of(const std::string& name) {
@@ -81,7 +107,11 @@ Normalization normalization_of(const std::string& name) {
   return {};
 }
 
-std::vector<std::string> dataset_names() { return {"cifar10", "cifar100", "imagefolder", "synthetic"}; }
+bool is_image_folder(const std::string& dataset) { return dataset == "imagefolder" || dataset == "imagenet"; }
+
+std::vector<std::string> dataset_names() {
+  return {"cifar10", "cifar100", "imagefolder", "imagenet", "synthetic"};
+}
 
 DatasetSplits load_dataset(const DatasetOptions& options) {
   DatasetSplits splits = load_splits(options);

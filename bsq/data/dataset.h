@@ -4,18 +4,26 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "bsq/data/file_images.h"
+
 namespace bsq {
 
-/// Labelled images in memory, as uint8; batches are made from them by BatchLoader.
+/// Labelled images, in memory as uint8 or in files that are decoded when a batch is made; batches are made
+/// from them by BatchLoader.
 struct ImageDataset {
-  torch::Tensor images;  ///< uint8 (N, 3, H, W), contiguous; undefined when there are none
+  torch::Tensor images;  ///< uint8 (N, 3, H, W), contiguous; undefined when there are none in memory
   torch::Tensor labels;  ///< int64 (N), each in [0, classes)
   int64_t classes = 0;
+  std::shared_ptr<const FileImages> files = nullptr;  ///< null: they are in memory
+  torch::Tensor rows = {};                            ///< int64 (N), each image's place in `files`
 
-  int64_t size() const { return images.defined() ? images.size(0) : 0; }
+  int64_t size() const { return files ? rows.size(0) : images.defined() ? images.size(0) : 0; }
+  /// Of each image. 0 by 0 where there is none.
+  ImageSize image_size() const;
 
   /// Images first to first + count - 1; shares memory. Throws std::invalid_argument outside [0, size()].
   ImageDataset subset(int64_t first, int64_t count) const;
@@ -48,11 +56,21 @@ struct DatasetSplits {
 };
 
 struct DatasetOptions {
-  std::string dataset = "cifar10";  ///< cifar10, cifar100, imagefolder or synthetic
+  std::string dataset = "cifar10";  ///< one of dataset_names()
   std::string folder;               ///< where the files are; not used by synthetic
   uint64_t seed = 1234;             ///< draws the synthetic images and the images to hold out
   int64_t validation = 0;           ///< training images to hold out, 0 <= validation < training images
+  /// Of folders of images. 0: they have one size, and are decoded once; imagenet has 224 then.
+  int64_t image_size = 0;
+  int64_t resize = 0;      ///< of the shorter side before the middle is cut out; 0: 8/7 of image_size
+  bool is_strict = false;  ///< a damaged image is an error
 };
+
+/// The side of ImageNet's images unless another one is asked for.
+constexpr int64_t kImageNetSide = 224;
+
+/// Whether a data set is a folder of images, which has DatasetOptions::image_size, resize and is_strict.
+bool is_image_folder(const std::string& dataset);
 
 /// Names that DatasetOptions::dataset takes.
 std::vector<std::string> dataset_names();

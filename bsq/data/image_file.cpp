@@ -1,41 +1,19 @@
 #include "bsq/data/image_file.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
-#include <vector>
+#include <utility>
 
 #include "bsq/base/error.h"
+#include "bsq/data/jpeg_file.h"
+#include "bsq/data/png_file.h"
 
 namespace bsq {
 namespace {
 
 constexpr size_t kMaxFileBytes = size_t{64} << 20;
-constexpr int kMaxSide = 4096;
-// Decoding 4096 x 4096 pixels takes half of this; more is a damaged or hostile file.
-constexpr size_t kMaxDecoderBytes = size_t{256} << 20;
-
-void* limited_realloc(void* memory, size_t bytes) {
-  return bytes > kMaxDecoderBytes ? nullptr : std::realloc(memory, bytes);
-}
-
-}  // namespace
-}  // namespace bsq
-
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_ONLY_JPEG
-#define STBI_NO_STDIO
-#define STBI_MALLOC(bytes) bsq::limited_realloc(nullptr, bytes)
-#define STBI_REALLOC(memory, bytes) bsq::limited_realloc(memory, bytes)
-#define STBI_FREE(memory) std::free(memory)
-#include <stb/stb_image.h>
-
-#include "bsq/data/png_file.h"
-
-namespace bsq {
-namespace {
+constexpr int64_t kMaxSide = 16384;
+constexpr int64_t kMaxPixels = int64_t{64} << 20;
 
 std::vector<uint8_t> read_file(const std::string& file) {
   std::error_code error;
@@ -55,64 +33,67 @@ std::vector<uint8_t> read_file(const std::string& file) {
   return data;
 }
 
-[[noreturn]] void not_an_image(const std::string& file) {
-  const char* reason = stbi_failure_reason();
-  throw Error(file + ": not decoded (" + (reason != nullptr ? reason : "unknown") +
-              "), expected a JPEG or PNG image");
+std::string text_of(ImageSize size) {
+  return std::to_string(size.height) + " x " + std::to_string(size.width) + " pixels (height x width)";
 }
 
 ImageSize stated_size(const std::string& file, const std::vector<uint8_t>& bytes) {
-  int width = 0;
-  int height = 0;
-  int channels = 0;
-  if (stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels) == 0) {
-    not_an_image(file);
+  if (!is_png(bytes) && !is_jpeg(bytes)) {
+    throw Error(file + ": its first bytes are of another format, expected a JPEG or PNG image");
   }
-  if (width > kMaxSide || height > kMaxSide) {
-    throw Error(file + ": " + std::to_string(height) + " x " + std::to_string(width) +
-                " pixels, expected at most " + std::to_string(kMaxSide) + " a side");
+  const auto size = is_png(bytes) ? png_size(file, bytes) : jpeg_size(file, bytes);
+  if (size.height > kMaxSide || size.width > kMaxSide || size.height * size.width > kMaxPixels) {
+    throw Error(file + ": " + text_of(size) + ", expected at most " + std::to_string(kMaxSide) +
+                " a side and " + std::to_string(kMaxPixels) + " together");
   }
-  return {height, width};
+  return size;
 }
 
-void check_size(const std::string& file, ImageSize found, ImageSize expected) {
-  if (found != expected) {
-    throw Error(file + ": " + std::to_string(found.height) + " x " + std::to_string(found.width) +
-                " pixels (height x width), expected " + std::to_string(expected.height) + " x " +
-                std::to_string(expected.width) + " as in the first image");
+// The smallest reduction, in eighths, at which the part keeps so many pixels.
+int eighths_for(const Box& part, ImageSize least) {
+  for (const int eighths : {1, 2, 4}) {
+    if (part.height * eighths >= 8.0 * static_cast<double>(least.height) &&
+        part.width * eighths >= 8.0 * static_cast<double>(least.width)) {
+      return eighths;
+    }
   }
+  return 8;
 }
 
 }  // namespace
 
-ImageSize image_size(const std::string& file) {
-  const auto bytes = read_file(file);
-  return is_png(bytes) ? png_size(file, bytes) : stated_size(file, bytes);
+ImageFile::ImageFile(const std::string& path)
+    : path_(path), bytes_(read_file(path)), size_(stated_size(path, bytes_)) {}
+
+Picture ImageFile::decode(const Box& part, ImageSize least) const {
+  return is_png(bytes_) ? decode_png(path_, bytes_)
+                        : decode_jpeg(path_, bytes_, part, eighths_for(part, least));
 }
 
+Picture ImageFile::decode() const {
+  return decode({0, 0, static_cast<double>(size_.height), static_cast<double>(size_.width)}, size_);
+}
+
+void ImageFile::expect_size(ImageSize size) const {
+  if (size_ != size) {
+    throw Error(path_ + ": " + text_of(size_) + ", expected " + std::to_string(size.height) + " x " +
+                std::to_string(size.width) + " as in the first image; --image-size takes images of any size");
+  }
+}
+
+ImageSize image_size(const std::string& file) { return ImageFile(file).size(); }
+
 void decode_image(const std::string& file, ImageSize size, uint8_t* planes) {
-  const std::vector<uint8_t> bytes = read_file(file);
-  if (is_png(bytes)) {
-    check_size(file, png_size(file, bytes), size);
-    decode_png(file, bytes, planes);
-    return;
-  }
-  check_size(file, stated_size(file, bytes), size);
-  int width = 0;
-  int height = 0;
-  int channels = 0;
-  const std::unique_ptr<stbi_uc, decltype(&std::free)> pixels(
-      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels,
-                            /*desired_channels=*/3),
-      &std::free);
-  if (pixels == nullptr) {
-    not_an_image(file);
-  }
-  check_size(file, {height, width}, size);
-  const int64_t area = size.height * size.width;
+  const ImageFile image(file);
+  image.expect_size(size);
+  write_planes(image.decode(), planes);
+}
+
+void write_planes(const Picture& picture, uint8_t* planes) {
+  const int64_t area = picture.size.height * picture.size.width;
   for (int64_t i = 0; i < area; ++i) {
     for (int64_t channel = 0; channel < 3; ++channel) {
-      planes[channel * area + i] = pixels.get()[3 * i + channel];
+      planes[channel * area + i] = picture.pixels[static_cast<size_t>(3 * i + channel)];
     }
   }
 }

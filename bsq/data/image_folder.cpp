@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -165,47 +168,153 @@ std::vector<LabelledFile> files_of_split(const fs::path& split, const std::vecto
   return files;
 }
 
-ImageDataset decode(const fs::path& split, const std::vector<LabelledFile>& files, ImageSize size,
-                    int64_t classes) {
+// Files that take part in a split, and what is wrong with the others.
+struct Decoded {
+  std::vector<std::string> faults;  ///< of each file; "": none
+  ImageDataset data;
+};
+
+// The size of the first image that is not damaged.
+ImageSize common_size(const std::vector<LabelledFile>& files, bool is_strict) {
+  for (size_t i = 0; i + 1 < files.size() && !is_strict; ++i) {
+    try {
+      return image_size(files[i].path);
+    } catch (const Error&) {
+      continue;  // decode() names it
+    }
+  }
+  return image_size(is_strict ? files.front().path : files.back().path);
+}
+
+// "" or what is wrong. Another size is no damage.
+std::string decode_one(const std::string& path, ImageSize size, bool is_strict, uint8_t* planes) {
+  std::optional<ImageFile> image;
+  try {
+    image.emplace(path);
+    if (image->size() == size) {
+      write_planes(image->decode(), planes);
+    }
+  } catch (const Error& error) {
+    if (is_strict) {
+      throw;
+    }
+    return error.what();
+  }
+  image->expect_size(size);
+  return "";
+}
+
+Decoded decode(const fs::path& split, const std::vector<LabelledFile>& files, ImageSize size, int64_t classes,
+               bool is_strict) {
   const auto count = static_cast<int64_t>(files.size());
   const int64_t image_bytes = 3 * size.height * size.width;
   if (count > kMaxBytes / image_bytes) {
     throw Error(split.string() + ": " + std::to_string(count) + " images of " + std::to_string(image_bytes) +
-                " bytes, expected at most " + std::to_string(kMaxBytes) + " bytes together");
+                " bytes, expected at most " + std::to_string(kMaxBytes) +
+                " bytes together; with --image-size they stay in their files");
   }
-  ImageDataset data{torch::empty({count, 3, size.height, size.width}, torch::kUInt8),
-                    torch::empty({count}, torch::kInt64), classes};
-  uint8_t* const images = data.images.data_ptr<uint8_t>();
-  int64_t* const labels = data.labels.data_ptr<int64_t>();
+  Decoded result{std::vector<std::string>(files.size()),
+                 {torch::empty({count, 3, size.height, size.width}, torch::kUInt8),
+                  torch::empty({count}, torch::kInt64), classes}};
+  uint8_t* const images = result.data.images.data_ptr<uint8_t>();
+  int64_t* const labels = result.data.labels.data_ptr<int64_t>();
   parallel_for(0, count, /*grain_size=*/16, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const LabelledFile& file = files[static_cast<size_t>(i)];
-      decode_image(file.path, size, images + i * image_bytes);
+      result.faults[static_cast<size_t>(i)] =
+          decode_one(file.path, size, is_strict, images + i * image_bytes);
       labels[i] = file.label;
     }
   });
+  return result;
+}
+
+constexpr size_t kMostNamed = 10;
+
+// Names the damaged files and gives the data without them.
+ImageDataset without_damage(const fs::path& split, Decoded decoded, std::vector<std::string>& notes) {
+  std::vector<int64_t> kept;
+  size_t damaged = 0;
+  for (size_t i = 0; i < decoded.faults.size(); ++i) {
+    if (decoded.faults[i].empty()) {
+      kept.push_back(static_cast<int64_t>(i));
+    } else if (damaged++ < kMostNamed) {
+      notes.push_back("left out: " + decoded.faults[i]);
+    }
+  }
+  if (damaged == 0) {
+    return decoded.data;
+  }
+  if (kept.empty()) {
+    throw Error(split.string() + ": all images are damaged; the first one: " + decoded.faults.front());
+  }
+  notes.push_back(split.string() + ": " + std::to_string(damaged) + " damaged " +
+                  (damaged == 1 ? "image is" : "images are") + " left out; --strict makes that an error");
+  return decoded.data.subset(torch::tensor(kept, torch::kInt64));
+}
+
+/// The files of both splits.
+struct Folder {
+  fs::path train, test;
+  std::vector<std::string> class_names;
+  std::vector<LabelledFile> train_files, test_files;
+};
+
+Folder find_files(const std::string& folder, std::vector<std::string>& notes) {
+  if (!fs::is_directory(folder)) {
+    throw Error(folder + ": no such folder, expected one with train/CLASS/ and test/CLASS/ (or val/CLASS/)");
+  }
+  Folder found;
+  found.train = fs::path(folder) / "train";
+  const bool val = !fs::is_directory(fs::path(folder) / "test") && fs::is_directory(fs::path(folder) / "val");
+  found.test = fs::path(folder) / (val ? "val" : "test");
+  found.class_names = class_names(found.train);
+  check_same_classes(found.train, found.class_names, found.test, class_names(found.test));
+  found.train_files = files_of_split(found.train, found.class_names, notes);
+  found.test_files = files_of_split(found.test, found.class_names, notes);
+  return found;
+}
+
+// Images that stay in their files.
+ImageDataset data_in_files(const std::vector<LabelledFile>& files, const FolderOptions& options,
+                           int64_t classes) {
+  std::vector<std::string> paths;
+  std::vector<int64_t> labels;
+  for (const auto& file : files) {
+    paths.push_back(file.path);
+    labels.push_back(file.label);
+  }
+  const int64_t side = options.image_size;
+  const int64_t resize = options.resize == 0 ? usual_resize(side) : options.resize;
+  ImageDataset data;
+  data.files =
+      std::make_shared<FileImages>(std::move(paths), ImageSize{side, side}, resize, options.is_strict);
+  data.labels = torch::tensor(labels, torch::kInt64);
+  data.rows = torch::arange(static_cast<int64_t>(labels.size()), torch::kInt64);
+  data.classes = classes;
   return data;
 }
 
 }  // namespace
 
-DatasetSplits load_image_folder(const std::string& folder) {
-  if (!fs::is_directory(folder)) {
-    throw Error(folder + ": no such folder, expected one with train/CLASS/ and test/CLASS/ (or val/CLASS/)");
-  }
-  const fs::path train = fs::path(folder) / "train";
-  const bool val = !fs::is_directory(fs::path(folder) / "test") && fs::is_directory(fs::path(folder) / "val");
-  const fs::path test = fs::path(folder) / (val ? "val" : "test");
-  const auto names = class_names(train);
-  check_same_classes(train, names, test, class_names(test));
+int64_t usual_resize(int64_t image_size) { return std::llround(static_cast<double>(image_size) * 8 / 7); }
+
+DatasetSplits load_image_folder(const std::string& folder, const FolderOptions& options) {
   DatasetSplits splits;
-  const auto train_files = files_of_split(train, names, splits.notes);
-  const auto test_files = files_of_split(test, names, splits.notes);
-  const ImageSize size = image_size(train_files.front().path);
-  const auto classes = static_cast<int64_t>(names.size());
-  splits.class_names = names;
-  splits.train = decode(train, train_files, size, classes);
-  splits.test = decode(test, test_files, size, classes);
+  const auto found = find_files(folder, splits.notes);
+  const auto classes = static_cast<int64_t>(found.class_names.size());
+  splits.class_names = found.class_names;
+  if (options.image_size > 0) {
+    splits.train = data_in_files(found.train_files, options, classes);
+    splits.test = data_in_files(found.test_files, options, classes);
+    return splits;
+  }
+  const ImageSize size = common_size(found.train_files, options.is_strict);
+  const auto load = [&](const fs::path& split, const std::vector<LabelledFile>& files) {
+    return without_damage(split, decode(split, files, size, classes, options.is_strict), splits.notes);
+  };
+  splits.train = load(found.train, found.train_files);
+  splits.test = load(found.test, found.test_files);
   return splits;
 }
 

@@ -26,8 +26,8 @@ torch::Tensor normalization_table(const Normalization& normalization) {
 // Row `y` of the placed channel: `row` gets `width` bytes.
 void place_row(const uint8_t* channel, int64_t height, int64_t width, const Placement& placement, int64_t y,
                uint8_t* row) {
-  const int64_t source_y = y + placement.top - kCropBorder;
-  const int64_t shift = placement.left - kCropBorder;
+  const int64_t source_y = y + placement.top;
+  const int64_t shift = placement.left;
   const int64_t begin = std::clamp<int64_t>(-shift, 0, width);
   const int64_t end = std::clamp<int64_t>(width - shift, begin, width);
   std::fill(row, row + width, uint8_t{0});
@@ -62,12 +62,12 @@ void write_image(const uint8_t* image, const Placement& placement, const T* tabl
 
 }  // namespace
 
-Placement random_placement(uint64_t seed, int64_t epoch, int64_t position) {
+Placement random_placement(uint64_t seed, int64_t epoch, int64_t position, int64_t border) {
   Random random(seed, RandomPurpose::kPlacement, static_cast<uint64_t>(epoch),
                 static_cast<uint64_t>(position));
   Placement placement;
-  placement.top = random.below(2 * kCropBorder + 1);
-  placement.left = random.below(2 * kCropBorder + 1);
+  placement.top = random.below(2 * border + 1) - border;
+  placement.left = random.below(2 * border + 1) - border;
   placement.flip = random.below(2) == 1;
   return placement;
 }

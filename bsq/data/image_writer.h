@@ -8,20 +8,21 @@
 
 namespace bsq {
 
-/// Black pixels added on each side of an image before it is cropped to its own size again.
+/// Black pixels added on each side of an image before it is cropped to its own size again, unless a loader's
+/// options say another number.
 constexpr int64_t kCropBorder = 4;
 
-/// How an image is cropped and mirrored: the crop's top left corner in the bordered image, each 0 to 8, and
-/// whether the crop is then mirrored left to right. As constructed: the image as it is.
+/// How an image is cropped and mirrored: the crop's top left corner against the image's own, negative in the
+/// border, and whether the crop is then mirrored left to right. As constructed: the image as it is.
 struct Placement {
-  int64_t top = kCropBorder;
-  int64_t left = kCropBorder;
+  int64_t top = 0;
+  int64_t left = 0;
   bool flip = false;
 };
 
 /// The placement of the image at this position of an epoch: every crop equally likely, mirrored half of the
 /// time.
-Placement random_placement(uint64_t seed, int64_t epoch, int64_t position);
+Placement random_placement(uint64_t seed, int64_t epoch, int64_t position, int64_t border = kCropBorder);
 
 /// Writes uint8 images, placed and normalized, into batches of one type. Safe to use from several threads at
 /// once.

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "bsq/base/error.h"
+
 namespace bsq {
 namespace {
 
@@ -44,6 +46,7 @@ void BatchLoader::start(int64_t epoch, int64_t first_batch) {
   stopping_ = false;
   wait_seconds_ = 0;
   started_ = true;
+  gave_images_ = first_batch > 0;
   for (int64_t i = 0; i < worker_count_; ++i) {
     workers_.emplace_back([this] { work(); });
   }
@@ -54,14 +57,24 @@ std::optional<Batch> BatchLoader::next() {
     throw std::logic_error("BatchLoader::next before start");
   }
   const auto begin = std::chrono::steady_clock::now();
-  std::unique_lock<std::mutex> lock(mutex_);
-  if (given_ == batches()) {
-    return std::nullopt;
+  std::optional<Batch> batch;
+  while (!is_at_end() && (!batch || batch->labels.size(0) == 0)) {
+    batch = take();
   }
-  lock.unlock();
-  Batch batch = take();
   wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return batch;
+  if (!batch || batch->labels.size(0) > 0) {
+    gave_images_ = gave_images_ || batch;
+    return batch;
+  }
+  if (!gave_images_) {
+    throw Error("the images of all batches are damaged");
+  }
+  return std::nullopt;
+}
+
+bool BatchLoader::is_at_end() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return given_ == batches();
 }
 
 Batch BatchLoader::take() {

@@ -32,7 +32,8 @@ class BatchLoader {
   /// negative epoch or a batch outside [0, batches()].
   void start(int64_t epoch, int64_t first_batch = 0);
 
-  /// The next batch of the epoch, in order; waits for it. Nothing after the last one. What went wrong while a
+  /// The next batch of the epoch that has images, in order; waits for it. Nothing after the last one. Throws
+  /// bsq::Error where the images of all batches since start are damaged. What went wrong while a
   /// batch was made is thrown here, where that batch would come, again and again until start. Throws
   /// std::logic_error before the first start.
   std::optional<Batch> next();
@@ -50,11 +51,13 @@ class BatchLoader {
   std::optional<int64_t> claim();
   Result make(int64_t index) const;
   Batch take();
+  bool is_at_end();
   void stop();
 
   const BatchMaker maker_;
   const int64_t worker_count_;
   bool started_ = false;
+  bool gave_images_ = false;  // since start, or before it in its epoch
   double wait_seconds_ = 0;
   int64_t epoch_ = 0;  // as order_, written only while no worker runs
   std::vector<int64_t> order_;

@@ -9,8 +9,8 @@
 namespace bsq {
 namespace {
 
-constexpr png_uint_32 kMaxPngSide = 4096;
-// What libpng may take for one chunk beside the pixels; those of 4096 x 4096 are not among it.
+constexpr png_uint_32 kMaxPngSide = 16384;
+// What libpng may take for one chunk beside the pixels; the pixels are not among it.
 constexpr png_alloc_size_t kMaxChunkBytes = png_alloc_size_t{8} << 20;
 
 struct Source {
@@ -83,7 +83,7 @@ struct Reader {
 
   [[noreturn]] void fail(const char* what) const {
     throw Error(file + ": not decoded (" + what +
-                "), expected a JPEG or PNG image of at most 4096 pixels a side");
+                "), expected a JPEG or PNG image of at most 16384 pixels a side");
   }
 
   bool read_head() {
@@ -128,23 +128,19 @@ ImageSize png_size(const std::string& file, const std::vector<uint8_t>& bytes) {
   return reader.size();
 }
 
-void decode_png(const std::string& file, const std::vector<uint8_t>& bytes, uint8_t* planes) {
+Picture decode_png(const std::string& file, const std::vector<uint8_t>& bytes) {
   Reader reader(file, bytes);
   if (!reader.read_head()) {
     reader.fail(reader.source.fault);
   }
-  const auto size = reader.size();
-  const int64_t area = size.height * size.width;
-  std::vector<uint8_t> pixels(static_cast<size_t>(3 * area));
-  std::vector<png_bytep> rows(static_cast<size_t>(size.height));
-  if (!reader.read_pixels(pixels.data(), rows.data())) {
+  Picture picture;
+  picture.size = reader.size();
+  picture.pixels.resize(static_cast<size_t>(3 * picture.size.height * picture.size.width));
+  std::vector<png_bytep> rows(static_cast<size_t>(picture.size.height));
+  if (!reader.read_pixels(picture.pixels.data(), rows.data())) {
     reader.fail(reader.source.fault);
   }
-  for (int64_t i = 0; i < area; ++i) {
-    for (int64_t channel = 0; channel < 3; ++channel) {
-      planes[channel * area + i] = pixels[static_cast<size_t>(3 * i + channel)];
-    }
-  }
+  return picture;
 }
 
 }  // namespace bsq

@@ -15,7 +15,15 @@ inline uint64_t mix_bits(uint64_t word) {
 }
 
 /// What a stream of random numbers is for. Streams of different purpose never meet, whatever the seed.
-enum class RandomPurpose : uint64_t { kShuffle = 1, kPlacement = 2, kValidation = 3, kSynthetic = 4 };
+enum class RandomPurpose : uint64_t {
+  kShuffle = 1,
+  kPlacement = 2,
+  kValidation = 3,
+  kSynthetic = 4,
+  kCrop = 5,
+  kCutout = 6,
+  kMix = 7
+};
 
 /// A small portable generator (splitmix64): the same numbers on every machine and with every compiler.
 class Random {
@@ -37,6 +45,9 @@ class Random {
   int64_t below(int64_t bound) {
     return static_cast<int64_t>(((next() >> 32) * static_cast<uint64_t>(bound)) >> 32);
   }
+
+  /// Uniform in [0, 1), in steps of 2^-53.
+  double unit() { return static_cast<double>(next() >> 11) * 0x1p-53; }
 
   /// Uniform in [low, high], both ends included.
   int64_t between(int64_t low, int64_t high) { return low + below(high - low + 1); }

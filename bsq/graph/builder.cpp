@@ -33,20 +33,28 @@ void expect_positive(int64_t number, const char* noun, const std::string& path) 
   expect(number > 0, path, std::string(noun) + " " + std::to_string(number) + "; expected 1 or more");
 }
 
-int64_t positions(int64_t pixels, const Window& window, const std::string& path) {
-  const int64_t padded = pixels + 2 * window.padding;
-  expect(window.kernel <= padded, path,
-         "a window of " + std::to_string(window.kernel) + " on " + std::to_string(padded) +
+int64_t positions(int64_t pixels, int64_t kernel, int64_t stride, int64_t padding, const std::string& path) {
+  const int64_t padded = pixels + 2 * padding;
+  expect(kernel <= padded, path,
+         "a window of " + std::to_string(kernel) + " on " + std::to_string(padded) +
              " pixels with padding; expected it to fit");
-  return (padded - window.kernel) / window.stride + 1;
+  return (padded - kernel) / stride + 1;
+}
+
+void expect_padding(int64_t padding, const std::string& path) {
+  expect(padding >= 0, path, "padding " + std::to_string(padding) + "; expected 0 or more");
 }
 
 ValueShape under_window(int64_t channels, const ValueShape& in, const Window& window,
                         const std::string& path) {
-  expect_positive(window.kernel, "kernel", path);
-  expect_positive(window.stride, "stride", path);
-  expect(window.padding >= 0, path, "padding " + std::to_string(window.padding) + "; expected 0 or more");
-  return {channels, positions(in[1], window, path), positions(in[2], window, path)};
+  const auto &kernel = window.kernel, &stride = window.stride, &padding = window.padding;
+  for (const auto& side : {&Extent::height, &Extent::width}) {
+    expect_positive(kernel.*side, "kernel", path);
+    expect_positive(stride.*side, "stride", path);
+    expect_padding(padding.*side, path);
+  }
+  return {channels, positions(in[1], kernel.height, stride.height, padding.height, path),
+          positions(in[2], kernel.width, stride.width, padding.width, path)};
 }
 
 template <typename Holder>
@@ -55,9 +63,9 @@ op::Layer layer_of(const Holder& holder) {
 }
 
 op::Layer make_conv(int64_t channels, const ConvOptions& options) {
-  const auto all = torch::nn::Conv2dOptions(channels, options.planes(), options.kernel())
-                       .stride(options.stride())
-                       .padding(options.padding())
+  const auto all = torch::nn::Conv2dOptions(channels, options.planes(), options.kernel().sides())
+                       .stride(options.stride().sides())
+                       .padding(options.padding().sides())
                        .groups(options.groups())
                        .bias(options.bias());
   return layer_of(QuantConv2d(all));
@@ -141,7 +149,7 @@ Value Builder::linear(const std::string& name, Value x, int64_t features) {
   return record(path, linear, {input}, {features});
 }
 
-Value Builder::norm(const std::string& name, Value x) {
+Value Builder::norm(const std::string& name, Value x, double epsilon) {
   const auto path = claim(name);
   const auto in = image_shape(path, x);
   if (description_.norm == kNoNorm) {
@@ -150,7 +158,7 @@ Value Builder::norm(const std::string& name, Value x) {
   }
   op::Norm norm;
   if (root_ != nullptr && description_.norm == kBatchNorm) {
-    norm.module = torch::nn::BatchNorm2d(in[0]);
+    norm.module = torch::nn::BatchNorm2d(torch::nn::BatchNorm2dOptions(in[0]).eps(epsilon));
     attach(path, norm.module.ptr());
   } else if (root_ != nullptr) {
     const auto module = make_norm(description_, in[0]);
@@ -172,11 +180,17 @@ void Builder::take_norm(const std::string& path, Value x) {
   }
 }
 
-Value Builder::activation(const std::string& name, Value x) {
+Value Builder::activation(const std::string& name, Value x, FloatActivation when_float) {
   const auto path = claim(name);
   const auto shape = shape_of(path, x);
-  return description_.activation_place == ActivationPlace::kOutput ? quantized(path, x)
-                                                                   : record(path, op::Relu(), {x}, shape);
+  if (description_.activation_place != ActivationPlace::kOutput) {
+    return record(path, op::Relu(), {x}, shape);
+  }
+  if (when_float == FloatActivation::kRelu && activation_bits_at(description_, path) == 0) {
+    activations_.push_back(path);
+    return record(path, op::Relu(), {x}, shape);
+  }
+  return quantized(path, x);
 }
 
 Value Builder::quantized(const std::string& path, Value x) {
@@ -254,10 +268,12 @@ Value Builder::max_pool(Value x, const Window& window) {
 Value Builder::record_pool(const std::string& name, Value x, Operation operation, const Window& window) {
   const auto path = path_of(name);
   const auto in = image_shape(path, x);
-  // libtorch's own limit.
-  expect(2 * window.padding <= window.kernel, path,
-         "padding " + std::to_string(window.padding) + " of a window of " + std::to_string(window.kernel) +
-             "; expected at most half of it");
+  for (const auto& side : {&Extent::height, &Extent::width}) {  // libtorch's own limit
+    const int64_t padding = window.padding.*side, kernel = window.kernel.*side;
+    expect(2 * padding <= kernel, path,
+           "padding " + std::to_string(padding) + " of a window of " + std::to_string(kernel) +
+               "; expected at most half of it");
+  }
   return record(path, std::move(operation), {x}, under_window(in[0], in, window, path));
 }
 
@@ -427,7 +443,7 @@ Program record(const NetworkDescription& description, const Flow& flow, torch::n
     throw std::invalid_argument("a network of " + std::to_string(description.classes) +
                                 " classes; expected 2 to " + std::to_string(kMaxClasses));
   }
-  Builder builder(description, root);
+  Builder builder(description, root, {3, description.image_height, description.image_width});
   if (description.activation_place == ActivationPlace::kInnerSharedInput) {
     builder.leave_unquantized(last_layers(description, flow));
   }

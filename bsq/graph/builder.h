@@ -24,18 +24,23 @@ struct Value {
 
 /// A convolution without a bias; its padding keeps the size of the image where kernel is odd and stride 1.
 struct ConvOptions {
-  ConvOptions(int64_t planes, int64_t kernel) : planes_(planes), kernel_(kernel), padding_(kernel / 2) {}
+  ConvOptions(int64_t planes, Extent kernel)
+      : planes_(planes), kernel_(kernel), padding_(kernel.height / 2, kernel.width / 2) {}
   /// Output channels.
   TORCH_ARG(int64_t, planes);
-  TORCH_ARG(int64_t, kernel);
-  TORCH_ARG(int64_t, stride) = 1;
-  TORCH_ARG(int64_t, padding);
+  TORCH_ARG(Extent, kernel);
+  TORCH_ARG(Extent, stride) = 1;
+  TORCH_ARG(Extent, padding);
   /// As many as there are channels: depthwise.
   TORCH_ARG(int64_t, groups) = 1;
   TORCH_ARG(bool, bias) = false;
   /// kShortcut, or kInner: the builder finds the first and the last layer by itself.
   TORCH_ARG(LayerRole, role) = LayerRole::kInner;
 };
+
+/// What an activation is where its values stay float (0 bits): what its kind gives, ReLU6 of the usual one,
+/// or a plain ReLU, as networks have it whose published weights are to load.
+enum class FloatActivation { kOfKind, kRelu };
 
 /// Writes a network once: each call registers a module under its path, and records what it computes of which
 /// values. Order of calls is order of registration, and of random draws.
@@ -77,10 +82,11 @@ class Builder {
   Value conv(const std::string& name, Value x, int64_t planes, int64_t kernel, int64_t stride = 1);
   Value linear(const std::string& name, Value x, int64_t features);
   /// Where the description has no norms, x itself, which a convolution makes that gets a bias.
-  Value norm(const std::string& name, Value x);
+  /// `epsilon` is that of a batch norm; norms of other kinds have their own.
+  Value norm(const std::string& name, Value x, double epsilon = 1e-5);
   /// The quantized activation that the description asks for; ReLU where its activations stand in front of
   /// layers (ActivationPlace).
-  Value activation(const std::string& name, Value x);
+  Value activation(const std::string& name, Value x, FloatActivation when_float = FloatActivation::kOfKind);
   Value relu(Value x);
   Value add(Value a, Value b);
   Value concat(const std::vector<Value>& values);

@@ -48,7 +48,7 @@ std::vector<int64_t> value_bits(const std::vector<Node>& nodes) {
 std::optional<int64_t> macs_of(const Node& node, const std::vector<Node>& nodes) {
   if (const auto* conv = std::get_if<op::Conv>(&node.operation)) {
     const int64_t channels = nodes[node.inputs[0]].shape[0] / conv->groups;
-    return elements(node.shape) * channels * conv->window.kernel * conv->window.kernel;
+    return elements(node.shape) * channels * conv->window.kernel.height * conv->window.kernel.width;
   }
   if (std::holds_alternative<op::Linear>(node.operation)) {
     return node.shape[0] * nodes[node.inputs[0]].shape[0];

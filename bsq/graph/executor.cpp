@@ -78,12 +78,14 @@ Compute compute_alone(const Node& node) {
                  [](const op::GlobalAveragePool&) { return unary(global_average); },
                  [](const op::AveragePool& pool) {
                    return unary([window = pool.window](const torch::Tensor& x) {
-                     return torch::avg_pool2d(x, window.kernel, window.stride, window.padding);
+                     return torch::avg_pool2d(x, window.kernel.sides(), window.stride.sides(),
+                                              window.padding.sides());
                    });
                  },
                  [](const op::MaxPool& pool) {
                    return unary([window = pool.window](const torch::Tensor& x) {
-                     return torch::max_pool2d(x, window.kernel, window.stride, window.padding);
+                     return torch::max_pool2d(x, window.kernel.sides(), window.stride.sides(),
+                                              window.padding.sides());
                    });
                  },
                  [](const op::Flatten&) {

@@ -15,7 +15,8 @@ void draw_fan_out_normal(const Program& program) {
     if (conv == nullptr || conv->role == LayerRole::kShortcut) {
       continue;
     }
-    const auto fan_out = static_cast<double>(conv->window.kernel * conv->window.kernel * node.shape[0]);
+    const auto fan_out =
+        static_cast<double>(conv->window.kernel.height * conv->window.kernel.width * node.shape[0]);
     auto& layer = *conv->layer.module->as<QuantConv2dImpl>();
     layer.weight_source().value().normal_(/*mean=*/0, std::sqrt(2.0 / fan_out));
   }

@@ -5,6 +5,7 @@
 #include <torch/nn/modules/dropout.h>
 #include <torch/types.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,11 +24,20 @@ using ValueShape = std::vector<int64_t>;
 /// "(16, 32, 32)".
 std::string text_of(const ValueShape& shape);
 
-/// A square window that moves over an image, in pixels.
+/// Height and width, in pixels; one number stands for both.
+struct Extent {
+  int64_t height, width;
+  Extent(int64_t side) : height(side), width(side) {}  // NOLINT(google-explicit-constructor)
+  Extent(int64_t height, int64_t width) : height(height), width(width) {}
+  /// As libtorch's functions take it.
+  std::array<int64_t, 2> sides() const { return {height, width}; }
+};
+
+/// A window that moves over an image.
 struct Window {
-  int64_t kernel = 1;
-  int64_t stride = 1;
-  int64_t padding = 0;
+  Extent kernel = 1;
+  Extent stride = 1;
+  Extent padding = 0;
 };
 
 /// What a node computes. A node with a module holds it; in a program that was recorded without modules

@@ -224,6 +224,10 @@ nlohmann::json data_json(const DataRecord& data) {
     json["mean"] = normalization->mean;
     json["std"] = normalization->std;
   }
+  if (data.image_size > 0) {
+    json["image_size"] = data.image_size;
+    json["resize"] = data.resize;
+  }
   return json;
 }
 
@@ -236,6 +240,8 @@ DataRecord data_from(const nlohmann::json& json) {
   if (json.contains("mean")) {
     data.normalization = Normalization{json.at("mean"), json.at("std")};
   }
+  data.image_size = json.value("image_size", data.image_size);
+  data.resize = json.value("resize", data.resize);
   return data;
 }
 
@@ -255,6 +261,8 @@ void take_extras(const PyTorchExtras& extras, Checkpoint& checkpoint) {
       description.activation_rules = json.at("activation_rules");
       description.norm = json.at("norm");
     }
+    description.image_height = json.value("image_height", description.image_height);
+    description.image_width = json.value("image_width", description.image_width);
     checkpoint.method = json.at("method");
     checkpoint.dataset = json.at("dataset");
     checkpoint.data = data_from(json.at("data"));
@@ -350,6 +358,8 @@ PyTorchCheckpoint export_pytorch(const Checkpoint& checkpoint, const std::set<st
                                {"activation_place", to_string(description.activation_place)},
                                {"activation_rules", description.activation_rules},
                                {"norm", description.norm},
+                               {"image_height", description.image_height},
+                               {"image_width", description.image_width},
                                {"formats", formats}};
   extras.description = json.dump();
   file.extras = std::move(extras);

@@ -147,4 +147,12 @@ void drop_common_prefixes(NetworkState& state, const std::vector<std::string>& e
   }
 }
 
+void drop_tensors(NetworkState& state, const std::vector<std::string>& beginnings) {
+  const auto is_dropped = [&](const auto& entry) {
+    return std::any_of(beginnings.begin(), beginnings.end(),
+                       [&](const std::string& beginning) { return entry.first.rfind(beginning, 0) == 0; });
+  };
+  state.erase(std::remove_if(state.begin(), state.end(), is_dropped), state.end());
+}
+
 }  // namespace bsq

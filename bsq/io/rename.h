@@ -33,4 +33,7 @@ void rename_tensors(NetworkState& state, const std::vector<RenameRule>& rules);
 /// Takes prefixes off that all names have and none of `expected`: "module.", "model.", "_orig_mod.", "net.".
 void drop_common_prefixes(NetworkState& state, const std::vector<std::string>& expected);
 
+/// Takes out tensors whose names begin with one of these.
+void drop_tensors(NetworkState& state, const std::vector<std::string>& beginnings);
+
 }  // namespace bsq

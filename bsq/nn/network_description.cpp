@@ -14,6 +14,7 @@ constexpr const char* kPlaces[] = {"output", "input", "shared-input", "every-inp
 
 bool NetworkDescription::operator==(const NetworkDescription& other) const {
   return architecture == other.architecture && options == other.options && classes == other.classes &&
+         image_height == other.image_height && image_width == other.image_width &&
          activation == other.activation && activation_bits == other.activation_bits &&
          activation_range == other.activation_range && activation_place == other.activation_place &&
          activation_rules == other.activation_rules && norm == other.norm;

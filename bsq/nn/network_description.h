@@ -34,6 +34,8 @@ struct NetworkDescription {
   /// The architecture's own options, text by name: {"depth", "20"}. What is missing has its default.
   std::map<std::string, std::string> options;
   int64_t classes = 10;
+  /// Of the images that it takes, in pixels. Maps and multiply-accumulates are counted for them.
+  int64_t image_height = 32, image_width = 32;
   /// The kind of quantized activation (bsq/nn/activation_factory.h).
   std::string activation = "uniform";
   int64_t activation_bits = 4;  ///< 0: float activations. uniform: 1 to 3 PACT, 4 and more ReLU6

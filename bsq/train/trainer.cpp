@@ -72,6 +72,35 @@ void load_slots(const Slots& slots, const std::map<std::string, torch::Tensor>& 
   }
 }
 
+Batch to_device(const Batch& batch, torch::Device device) {
+  auto moved = batch;
+  moved.images = batch.images.to(device);
+  moved.labels = batch.labels.to(device);
+  if (batch.other_labels.defined()) {
+    moved.other_labels = batch.other_labels.to(device);
+  }
+  return moved;
+}
+
+// Of mixed images, both labels count by their parts.
+torch::Tensor cross_entropy_of(const torch::Tensor& logits, const Batch& batch, double smoothing) {
+  namespace F = torch::nn::functional;
+  const auto options = F::CrossEntropyFuncOptions().label_smoothing(smoothing);
+  const auto own = F::cross_entropy(logits, batch.labels, options);
+  if (!batch.other_labels.defined()) {
+    return own;
+  }
+  return own.mul(1 - batch.other_weight) +
+         F::cross_entropy(logits, batch.other_labels, options).mul(batch.other_weight);
+}
+
+double correct_of(const torch::Tensor& logits, const Batch& batch) {
+  const auto guesses = logits.detach().argmax(/*dim=*/1);
+  const auto count = [&](const torch::Tensor& labels) { return guesses.eq(labels).sum().item<double>(); };
+  const double own = count(batch.labels);
+  return batch.other_labels.defined() ? own + batch.other_weight * (count(batch.other_labels) - own) : own;
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -214,14 +243,12 @@ void Trainer::check_loss(double value, const Batch& batch) {
       origin_of_divergence(*network_, batch.images.to(device_of(*network_))) + " (a lower --lr may help)");
 }
 
-// The loss to train with; what is reported is the plain cross entropy.
+// The loss to train with; what is reported is the cross entropy without smoothing and teacher.
 torch::Tensor Trainer::loss_of(const torch::Tensor& cross_entropy, const torch::Tensor& logits,
-                               const torch::Tensor& labels, const torch::Tensor& images) const {
-  namespace F = torch::nn::functional;
+                               const Batch& batch) const {
   auto loss = cross_entropy;
   if (options_.label_smoothing > 0) {
-    loss = F::cross_entropy(logits, labels,
-                            F::CrossEntropyFuncOptions().label_smoothing(options_.label_smoothing));
+    loss = cross_entropy_of(logits, batch, options_.label_smoothing);
   }
   const auto& distillation = options_.distillation;
   if (!distillation.teacher) {
@@ -230,23 +257,21 @@ torch::Tensor Trainer::loss_of(const torch::Tensor& cross_entropy, const torch::
   torch::Tensor wanted;
   {
     torch::NoGradGuard no_grad;
-    wanted = distillation.teacher->forward(images);
+    wanted = distillation.teacher->forward(batch.images);
   }
   return loss.mul(distillation.label_weight.value_or(1 - distillation.weight)) +
          distillation_loss(logits, wanted, distillation.temperature).mul(distillation.weight);
 }
 
 void Trainer::train_batch(const Batch& batch) {
-  const auto device = device_of(*network_);
-  const auto labels = batch.labels.to(device);
+  const auto moved = to_device(batch, device_of(*network_));
   watch_.before_step(*network_, batch.index, training_.batches());
   optimizer_->zero_grad();
-  const auto images = batch.images.to(device);
-  const auto logits = network_->forward(images);
-  auto loss = torch::nn::functional::cross_entropy(logits, labels);
+  const auto logits = network_->forward(moved.images);
+  auto loss = cross_entropy_of(logits, moved, /*smoothing=*/0);
   const double value = loss.item<double>();
   check_loss(value, batch);
-  loss = loss_of(loss, logits, labels, images);
+  loss = loss_of(loss, logits, moved);
   if (const auto term = method_.loss_term(*network_); term.defined()) {
     loss = loss + term;
   }
@@ -254,9 +279,9 @@ void Trainer::train_batch(const Batch& batch) {
   optimizer_->step(step_rate(batch.index));
   method_.after_step(*network_, sums_.method);
   watch_.after_step(*network_);
-  const auto count = static_cast<double>(labels.size(0));
+  const auto count = static_cast<double>(moved.labels.size(0));
   sums_.loss += value * count;
-  sums_.correct += logits.detach().argmax(/*dim=*/1).eq(labels).sum().item<double>();
+  sums_.correct += correct_of(logits, moved);
   sums_.images += count;
   sums_.steps += 1;
 }

@@ -96,7 +96,7 @@ class Trainer {
   bool run_epoch(int64_t epoch);
   void train_batch(const Batch& batch);
   torch::Tensor loss_of(const torch::Tensor& cross_entropy, const torch::Tensor& logits,
-                        const torch::Tensor& labels, const torch::Tensor& images) const;
+                        const Batch& batch) const;
   double epoch_rate(int64_t epoch) const;
   double step_rate(int64_t step) const;
   void check_loss(double value, const Batch& batch);

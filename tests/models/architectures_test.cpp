@@ -33,6 +33,15 @@ int64_t parameters_of(const NetworkDescription& description) {
   return count;
 }
 
+NetworkDescription for_images(NetworkDescription description, int64_t side) {
+  description.image_height = description.image_width = side;
+  return description;
+}
+
+torch::Tensor random_images(const NetworkDescription& description, int64_t count) {
+  return torch::randn({count, 3, description.image_height, description.image_width});
+}
+
 struct Counted {
   std::string architecture;
   Options options;
@@ -44,6 +53,7 @@ TEST(Architectures, HaveTheParametersOfTheirPapers) {
   const std::vector<Counted> all = {
       {"resnet", {{"depth", "20"}, {"shortcut", "A"}}, 269722},
       {"resnet", {{"depth", "110"}, {"shortcut", "A"}}, 1727962},
+      {"preresnet", {{"depth", "110"}}, 1730522},
       {"wrn", {{"depth", "28"}, {"widen-factor", "10"}}, 36479194},
       {"wrn", {{"depth", "40"}, {"widen-factor", "4"}}, 8949210},
       {"densenet", {{"depth", "100"}, {"growth-rate", "12"}}, 769162},
@@ -62,6 +72,48 @@ TEST(Architectures, HaveTheParametersOfTheirPapers) {
   }
 }
 
+struct ImageNetCounts {
+  std::string architecture;
+  int64_t side, parameters;
+  double billion_macs;  ///< as torchvision's table of weights, or the paper, gives them
+};
+
+TEST(Architectures, OfImageNetHaveTheCountsOfTorchvision) {
+  const std::vector<ImageNetCounts> all = {
+      {"resnet18", 224, 11689512, 1.81},    {"resnet34", 224, 21797672, 3.66},
+      {"resnet50", 224, 25557032, 4.09},    {"resnet101", 224, 44549160, 7.80},
+      {"mobilenet_v2", 224, 3504872, 0.30}, {"inception_v3", 299, 23834568, 5.71},
+      {"mobilenet_v1", 224, 4231976, 0.569}};
+  for (const auto& [architecture, side, parameters, billion_macs] : all) {
+    const bool is_v1 = architecture == "mobilenet_v1";
+    auto description = for_images(describe(architecture, {}), side);
+    description.options = is_v1 ? Options{{"multiplier", "1"}} : Options();
+    description.classes = 1000;
+    description.activation_bits = 4;
+    EXPECT_EQ(parameters_of(description), parameters) << architecture;
+    const auto cost = cost_of(description, {});
+    ASSERT_TRUE(cost) << architecture;
+    EXPECT_NEAR(static_cast<double>(cost->macs()) * 1e-9, billion_macs, is_v1 ? 0.0005 : 0.0051)
+        << architecture;
+  }
+}
+
+TEST(Architectures, TheStemFollowsTheImagesUnlessItIsChosen) {
+  const auto stem = [](const Options& options, int64_t side) {
+    return completed(for_images(describe("resnet18", options), side)).options.at("stem");
+  };
+  EXPECT_EQ(stem({}, 32), "small");
+  EXPECT_EQ(stem({}, 64), "small");
+  EXPECT_EQ(stem({}, 65), "imagenet");
+  EXPECT_EQ(stem({{"stem", "small"}}, 224), "small");
+  EXPECT_EQ(stem({{"stem", "imagenet"}}, 32), "imagenet");
+  // A network keeps its form where its images become larger.
+  const auto network = make_network(describe("mobilenet_v1", {{"multiplier", "0.1"}}));
+  const auto rebuilt = rebuild(*network, for_images(network->description(), 224));
+  EXPECT_EQ(rebuilt->description().options.at("stem"), "small");
+  EXPECT_EQ(rebuilt->description().image_height, 224);
+}
+
 // Small ones of every family.
 const std::vector<NetworkDescription>& small_networks() {
   static const std::vector<NetworkDescription> all = {
@@ -75,6 +127,8 @@ const std::vector<NetworkDescription>& small_networks() {
       describe("densenet", {{"depth", "7"}, {"growth-rate", "4"}, {"block-name", "BasicBlock"}}),
       describe("vgg", {{"depth", "11"}}),
       describe("alexnet", {}),
+      describe("resnet18", {{"stem", "imagenet"}}),
+      for_images(describe("inception_v3", {}), 75),
   };
   return all;
 }
@@ -82,7 +136,7 @@ const std::vector<NetworkDescription>& small_networks() {
 void expect_trains(Network& network, torch::ScalarType type) {
   torch::manual_seed(4);
   network.train();
-  const auto images = torch::randn({4, 3, 32, 32}).to(type);
+  const auto images = random_images(network.description(), 4).to(type);
   const auto labels = torch::tensor({0, 1, 2, 3});
   const auto logits = network.forward(images);
   EXPECT_EQ(logits.sizes(), at::IntArrayRef({4, 10}));
@@ -118,7 +172,7 @@ TEST(Architectures, TakeBitsAndComeBackFromTheirState) {
       make_method(name)->begin(*copy, {LayerRules(5)});
       load_network(*copy, save_network(*network));
       copy->eval();
-      const auto images = torch::randn({2, 3, 32, 32});
+      const auto images = random_images(description, 2);
       EXPECT_TRUE(torch::equal(copy->forward(images), network->forward(images)));
     }
   }

@@ -83,6 +83,54 @@ TEST(PythonExport, PythonLoadsTheWeightsAndTheScheme) {
   EXPECT_EQ(lines(found), lines(wanted));
 }
 
+// The same weights twice: as we name them, and as files of akamaster/pytorch_resnet_cifar10 have them:
+// written by an early PyTorch, with "module." in front, without counters of batches, the last layer called
+// "linear".
+const char kAkamaster[] = R"(
+import pickle, sys, torch
+
+class OldPickler(pickle._Pickler):
+    def reducer_override(self, thing):
+        if isinstance(thing, torch.Tensor):
+            return torch._utils._rebuild_tensor, (thing.storage(), thing.storage_offset(), tuple(thing.size()),
+                                                  thing.stride())
+        return NotImplemented
+
+class OldPickle:
+    Pickler, dump, HIGHEST_PROTOCOL = OldPickler, staticmethod(pickle.dump), 2
+
+state = torch.load(sys.argv[1])['state_dict']
+torch.save(state, sys.argv[2] + '/ours.pth')
+old = {'module.' + name.replace('fc.', 'linear.'): tensor for name, tensor in state.items()
+       if not name.endswith('num_batches_tracked')}
+torch.save({'state_dict': old, 'best_prec1': 91.73}, sys.argv[2] + '/akamaster.th', pickle_module=OldPickle,
+           _use_new_zipfile_serialization=False)
+)";
+
+TEST(PythonExport, FilesOfTheFormOfAkamasterLoad) {
+  if (!has_python_torch()) {
+    GTEST_SKIP() << "no Python with torch at '" BSQ_PYTHON "'";
+  }
+  TemporaryFolder folder;
+  run_tiny("bsq_train", "--float --depth 8 --shortcut A --act 0 --epochs 1 --out " + folder.file("run"));
+  run_tiny("finetune",
+           "--evaluate --model " + folder.file("run/final.h5") + " --export-pth " + folder.file("model.pth"));
+  write_bytes(folder.file("rewrite.py"), kAkamaster);
+  const auto rewritten = run_command("'" BSQ_PYTHON "' " + folder.file("rewrite.py") + " " +
+                                     folder.file("model.pth") + " " + folder.path().string());
+  ASSERT_EQ(rewritten.status, 0) << rewritten.err;
+  EXPECT_TRUE(holds(read_bytes(folder.file("akamaster.th")), "_rebuild_tensor\n"))
+      << "as PyTorch 0.3 wrote it";
+  const std::string network =
+      "--float --evaluate --depth 8 --shortcut A --act 0 --normalize imagenet --model ";
+  const auto ours = run_tiny("bsq_train", network + folder.file("ours.pth"));
+  EXPECT_EQ(run_tiny("bsq_train", network + folder.file("akamaster.th") + " --rename linear=fc"), ours);
+  EXPECT_NE(correct_count(ours, "start:"), "");
+  const auto refused = run_tool("bsq_train", network + folder.file("akamaster.th") + tiny_flags());
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_TRUE(holds(refused.err, "linear.weight")) << refused.err;
+}
+
 TEST(SharedData, DescribeReadsThePublishedCheckpoint) {
   const auto file = shared_folder() + "/checkpoints/bsq-resnet20-cifar10.pth.tar";
   if (shared_folder().empty()) {

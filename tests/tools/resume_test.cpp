@@ -43,7 +43,10 @@ TEST(Resume, MoreEpochsOfBitsAreBitForBitThoseOfOneRun) {
 }
 
 TEST(Resume, MoreEpochsOfFullPrecisionAreBitForBitThoseOfOneRun) {
-  expect_goes_on("bsq_train", "--float --depth 8 --lr 0.05 --schedule 3", {"checkpoint.h5", "model_best.h5"});
+  expect_goes_on(
+      "bsq_train",
+      "--float --depth 8 --lr 0.05 --schedule 3 --crop-padding 2 --cutout 8 --mixup 0.4 --cutmix 1",
+      {"checkpoint.h5", "model_best.h5"});
 }
 
 TEST(Resume, MoreEpochsOfFinetuningAreBitForBitThoseOfOneRun) {

@@ -195,6 +195,57 @@ void add_resuming(OptionTable& table, TrainingFlags& flags) {
       .resume(ResumeRule::kCall);
 }
 
+// How pictures of any size become images of one.
+void add_folder(OptionTable& table, DataFlags& flags) {
+  table
+      .add(
+          "image-size", &flags.image_size,
+          "side of the images that pictures of any size in folders become: random parts of them in training, "
+          "else their middle")
+      .range(8, 2048)
+      .default_text("from the file, else 224 for imagenet; imagefolder: that of the pictures, which is one")
+      .resume(ResumeRule::kFixed);
+  table.add("resize", &flags.resize, "pixels of a picture's shorter side before its middle is cut out")
+      .range(8, 4096)
+      .default_text("from the file, else 8/7 of --image-size")
+      .resume(ResumeRule::kOverride);
+  table
+      .add("strict", &flags.is_strict,
+           "a damaged picture in a folder is an error; else it is left out, named and counted")
+      .resume(ResumeRule::kFree);
+}
+
+// What training images go through beside flips.
+void add_augmentation(OptionTable& table, DataFlags& flags) {
+  constexpr auto kOverride = ResumeRule::kOverride;
+  table
+      .add("crop-padding", &flags.crop_padding,
+           "black pixels around training images before they are cropped to their size at random")
+      .range(0, 256)
+      .default_text("4")
+      .needs([&] {
+        const bool is_resized = flags.image_size.has_value() || flags.dataset == "imagenet";
+        return is_resized ? "no effect where pictures are resized: random parts of them are taken" : "";
+      })
+      .resume(kOverride);
+  table.add("cutout", &flags.cutout, "side of the square that is left out of each training image; 0: none")
+      .range(0, 2048)
+      .resume(kOverride);
+  table
+      .add("mixup", &flags.mixup,
+           "blends training images and their labels in pairs, with weights from Beta(A, A); 0: does not")
+      .value_name("A")
+      .range(0, 100)
+      .resume(kOverride);
+  table
+      .add("cutmix", &flags.cutmix,
+           "pastes a part of another training image into each, its size from Beta(A, A); 0: does not; beside "
+           "--mixup each batch has one of the two")
+      .value_name("A")
+      .range(0, 100)
+      .resume(kOverride);
+}
+
 void add_normalization(OptionTable& table, DataFlags& flags) {
   table
       .add("normalize", &flags.normalize,
@@ -202,7 +253,7 @@ void add_normalization(OptionTable& table, DataFlags& flags) {
            "models "
            "have them")
       .one_of({"cifar", "imagenet"})
-      .default_text("from the file, else cifar")
+      .default_text("from the file, else that of the data set: cifar, or imagenet of --dataset imagenet")
       .resume(ResumeRule::kFixed);
   table.add("mean", &flags.mean, "means of red, green and blue that are subtracted, of values from 0 to 1")
       .value_name("R,G,B")
@@ -350,6 +401,7 @@ void add_options(OptionTable& table, DataFlags& flags) {
            "training images to hold out and to pick the best model on; 0: pick on the test set, as published")
       .range(0, kMany)
       .resume(kOverride);
+  add_folder(table, flags);
   add_normalization(table, flags);
 }
 
@@ -395,6 +447,12 @@ void add_options(OptionTable& table, OutputFlags& flags) {
 void add_options(OptionTable& table, SessionFlags& flags) {
   add_options(table, flags.model);
   add_options(table, flags.training);
+  table.section("Augmentation");
+  const size_t first = table.options().size();
+  add_augmentation(table, flags.data);
+  for (size_t i = first; i < table.options().size(); ++i) {
+    table.options()[i].needs(needs_training(flags.training));
+  }
   add_options(table, flags.data);
   add_options(table, flags.runtime);
   add_options(table, flags.output);

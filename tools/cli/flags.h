@@ -55,9 +55,14 @@ struct DataFlags {
   int64_t workers = 4;
   uint64_t seed = 1234;
   int64_t validation = 0;
-  std::optional<std::string> normalize;  ///< "cifar" or "imagenet"
-  std::vector<std::string> mean, std;    ///< three numbers each, or none
-  bool is_resumed = false;               ///< whether a run goes on: it must have the same images
+  std::optional<std::string> normalize;       ///< "cifar" or "imagenet"
+  std::vector<std::string> mean, std;         ///< three numbers each, or none
+  std::optional<int64_t> image_size, resize;  ///< of pictures in folders
+  bool is_strict = false;                     ///< whether a damaged picture is an error
+  std::optional<int64_t> crop_padding;        ///< of training images in memory
+  int64_t cutout = 0;
+  double mixup = 0, cutmix = 0;
+  bool is_resumed = false;  ///< whether a run goes on: it must have the same images
 };
 
 /// Where it runs.

@@ -16,11 +16,13 @@
 
 #include "bsq/base/error.h"
 #include "bsq/base/shown_text.h"
+#include "bsq/data/image_folder.h"
 #include "bsq/io/model_file.h"
 #include "bsq/io/rename.h"
 #include "bsq/nn/network_state.h"
 #include "models/registry.h"
 #include "tools/cli/conversion.h"
+#include "tools/cli/notice.h"
 #include "tools/cli/usage_error.h"
 
 namespace bsq::cli {
@@ -35,6 +37,10 @@ std::unique_ptr<BatchLoader> make_loader(const ImageDataset& images, const Datas
   options.shuffle = options.augment = is_training;
   options.workers = flags.workers;
   options.seed = flags.seed;
+  options.crop_border = flags.crop_padding.value_or(options.crop_border);
+  options.cutout = flags.cutout;
+  options.mixup = flags.mixup;
+  options.cutmix = flags.cutmix;
   options.normalization = splits.normalization;
   options.type = type;
   options.layout = torch::MemoryFormat::ChannelsLast;
@@ -77,15 +83,32 @@ std::vector<LayerRule> resolve_rules(const ModelFlags& flags, const NetworkDescr
   return is_bound ? stored.activation_rules : given;
 }
 
+// With those that older files lack, as the images that the network was made for have them.
+std::map<std::string, std::string> options_for(NetworkDescription description,
+                                               const NetworkDescription& stored, const ModelFlags& flags) {
+  description.image_height = stored.image_height;
+  description.image_width = stored.image_width;
+  try {
+    return completed(description).options;
+  } catch (const std::invalid_argument& error) {
+    throw Error(flags.model + ": " + error.what());
+  }
+}
+
 // PyTorch files say nothing of their network: flags or defaults do. A float network's activations are free to
 // be others than those that it was trained with.
 NetworkDescription description_of(const ModelFlags& flags, const std::optional<Checkpoint>& file,
-                                  int64_t classes) {
+                                  const Data& data) {
   const bool has_description = file && !file->description.architecture.empty();
   const auto stored = has_description ? file->description : NetworkDescription();
   NetworkDescription result;
   result.architecture = resolve("arch", flags.arch, stored.architecture, has_description);
   result.options = resolve_options(flags, stored, has_description);
+  if (has_description) {
+    result.options = options_for(result, stored, flags);
+  }
+  result.image_height = data.image.height;
+  result.image_width = data.image.width;
   const bool is_bound = has_description && file->method != "float";
   result.activation = stored.activation;
   result.activation_place = stored.activation_place;
@@ -95,10 +118,10 @@ NetworkDescription description_of(const ModelFlags& flags, const std::optional<C
   result.activation_rules = resolve_rules(flags, stored, is_bound);
   const std::string range = to_string(stored.activation_range);
   result.activation_range = activation_range_of(resolve("act-range", flags.act_range, range, is_bound));
-  result.classes = classes;
-  if (has_description && stored.classes != classes) {
+  result.classes = data.classes();
+  if (has_description && stored.classes != result.classes) {
     throw Error(flags.model + ": a network of " + std::to_string(stored.classes) + " classes; expected " +
-                std::to_string(classes) + ", as the data set has");
+                std::to_string(result.classes) + ", as the data set has");
   }
   return result;
 }
@@ -138,6 +161,7 @@ void load_model(Network& network, const ModelFlags& flags, const Checkpoint& fil
     auto state = file.network;
     if (!is_own) {
       drop_common_prefixes(state, state_names(network));
+      drop_tensors(state, training_only(network.description()));
       rename_tensors(state, {flags.rename.begin(), flags.rename.end()});
     }
     load_network(network, state, is_own ? StateOrigin::kOwn : StateOrigin::kImported);
@@ -149,9 +173,12 @@ void load_model(Network& network, const ModelFlags& flags, const Checkpoint& fil
   }
 }
 
-// The stored description with the options of the one in use, which has those that the file lacks.
+// The stored description with the options of the one in use, which has those that the file lacks, and for its
+// images.
 NetworkDescription with_options(NetworkDescription stored, const NetworkDescription& wanted) {
   stored.options = wanted.options;
+  stored.image_height = wanted.image_height;
+  stored.image_width = wanted.image_width;
   return stored;
 }
 
@@ -193,13 +220,14 @@ std::array<float, 3> three_numbers(const char* flag, const std::vector<std::stri
   return numbers;
 }
 
-// The flags', else the file's, else that of CIFAR. They may not contradict each other.
-Normalization normalization_for(const DataFlags& flags, const std::optional<Checkpoint>& file) {
+// The flags', else the file's, else the data set's. They may not contradict each other.
+Normalization normalization_for(const DataFlags& flags, const std::optional<Checkpoint>& file,
+                                const Normalization& usual) {
   const auto stored = file ? file->data.normalization : std::nullopt;
   if (!flags.normalize && flags.mean.empty() && flags.std.empty()) {
-    return stored.value_or(Normalization());
+    return stored.value_or(usual);
   }
-  auto given = flags.normalize ? normalization_of(*flags.normalize) : stored.value_or(Normalization());
+  auto given = flags.normalize ? normalization_of(*flags.normalize) : stored.value_or(usual);
   given.mean = flags.mean.empty() ? given.mean : three_numbers("mean", flags.mean);
   given.std = flags.std.empty() ? given.std : three_numbers("std", flags.std);
   if (stored && *stored != given) {
@@ -248,6 +276,44 @@ void check_classes(const DataFlags& flags, const std::optional<Checkpoint>& file
   }
 }
 
+// The flags', else the file's, else the data set's own.
+void take_sizes(DatasetOptions& options, const DataFlags& flags, const std::optional<Checkpoint>& file) {
+  if (!is_image_folder(options.dataset)) {
+    return;
+  }
+  const auto stored = file ? file->data : DataRecord();
+  const int64_t usual = options.dataset == "imagenet" ? kImageNetSide : 0;
+  options.image_size = flags.image_size.value_or(stored.image_size > 0 ? stored.image_size : usual);
+  options.is_strict = flags.is_strict;
+  if (flags.resize && options.image_size == 0) {
+    throw UsageError("--resize: needs --image-size");
+  }
+  const bool is_stored = stored.resize > 0 && stored.image_size == options.image_size;
+  options.resize = flags.resize.value_or(is_stored ? stored.resize : usual_resize(options.image_size));
+}
+
+// The dataset may be known from the file alone, too late for the option table.
+void refuse_idle_flags(const std::string& dataset, const DatasetSplits& splits, const DataFlags& flags) {
+  const bool sizes = flags.image_size || flags.resize || flags.is_strict;
+  if (sizes && !is_image_folder(dataset)) {
+    throw UsageError("--image-size, --resize and --strict: no effect on " + dataset +
+                     "; expected imagefolder or imagenet");
+  }
+  if (flags.crop_padding && splits.train.files) {
+    throw UsageError("--crop-padding: no effect where pictures are resized: random parts of them are taken");
+  }
+}
+
+std::vector<std::shared_ptr<const FileImages>> files_of(const DatasetSplits& splits) {
+  std::vector<std::shared_ptr<const FileImages>> files;
+  for (const auto& data : {splits.train, splits.test}) {
+    if (data.files) {
+      files.push_back(data.files);
+    }
+  }
+  return files;
+}
+
 }  // namespace
 
 torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed) {
@@ -281,27 +347,40 @@ Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::o
   options.folder = flags.folder;
   options.seed = flags.seed;
   options.validation = flags.validation;
+  take_sizes(options, flags, file);
   DatasetSplits splits;
   try {
     splits = load_dataset(options);
+    refuse_idle_flags(options.dataset, splits, flags);
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }
   DataFlags in_order = flags;
   in_order.test_batch = flags.train_batch;
   const auto type = runtime.precision == "bf16" ? torch::kBFloat16 : torch::kFloat32;
-  splits.normalization = normalization_for(flags, file);
-  const DataRecord record{splits.class_names, splits.train.size(), splits.validation.size(),
-                          splits.test.size(), splits.normalization};
+  splits.normalization = normalization_for(flags, file, splits.normalization);
+  const DataRecord record{splits.class_names, splits.train.size(),  splits.validation.size(),
+                          splits.test.size(), splits.normalization, options.image_size,
+                          options.resize};
   check_classes(flags, file, record);
   return {options.dataset,
           record,
           lines_of(options.dataset, record, splits.notes, file && file->data.class_names.empty()),
+          splits.train.image_size(),
           make_loader(splits.train, splits, flags, type, /*is_training=*/true),
           make_loader(splits.train, splits, in_order, type, /*is_training=*/false),
           make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags, type,
                       /*is_training=*/false),
-          make_loader(splits.test, splits, flags, type, /*is_training=*/false)};
+          make_loader(splits.test, splits, flags, type, /*is_training=*/false),
+          files_of(splits)};
+}
+
+void report_damage(const Data& data) {
+  for (const auto& files : data.files) {
+    for (const auto& line : files->take_damage()) {
+      notice(line);
+    }
+  }
 }
 
 void print_data(const Data& data) {
@@ -310,10 +389,10 @@ void print_data(const Data& data) {
   }
 }
 
-Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,
+Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, const Data& data,
                  torch::Device device, const Adaptation& adapt) {
   Model model;
-  const auto description = description_of(flags, file, classes);
+  const auto description = description_of(flags, file, data);
   const bool has_description = file && !file->description.architecture.empty();
   const bool is_adapted = adapt && (!file || is_float_file(*file));
   const auto wanted = is_adapted ? adapted(description, adapt) : description;

@@ -20,11 +20,14 @@ struct Data {
   std::string dataset;
   DataRecord record;
   std::vector<std::string> lines;  ///< for the user: how many images there are, what was left out
+  ImageSize image;                 ///< of every image
   int64_t classes() const { return static_cast<int64_t>(record.class_names.size()); }
   std::unique_ptr<BatchLoader> training;     ///< shuffled and augmented
   std::unique_ptr<BatchLoader> calibration;  ///< the same images, in order, as they are
   std::unique_ptr<BatchLoader> validation;   ///< the held-out images, or the test set where none are
   std::unique_ptr<BatchLoader> test;
+  /// Where images are decoded when a batch is made: their files.
+  std::vector<std::shared_ptr<const FileImages>> files;
 };
 
 /// A network on its device and what its file said.
@@ -49,13 +52,16 @@ Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::o
 /// Prints its lines on stdout.
 void print_data(const Data& data);
 
+/// Names on stderr the damaged files that batches met since the last call.
+void report_damage(const Data& data);
+
 /// What a method makes of a float network's description (Method::adapted()).
 using Adaptation = std::function<NetworkDescription(const NetworkDescription&)>;
 
-/// Builds the network that flags and file describe, for `classes` classes, and fills it from the file. A
-/// float network gets the activations and norms that `adapt` wants. Throws UsageError where a flag
-/// contradicts the file or does not fit the network, bsq::Error where the file does not fit.
-Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, int64_t classes,
+/// Builds the network that flags and file describe, for the classes and the size of these images, and fills
+/// it from the file. A float network gets the activations and norms that `adapt` wants. Throws UsageError
+/// where a flag contradicts the file or does not fit the network, bsq::Error where the file does not fit.
+Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file, const Data& data,
                  torch::Device device, const Adaptation& adapt = nullptr);
 
 /// Where the network lacks activation ranges, calibrates them on training batches and says so.

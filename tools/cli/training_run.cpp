@@ -334,6 +334,7 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
   const auto warnings = layers_.add(report.epoch, report.layers);
   layers_are_pending_ = !layers_.empty();
   save(report.validation.top1());
+  report_damage(data_);
   for (const auto& warning : warnings) {
     notice("end of epoch " + std::to_string(report.epoch) + ": " + warning);
   }

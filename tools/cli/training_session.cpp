@@ -23,6 +23,7 @@ Evaluation print_start(Model& model, Data& data) {
   }
   calibrate_if_needed(*model.network, data, std::cout);
   const auto evaluation = evaluate_finite(*model.network, *data.test);
+  report_damage(data);
   std::cout << "start: " << text_of(evaluation) << "\n";
   check_record();
   return evaluation;
@@ -81,7 +82,7 @@ std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, tor
     named.model = teacher;
   }
   const auto file = read_named_model(named);
-  auto model = make_model(named, file, data.classes(), device);
+  auto model = make_model(named, file, data, device);
   calibrate_if_needed(*model.network, data, std::cout);
   model.network->eval();
   for (auto& parameter : model.network->parameters()) {
@@ -115,6 +116,7 @@ int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const S
     return run.is_saved() ? stop_status() : 1;
   }
   const auto evaluation = run.finish();
+  report_damage(data);
   std::cout << "final: " << text_of(evaluation) << "\n";
   check_record();
   steps.conclude(run, model, data, folder);
@@ -143,7 +145,7 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   const auto file = found ? std::optional<Checkpoint>(found->file) : read_named_model(flags.model);
   auto data = load_data(flags.data, flags.runtime, file);
   const auto adapt = [&](const NetworkDescription& given) { return steps.method->adapted(given); };
-  auto model = make_model(flags.model, file, data.classes(), device, found ? Adaptation() : adapt);
+  auto model = make_model(flags.model, file, data, device, found ? Adaptation() : adapt);
   if (found) {
     steps.method->adopt(*model.network);
   } else {

@@ -27,6 +27,10 @@ constexpr const char* kPlaces[] = {"output", "input", "shared-input", "every-inp
 constexpr IntegerField kVersionField{"version", 1, std::numeric_limits<int64_t>::max()};
 constexpr IntegerField kClasses{"classes", 1, 1'000'000};
 constexpr IntegerField kActivationBits{"activation_bits", 0, 32};
+constexpr IntegerField kImageSize{"image_size", 1, 65536};
+constexpr IntegerField kResize{"resize", 1, 65536};
+constexpr IntegerField kImageHeight{"image_height", 1, 65536};
+constexpr IntegerField kImageWidth{"image_width", 1, 65536};
 constexpr IntegerField kEpoch{"epoch", -1, std::numeric_limits<int64_t>::max()};
 
 /// The first tensor that holds bits in a float network, "" if there is none.
@@ -61,6 +65,8 @@ void write_description(const Hdf5Handle& file, const NetworkDescription& descrip
   write_text(file, "activation_place", kPlaces[static_cast<int>(description.activation_place)]);
   write_text(file, "activation_rules", rules_text(description.activation_rules));
   write_text(file, "norm", description.norm);
+  write_integer(file, kImageHeight, description.image_height);
+  write_integer(file, kImageWidth, description.image_width);
 }
 
 // Files that are older than these attributes lack them.
@@ -76,6 +82,10 @@ void read_places(const Hdf5Handle& file, NetworkDescription& description) {
   if (has_attribute(file, "norm")) {
     description.norm = read_text(file, "norm");
   }
+  if (has_attribute(file, "image_height")) {
+    description.image_height = read_integer(file, kImageHeight);
+    description.image_width = read_integer(file, kImageWidth);
+  }
 }
 
 // What is not known is left out.
@@ -87,6 +97,10 @@ void write_data(const Hdf5Handle& file, const DataRecord& data) {
   if (const auto& normalization = data.normalization) {
     write_values(file, "mean", torch::tensor(at::ArrayRef<float>(normalization->mean.data(), 3)));
     write_values(file, "std", torch::tensor(at::ArrayRef<float>(normalization->std.data(), 3)));
+  }
+  if (data.image_size > 0) {
+    write_integer(file, kImageSize, data.image_size);
+    write_integer(file, kResize, data.resize);
   }
 }
 
@@ -102,6 +116,10 @@ std::array<float, 3> read_three(const Hdf5Handle& file, const char* name) {
 // Files that are older than an attribute lack it.
 DataRecord read_data(const Hdf5Handle& file) {
   DataRecord data;
+  if (has_attribute(file, "image_size")) {
+    data.image_size = read_integer(file, kImageSize);
+    data.resize = read_integer(file, kResize);
+  }
   if (has_attribute(file, "class_names")) {
     data.class_names =
         parse_names(read_text(file, "class_names"), file.where() + ": the attribute class_names");

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "bsq/io/pytorch/pickle_value.h"
+#include "bsq/pickle/pickle_value.h"
 
 namespace bsq {
 

@@ -169,7 +169,8 @@ PyTorchTensors CheckpointReader::read_state(const Value& dict) {
   for (size_t i = 0; i < dict.items.size(); i += 2) {
     const Value& name = document_.at(dict.items[i]);
     const Value& value = document_.at(dict.items[i + 1]);
-    if (value.kind == Kind::kOpaque && !top_level && !ends_with(name.text, kExtraState)) {
+    const bool is_foreign = value.kind == Kind::kOpaque || value.kind == Kind::kNumpyArray;
+    if (is_foreign && !top_level && !ends_with(name.text, kExtraState)) {
       document_.fail("'" + printable(name.text) + "' is " + describe(value) + ", expected a tensor");
     }
     if (value.kind != Kind::kTensor || (top_level && is_record(name.text))) {

@@ -8,8 +8,8 @@
 
 #include "bsq/base/error.h"
 #include "bsq/io/atomic_file.h"
-#include "bsq/io/pytorch/pickle_builder.h"
-#include "bsq/io/pytorch/pickle_writer.h"
+#include "bsq/pickle/pickle_builder.h"
+#include "bsq/pickle/pickle_writer.h"
 
 namespace bsq {
 namespace {

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <unordered_map>
 
-#include "bsq/io/pytorch/pickle_machine.h"
 #include "bsq/io/pytorch/pytorch_archive.h"
+#include "bsq/pickle/pickle_machine.h"
 
 namespace bsq {
 namespace {

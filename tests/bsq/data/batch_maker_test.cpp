@@ -21,8 +21,8 @@ torch::Tensor make_slowly(const torch::Tensor& image, const Placement& placement
     return torch::tensor({values[0], values[1], values[2]}, torch::kFloat32).view({3, 1, 1});
   };
   torch::Tensor crop = torch::constant_pad_nd(image, {4, 4, 4, 4}, 0)
-                           .narrow(1, placement.top, image.size(1))
-                           .narrow(2, placement.left, image.size(2));
+                           .narrow(1, placement.top + 4, image.size(1))
+                           .narrow(2, placement.left + 4, image.size(2));
   crop = placement.flip ? crop.flip({2}) : crop;
   return (crop.to(torch::kFloat32) / torch::full({1}, 255.0F) - channel(normalization.mean)) /
          channel(normalization.std);

@@ -152,6 +152,26 @@ TEST(ImageFolder, RefusesImagesOfAnotherSize) {
   expect_error([&] { folder.load(); }, {folder.file("test/dog/e.png"), "4 x 5", "5 x 4"});
 }
 
+TEST(ImageFolder, NamesAndCountsDamagedImages) {
+  const Folder folder;
+  write_bytes(folder.file("train/cat/a.PNG"), "no image");
+  const auto whole = test::read_bytes(folder.file("test/dog/e.png"));
+  write_bytes(folder.file("test/dog/e.png"), whole.substr(0, whole.size() - 20));
+  const DatasetSplits splits = folder.load();
+  EXPECT_TRUE(same_bits(splits.train.images,
+                        torch::stack({folder.planes("train/cat/b.png"), folder.planes("train/dog/c.png")})));
+  EXPECT_EQ(splits.test.size(), 1);
+  ASSERT_EQ(splits.notes.size(), 4U);
+  EXPECT_EQ(splits.notes[0].find("left out: " + folder.file("train/cat/a.PNG")), 0U) << splits.notes[0];
+  EXPECT_EQ(splits.notes[3].find(folder.file("test") + ": 1 damaged image is left out"), 0U);
+  FolderOptions strict;
+  strict.is_strict = true;
+  expect_error([&] { load_image_folder(folder.path().string(), strict); }, {folder.file("train/cat/a.PNG")});
+  write_bytes(folder.file("train/cat/b.png"), "");
+  write_bytes(folder.file("train/dog/c.png"), "");
+  expect_error([&] { folder.load(); }, {folder.file("train/dog/c.png")});
+}
+
 TEST(ImageFolder, RefusesSplitsOfDifferentClasses) {
   const Folder folder;
   fs::rename(folder.file("test/dog"), folder.file("test/fox"));
@@ -221,10 +241,10 @@ TEST(ImageFile, RefusesADamagedImage) {
 TEST(ImageFile, RefusesAnImageThatIsTooLarge) {
   const TemporaryFolder folder;
   const std::string path = folder.file("a.png");
-  write_png(path, random_pixels(1, 4096));
-  EXPECT_EQ(image_size(path), (ImageSize{1, 4096}));
-  write_png(path, random_pixels(1, 4097));
-  expect_error([&] { image_size(path); }, {path, "4096"});
+  write_png(path, random_pixels(1, 16384));
+  EXPECT_EQ(image_size(path), (ImageSize{1, 16384}));
+  write_png(path, random_pixels(1, 16385));
+  expect_error([&] { image_size(path); }, {path, "16384"});
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ torch::Tensor normalize_slowly(const torch::Tensor& image, const Normalization& 
 torch::Tensor place_slowly(const torch::Tensor& image, const Placement& placement) {
   const torch::Tensor bordered = torch::constant_pad_nd(image, {4, 4, 4, 4}, 0);
   const torch::Tensor crop =
-      bordered.narrow(1, placement.top, image.size(1)).narrow(2, placement.left, image.size(2));
+      bordered.narrow(1, placement.top + 4, image.size(1)).narrow(2, placement.left + 4, image.size(2));
   return placement.flip ? crop.flip({2}) : crop;
 }
 
@@ -47,7 +47,7 @@ TEST(ImageWriter, CropsAndMirrorsAsTheSlowReference) {
   for (const auto& [height, width] : {std::pair<int64_t, int64_t>{32, 32}, {9, 14}, {3, 2}, {1, 1}}) {
     const torch::Tensor image = test::random_images(1, height, width).images[0];
     for (int64_t i = 0; i < 9 * 9 * 2; ++i) {
-      const Placement placement{i / 18, i / 2 % 9, i % 2 == 1};
+      const Placement placement{i / 18 - 4, i / 2 % 9 - 4, i % 2 == 1};
       const torch::Tensor expected = normalize_slowly(place_slowly(image, placement), Normalization{});
       ASSERT_TRUE(same_bits(write_one(image, placement, torch::kFloat32), expected))
           << height << " x " << width << ", top " << placement.top << ", left " << placement.left;
@@ -58,7 +58,7 @@ TEST(ImageWriter, CropsAndMirrorsAsTheSlowReference) {
 TEST(ImageWriter, EveryTypeAndLayoutHoldsTheConvertedFloats) {
   torch::manual_seed(2);
   const torch::Tensor image = test::random_images(1, 7, 5).images[0];
-  const Placement placement{1, 6, true};
+  const Placement placement{-3, 2, true};
   const torch::Tensor expected = normalize_slowly(place_slowly(image, placement), Normalization{});
   for (const auto type : {torch::kFloat32, torch::kFloat64, torch::kBFloat16}) {
     for (const auto layout : {torch::MemoryFormat::Contiguous, torch::MemoryFormat::ChannelsLast}) {
@@ -81,13 +81,22 @@ TEST(RandomPlacement, ReachesEveryCropAndMirrorsHalf) {
     flips += placement.flip ? 1 : 0;
   }
   EXPECT_EQ(crops.size(), 81U);
-  EXPECT_EQ(crops.begin()->first, (std::pair<int64_t, int64_t>{0, 0}));
-  EXPECT_EQ(crops.rbegin()->first, (std::pair<int64_t, int64_t>{8, 8}));
+  EXPECT_EQ(crops.begin()->first, (std::pair<int64_t, int64_t>{-4, -4}));
+  EXPECT_EQ(crops.rbegin()->first, (std::pair<int64_t, int64_t>{4, 4}));
   for (const auto& [crop, count] : crops) {
     EXPECT_GT(count, 50);
     EXPECT_LT(count, 160);
   }
   EXPECT_NEAR(flips, 4050, 200);
+}
+
+TEST(RandomPlacement, TakesAnotherBorder) {
+  for (int64_t position = 0; position < 100; ++position) {
+    const Placement placement = random_placement(5, /*epoch=*/3, position, /*border=*/1);
+    EXPECT_LE(std::max(std::abs(placement.top), std::abs(placement.left)), 1);
+    const Placement none = random_placement(5, /*epoch=*/3, position, /*border=*/0);
+    EXPECT_EQ(std::make_pair(none.top, none.left), (std::pair<int64_t, int64_t>{0, 0}));
+  }
 }
 
 TEST(RandomPlacement, DependsOnSeedEpochAndPosition) {

@@ -87,10 +87,12 @@ TEST(Builder, ShapesAreWhatTheNetworkGives) {
 
 TEST(Builder, WindowsCountAsLibtorchCounts) {
   for (const int64_t size : {7, 8, 32}) {
-    for (const Window& window : {Window{3, 1, 1}, Window{3, 2, 1}, Window{2, 2, 0}, Window{5, 3, 2}}) {
+    for (const Window& window : {Window{3, 1, 1}, Window{3, 2, 1}, Window{2, 2, 0}, Window{5, 3, 2},
+                                 Window{{1, 7}, 1, {0, 3}}, Window{{7, 3}, {2, 1}, {1, 0}}}) {
       Builder b({}, /*root=*/nullptr, {3, size, size + 1});
       const auto images = torch::zeros({1, 3, size, size + 1});
-      const auto expected = torch::max_pool2d(images, window.kernel, window.stride, window.padding);
+      const auto expected =
+          torch::max_pool2d(images, window.kernel.sides(), window.stride.sides(), window.padding.sides());
       const ValueShape shape(expected.sizes().begin() + 1, expected.sizes().end());
       EXPECT_EQ(b.shape(b.max_pool(b.image(), window)), shape);
       EXPECT_EQ(b.shape(b.average_pool(b.image(), window)), shape);

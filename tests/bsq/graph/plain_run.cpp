@@ -13,8 +13,8 @@ torch::Tensor parameter_of(const op::Layer& layer, const char* name, torch::Scal
 torch::Tensor normalized(const op::Norm& norm, const torch::Tensor& x) {
   const auto& module = *norm.module;
   return torch::batch_norm(x.to(module.weight.scalar_type()), module.weight, module.bias, module.running_mean,
-                           module.running_var, module.is_training(), /*momentum=*/0.1,
-                           /*eps=*/1e-5, /*cudnn_enabled=*/false)
+                           module.running_var, module.is_training(), /*momentum=*/0.1, module.options.eps(),
+                           /*cudnn_enabled=*/false)
       .to(x.scalar_type())
       .contiguous(torch::MemoryFormat::ChannelsLast);
 }
@@ -31,8 +31,8 @@ torch::Tensor compute(const Node& node, const std::vector<torch::Tensor>& inputs
       Overloaded{[&](const op::Input&) { return torch::Tensor(); },
                  [&](const op::Conv& conv) {
                    return torch::conv2d(x, parameter_of(conv.layer, "weight", type),
-                                        parameter_of(conv.layer, "bias", type), conv.window.stride,
-                                        conv.window.padding, /*dilation=*/1, conv.groups);
+                                        parameter_of(conv.layer, "bias", type), conv.window.stride.sides(),
+                                        conv.window.padding.sides(), /*dilation=*/1, conv.groups);
                  },
                  [&](const op::Linear& linear) {
                    return torch::linear(x, parameter_of(linear.layer, "weight", type),
@@ -47,10 +47,12 @@ torch::Tensor compute(const Node& node, const std::vector<torch::Tensor>& inputs
                  [&](const op::Concat&) { return torch::cat(inputs, /*dim=*/1); },
                  [&](const op::GlobalAveragePool&) { return wide(x).flatten(2).mean(2); },
                  [&](const op::AveragePool& pool) {
-                   return torch::avg_pool2d(x, pool.window.kernel, pool.window.stride, pool.window.padding);
+                   return torch::avg_pool2d(x, pool.window.kernel.sides(), pool.window.stride.sides(),
+                                            pool.window.padding.sides());
                  },
                  [&](const op::MaxPool& pool) {
-                   return torch::max_pool2d(x, pool.window.kernel, pool.window.stride, pool.window.padding);
+                   return torch::max_pool2d(x, pool.window.kernel.sides(), pool.window.stride.sides(),
+                                            pool.window.padding.sides());
                  },
                  [&](const op::Flatten&) { return x.flatten(1); }, [&](const op::Dropout&) { return x; },
                  [&](const op::PadChannels& pad) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "bsq/io/pytorch/pickle_writer.h"
+#include "bsq/pickle/pickle_writer.h"
 
 namespace bsq::test {
 

@@ -1,4 +1,4 @@
-#include "bsq/io/pytorch/pickle_value.h"
+#include "bsq/pickle/pickle_value.h"
 
 #include <algorithm>
 
@@ -100,6 +100,8 @@ const char* describe(Kind kind) {
       return "a class or function";
     case Kind::kNumpyType:
       return "a numpy type";
+    case Kind::kNumpyArray:
+      return "a numpy array";
     case Kind::kStorage:
       return "a storage";
     case Kind::kTensor:

@@ -1,9 +1,9 @@
-#include "bsq/io/pytorch/pickle_cursor.h"
+#include "bsq/pickle/pickle_cursor.h"
 
 #include <cstring>
 
 #include "bsq/base/error.h"
-#include "bsq/io/pytorch/pickle_value.h"
+#include "bsq/pickle/pickle_value.h"
 
 namespace bsq::pickle {
 

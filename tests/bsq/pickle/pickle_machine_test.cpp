@@ -1,4 +1,4 @@
-#include "bsq/io/pytorch/pickle_machine.h"
+#include "bsq/pickle/pickle_machine.h"
 
 #include <gtest/gtest.h>
 

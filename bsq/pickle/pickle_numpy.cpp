@@ -1,4 +1,4 @@
-#include "bsq/io/pytorch/pickle_numpy.h"
+#include "bsq/pickle/pickle_numpy.h"
 
 #include <cstring>
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "bsq/io/pytorch/pickle_opcodes.h"
+#include "bsq/pickle/pickle_opcodes.h"
 
 namespace bsq::pickle {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "bsq/io/pytorch/pickle_value.h"
+#include "bsq/pickle/pickle_value.h"
 
 namespace bsq::pickle {
 
@@ -13,7 +13,8 @@ namespace bsq::pickle {
 /// hold.
 const char* storage_class(torch::ScalarType type);
 
-/// Makes the few things that a checkpoint needs: dicts, tensors, parameters, storages, numpy scalars.
+/// Makes the few things that a checkpoint needs: dicts, tensors, parameters, storages, numpy scalars
+/// and arrays.
 /// Everything is made here, from data; nothing that a file names is ever looked up or called. Whatever else a
 /// file names becomes an opaque object, of which the name alone is known.
 class Builder {
@@ -43,6 +44,8 @@ class Builder {
   Ref tensor_of_class(const std::vector<Ref>& arguments);
   Ref parameter(const std::vector<Ref>& arguments);
   Ref numpy_type(const std::vector<Ref>& arguments);
+  Ref numpy_array();
+  void set_array(Ref array, Ref state);
   Ref numpy_scalar(const std::vector<Ref>& arguments);
   Ref encode(const std::vector<Ref>& arguments);
   void check_bounds(const TensorRecord& tensor, const StorageView& view) const;

@@ -35,6 +35,7 @@ enum class Kind : uint8_t {
   kDict,        ///< items: key, value, key, value ...
   kGlobal,      ///< text: "module.name"; integer: place in the list of what can be made, or kUnknown
   kNumpyType,   ///< text: such as "f8"
+  kNumpyArray,  ///< items: shape (a tuple), type, whether in Fortran's order, bytes; none before its state
   kStorage,     ///< integer: place in Document::views
   kTensor,      ///< integer: place in Document::tensors
   kOpaque       ///< text: what made it; an object that is not made here, so that only its name is known

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "bsq/io/pytorch/pickle_value.h"
+#include "bsq/pickle/pickle_value.h"
 
 namespace bsq::pickle {
 

@@ -1,4 +1,4 @@
-#include "bsq/io/pytorch/pickle_writer.h"
+#include "bsq/pickle/pickle_writer.h"
 
 #include <limits>
 #include <utility>

@@ -1,8 +1,8 @@
-#include "bsq/io/pytorch/pickle_builder.h"
+#include "bsq/pickle/pickle_builder.h"
 
 #include <algorithm>
 
-#include "bsq/io/pytorch/pickle_numpy.h"
+#include "bsq/pickle/pickle_numpy.h"
 
 namespace bsq::pickle {
 namespace {
@@ -17,6 +17,7 @@ enum class Action {
   kParameter,
   kNumpyType,
   kNumpyScalar,
+  kNumpyArray,
   kEncode
 };
 
@@ -37,6 +38,8 @@ constexpr Made kMade[] = {
     {"numpy.dtype", Action::kNumpyType},
     {"numpy.core.multiarray.scalar", Action::kNumpyScalar},
     {"numpy._core.multiarray.scalar", Action::kNumpyScalar},
+    {"numpy.core.multiarray._reconstruct", Action::kNumpyArray},
+    {"numpy._core.multiarray._reconstruct", Action::kNumpyArray},
     {"_codecs.encode", Action::kEncode},
 };
 constexpr int64_t kMadeCount = sizeof(kMade) / sizeof(kMade[0]);
@@ -124,6 +127,8 @@ Ref Builder::reduce(Ref callable, Ref arguments) {
       return numpy_type(items);
     case Action::kNumpyScalar:
       return numpy_scalar(items);
+    case Action::kNumpyArray:
+      return numpy_array();
     case Action::kEncode:
       return encode(items);
   }
@@ -308,9 +313,35 @@ void Builder::build(Ref object, Ref state) {
     if (order != "<" && order != "|") {
       document_.make_opaque(object, "numpy.dtype of byte order '" + printable(order) + "'");
     }
+  } else if (kind == Kind::kNumpyArray) {
+    set_array(object, state);
   } else if (kind != Kind::kDict && kind != Kind::kTensor && kind != Kind::kOpaque) {
     document_.fail(std::string("pickle sets the state of ") + describe(kind) + ", which it may not");
   }
+}
+
+// Its class, shape and type are named here too, but only those of its state count.
+Ref Builder::numpy_array() {
+  Value value;
+  value.kind = Kind::kNumpyArray;
+  return document_.add(std::move(value));
+}
+
+// (version, shape, type, whether in Fortran's order, bytes). An array of another type than plain numbers is
+// opaque.
+void Builder::set_array(Ref array, Ref state) {
+  const std::vector<Ref>& items = expect("a numpy array's state", state, Kind::kTuple).items;
+  expect_count("a numpy array's state", items.size(), 5, 5);
+  if (!document_.at(array).items.empty()) {
+    document_.fail("pickle sets the state of a numpy array twice");
+  }
+  if (document_.at(items[2]).kind != Kind::kNumpyType || document_.at(items[4]).kind != Kind::kString) {
+    document_.make_opaque(array, "numpy.ndarray");
+    return;
+  }
+  expect_sizes("a numpy array's shape", items[1]);
+  expect("a numpy array's order", items[3], Kind::kBool);
+  document_.append(array, {items.begin() + 1, items.end()});
 }
 
 Ref Builder::numpy_type(const std::vector<Ref>& arguments) {

@@ -1,12 +1,12 @@
-#include "bsq/io/pytorch/pickle_machine.h"
+#include "bsq/pickle/pickle_machine.h"
 
 #include <limits>
 #include <optional>
 #include <utility>
 
-#include "bsq/io/pytorch/pickle_builder.h"
-#include "bsq/io/pytorch/pickle_cursor.h"
-#include "bsq/io/pytorch/pickle_opcodes.h"
+#include "bsq/pickle/pickle_builder.h"
+#include "bsq/pickle/pickle_cursor.h"
+#include "bsq/pickle/pickle_opcodes.h"
 
 namespace bsq::pickle {
 namespace {
