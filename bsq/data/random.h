@@ -15,7 +15,13 @@ inline uint64_t mix_bits(uint64_t word) {
 }
 
 /// What a stream of random numbers is for. Streams of different purpose never meet, whatever the seed.
-enum class RandomPurpose : uint64_t { kShuffle = 1, kPlacement = 2, kValidation = 3, kSynthetic = 4 };
+enum class RandomPurpose : uint64_t {
+  kShuffle = 1,
+  kPlacement = 2,
+  kValidation = 3,
+  kSynthetic = 4,
+  kRanks = 5
+};
 
 /// A small portable generator (splitmix64): the same numbers on every machine and with every compiler.
 class Random {
