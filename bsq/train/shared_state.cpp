@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "bsq/base/error.h"
@@ -13,6 +14,8 @@ namespace {
 
 using c10::IValue;
 using Tuple = c10::ivalue::Tuple;
+
+std::vector<IValue> parts_of(const IValue& value) { return value.toTuple()->elements().vec(); }
 
 IValue pack(const torch::Tensor& tensor) { return tensor.defined() ? IValue(tensor) : IValue(); }
 torch::Tensor unpack_tensor(const IValue& value) {
@@ -28,8 +31,8 @@ IValue pack(const TensorMap& tensors) {
 }
 TensorMap unpack_map(const IValue& value) {
   TensorMap tensors;
-  for (const auto& entry : value.toTuple()->elements()) {
-    const auto& parts = entry.toTuple()->elements();
+  for (const auto& entry : parts_of(value)) {
+    const auto parts = parts_of(entry);
     tensors[parts[0].toStringRef()] = unpack_tensor(parts[1]);
   }
   return tensors;
@@ -40,7 +43,7 @@ IValue pack(const CodeFormat& format) {
                         IValue(format.has_sign_bit)});
 }
 CodeFormat unpack_format(const IValue& value) {
-  const auto& parts = value.toTuple()->elements();
+  const auto parts = parts_of(value);
   CodeFormat format;
   format.bits = parts[0].toInt();
   format.levels = parts[1].toInt();
@@ -56,7 +59,7 @@ IValue pack(const std::string& name, const StoredTensor& stored) {
                         pack(stored.offset), pack(stored.format), IValue(stored.bits)});
 }
 std::pair<std::string, StoredTensor> unpack_stored(const IValue& value) {
-  const auto& parts = value.toTuple()->elements();
+  const auto parts = parts_of(value);
   StoredTensor stored;
   stored.encoding = static_cast<Encoding>(parts[1].toInt());
   stored.source = parts[2].toStringRef();
@@ -79,11 +82,11 @@ IValue pack(const SharedState& state) {
                         pack(state.optimizer), pack(state.method)});
 }
 SharedState unpack_state(const IValue& value) {
-  const auto& parts = value.toTuple()->elements();
+  const auto parts = parts_of(value);
   SharedState state;
   state.next_epoch = parts[0].toInt();
   state.next_step = parts[1].toInt();
-  for (const auto& entry : parts[2].toTuple()->elements()) {
+  for (const auto& entry : parts_of(parts[2])) {
     state.network.push_back(unpack_stored(entry));
   }
   state.optimizer = unpack_map(parts[3]);
@@ -108,6 +111,24 @@ torch::Tensor bytes_of_first(Ranks& ranks, torch::Tensor bytes) {
     ranks.broadcast(bytes);
   }
   return bytes;
+}
+
+torch::ScalarType integers_as_wide_as(const torch::Tensor& tensor) {
+  switch (tensor.element_size()) {
+    case 1:
+      return torch::kInt8;
+    case 2:
+      return torch::kInt16;
+    case 4:
+      return torch::kInt32;
+    default:
+      return torch::kInt64;
+  }
+}
+
+// A sum of integers, which is the same in any order.
+torch::Tensor checksum(const torch::Tensor& tensor) {
+  return tensor.detach().flatten().view(integers_as_wide_as(tensor)).to(torch::kInt64).sum().cpu();
 }
 
 std::string place_text(int64_t epoch, int64_t step) {
@@ -148,6 +169,23 @@ std::string text_of_rank(Ranks& ranks, int64_t from, const std::string& text) {
   const auto found = ranks.gather(padded).at(static_cast<size_t>(from));
   const auto* first = reinterpret_cast<const char*>(found.data_ptr<uint8_t>());
   return {first, first + sizes.at(static_cast<size_t>(from)).item<int64_t>()};
+}
+
+bool have_same_bits(Ranks& ranks, Network& network) {
+  torch::NoGradGuard no_grad;
+  std::map<std::string, torch::Tensor> sums;
+  for (const auto& items : {network.named_parameters(), network.named_buffers()}) {
+    for (const auto& item : items) {
+      sums[item.key()] = checksum(item.value());
+    }
+  }
+  std::vector<torch::Tensor> row;
+  for (const auto& [name, sum] : sums) {
+    row.push_back(sum);
+  }
+  const auto rows = ranks.gather(torch::stack(row));
+  return std::all_of(rows.begin(), rows.end(),
+                     [&](const torch::Tensor& other) { return torch::equal(other, rows.front()); });
 }
 
 void average_tracked(Ranks& ranks, Network& network) {

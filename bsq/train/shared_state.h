@@ -27,6 +27,9 @@ SharedState state_of_first(Ranks& ranks, const SharedState& own);
 /// The text of rank `from`, on every rank.
 std::string text_of_rank(Ranks& ranks, int64_t from, const std::string& text);
 
+/// Whether all ranks have the same bits in every parameter and buffer, by a checksum of each.
+bool have_same_bits(Ranks& ranks, Network& network);
+
 /// Averages over the ranks what a network tracks: running statistics, ranges of activations. Every floating
 /// buffer is averaged.
 void average_tracked(Ranks& ranks, Network& network);

@@ -373,6 +373,10 @@ void Trainer::check_record(int64_t epoch, const std::string& name, double value)
 }
 
 void Trainer::end_epoch(int64_t epoch) {
+  if (ranks_ != nullptr && !have_same_bits(*ranks_, *network_)) {
+    take_from_first(/*begun_step=*/1);
+    observer_.on_ranks_apart(epoch);
+  }
   EpochReport report{};
   report.epoch = epoch;
   report.learning_rate = step_rate(0);

@@ -66,6 +66,9 @@ class TrainerObserver {
   virtual void on_adjusted(int64_t /*epoch*/) {}
   /// After evaluation; the trainer's state() is that between two epochs.
   virtual void on_epoch_end(const EpochReport& /*report*/) {}
+  /// The ranks' networks had other bits at the end of this epoch, as kinds of processors make them; all go on
+  /// with that of rank 0.
+  virtual void on_ranks_apart(int64_t /*epoch*/) {}
   /// Asked after every step; true ends run() early, with state() inside the epoch.
   virtual bool should_stop() { return false; }
 };

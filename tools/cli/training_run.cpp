@@ -358,6 +358,12 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
   print_epoch(report);
 }
 
+void TrainingRun::on_ranks_apart(int64_t epoch) {
+  progress_.end();
+  notice("end of epoch " + std::to_string(epoch) +
+         ": the ranks' networks differ, as on machines of several kinds; all go on with that of rank 0");
+}
+
 Checkpoint TrainingRun::current_checkpoint(double top1) const {
   Checkpoint checkpoint;
   checkpoint.method = method_.name();

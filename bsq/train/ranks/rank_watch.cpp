@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kDone = "done";
 constexpr const char* kFailed = "failed: ";
-constexpr std::chrono::milliseconds kTick{200};
+constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kOwnGap{5000};  // between two ticks: the whole process was stopped
 
 std::string key_of(int64_t rank) { return "rank/" + std::to_string(rank); }
@@ -36,6 +36,7 @@ RankWatch::~RankWatch() {
     own_text_ = kDone;
   }
   const int64_t next = passes_ + 2;  // one that began after this
+  is_hurried_ = true;
   changed_.notify_all();
   const auto is_over = [&] { return has_reported_ || board_is_lost_; };
   changed_.wait_for(lock, options_.grace, [&] { return passes_ >= next || is_over(); });
@@ -62,6 +63,7 @@ bool RankWatch::all_done() {
 void RankWatch::fail(const std::string& why) {
   std::unique_lock<std::mutex> lock(mutex_);
   own_text_ = kFailed + why;
+  is_hurried_ = true;
   changed_.notify_all();
 }
 
@@ -75,12 +77,15 @@ void RankWatch::explain(const std::string& what) {
 void RankWatch::beat() {
   try {
     for (;;) {
-      pass();
       std::unique_lock<std::mutex> lock(mutex_);
+      is_hurried_ = false;
+      lock.unlock();
+      pass();
+      lock.lock();
       ++passes_;
       changed_.notify_all();
       const auto period = own_text_.empty() ? options_.period : std::min(options_.period, kTick);
-      changed_.wait_for(lock, period, [&] { return is_stopping_; });
+      changed_.wait_for(lock, period, [&] { return is_stopping_ || is_hurried_; });
       if (is_stopping_) {
         return;
       }

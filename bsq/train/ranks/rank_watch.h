@@ -81,6 +81,7 @@ class RankWatch {
   Clock::time_point last_pass_;
   std::string own_text_;  // instead of a sign of life
   int64_t passes_ = 0;
+  bool is_hurried_ = false;  // own_text_ is to be put at once
   bool board_is_lost_ = false;
   bool is_suspicious_ = false;
   bool has_reported_ = false;
