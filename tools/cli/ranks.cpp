@@ -27,6 +27,7 @@ namespace bsq::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kLook{50};
+constexpr std::chrono::seconds kPatience{28};  // the others find a lost rank by themselves before
 
 // This process's own arguments.
 std::vector<std::string> own_arguments() {
@@ -104,18 +105,31 @@ int status_of(int64_t rank, int status) {
   return 1;
 }
 
-// Waits for all, and hands on a signal to stop, once.
+void send_all(const std::vector<pid_t>& children, int signal) {
+  for (const pid_t child : children) {
+    if (child > 0) {
+      kill(child, signal);
+    }
+  }
+}
+
+// Whether a rank ended otherwise than by itself: done, or stopped with its state saved.
+bool is_failure(int status) { return status != 0 && status < 128; }
+
+// Waits for all, and hands on a signal to stop, once. Ranks that have not even met look after nobody, so what
+// is left a while after one has failed is killed.
 std::vector<int> wait_for(std::vector<pid_t> children) {
   std::vector<int> statuses(children.size(), 0);
   bool is_handed_on = false;
+  std::optional<std::chrono::steady_clock::time_point> failed_at;
   for (size_t left = children.size(); left > 0;) {
     if (stop_status() != 0 && !is_handed_on) {
       is_handed_on = true;
-      for (const pid_t child : children) {
-        if (child > 0) {
-          kill(child, stop_status() - 128);
-        }
-      }
+      send_all(children, stop_status() - 128);
+    }
+    if (failed_at && std::chrono::steady_clock::now() - *failed_at > kPatience) {
+      failed_at.reset();
+      send_all(children, SIGKILL);
     }
     int status = 0;
     const pid_t ended = waitpid(-1, &status, WNOHANG);
@@ -126,6 +140,9 @@ std::vector<int> wait_for(std::vector<pid_t> children) {
     }
     const auto rank = found - children.begin();
     statuses[static_cast<size_t>(rank)] = status_of(rank, status);
+    if (is_failure(statuses[static_cast<size_t>(rank)])) {
+      failed_at = std::chrono::steady_clock::now();
+    }
     *found = 0;
     --left;
   }

@@ -1,13 +1,16 @@
 #include <torch/utils.h>
 
-#include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 
 #include "bsq/data/batch_maker.h"
+#include "bsq/methods/int8/range_norm_ste.h"
 #include "bsq/methods/methods.h"
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/network_state.h"
+#include "bsq/quant/norm_act_ste.h"
 #include "bsq/train/gradient_exchange.h"
 #include "bsq/train/shared_state.h"
 #include "bsq/train/trainer.h"
@@ -189,15 +192,16 @@ TEST(Ranks, ThreeOfFoldedNormsMatchOneProcessInFloat64) {
 TEST(Ranks, EveryMethodGivesTheSameBitsOnAllRanksAndInTwoRuns) {
   for (const auto& entry : methods()) {
     SCOPED_TRACE(entry.name);
-    const auto begin = std::chrono::steady_clock::now();
     Task task;
     task.method = entry.name;
     task.epochs = 2;
     task.shares_statistics = entry.name == "bsq" || entry.name == "int8";
+    if (entry.name == "profit") {
+      task.options = {{"phase-scale", "0.01"}, {"activation-steps", "8,4"}, {"weight-steps", "8,4"}};
+    }
     const auto first = run_on_ranks(2, task);
     expect_same(first[0], first[1]);
     expect_same(first[0], run_on_ranks(2, task)[0]);
-    std::cerr << entry.name << " " << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " " << first[0].values.size() << "\n";
   }
 }
 
@@ -336,6 +340,81 @@ TEST(GradientExchange, SumsWhatAutogradCollects) {
       EXPECT_TRUE(torch::allclose(summed[i], own[i] * 3, 1e-4, 1e-5)) << i;
     }
   });
+}
+
+/// A norm's images and parameters, the gradient that arrives, and what comes of them.
+struct NormCase {
+  torch::Tensor x, weight, bias, gradient;
+  torch::Tensor value, of_x, of_weight, of_bias;
+};
+
+using NormFunction = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& weight,
+                                                 const torch::Tensor& bias)>;
+
+NormCase norm_case(torch::ScalarType type) {
+  torch::manual_seed(5);
+  NormCase made;
+  made.x = torch::randn({8, 6, 4, 4}, type).mul(3).add(1).contiguous(torch::MemoryFormat::ChannelsLast);
+  made.weight = torch::rand({6}, type).add(0.5);
+  made.bias = torch::randn({6}, type);
+  made.gradient = torch::randn({8, 6, 4, 4}, type);
+  return made;
+}
+
+// Of the images from `first` on.
+void compute(NormCase& c, const NormFunction& norm, int64_t first, int64_t count) {
+  const auto leaf = [](const torch::Tensor& t) { return t.detach().clone().set_requires_grad(true); };
+  const auto x = leaf(c.x.narrow(0, first, count));
+  const auto weight = leaf(c.weight), bias = leaf(c.bias);
+  c.value = norm(x, weight, bias);
+  c.value.backward(c.gradient.narrow(0, first, count));
+  c.of_x = x.grad();
+  c.of_weight = weight.grad();
+  c.of_bias = bias.grad();
+}
+
+// On two ranks with 3 and 5 images, or 4 and 4, what one process has of 8; gradients of parameters are
+// summed.
+void expect_norm_of_whole_batch(torch::ScalarType type, const NormFunction& norm, int64_t split,
+                                double tolerance) {
+  auto whole = norm_case(type);
+  compute(whole, norm, 0, 8);
+  const auto close = [&](const torch::Tensor& a, const torch::Tensor& b) {
+    return torch::allclose(a.to(b.scalar_type()), b, tolerance, tolerance);
+  };
+  std::vector<NormCase> parts = {norm_case(type), norm_case(type)};
+  on_ranks(2, [&](Ranks& ranks) {
+    const StatisticsScope scope(&ranks);
+    const bool is_first = ranks.rank() == 0;
+    compute(parts[static_cast<size_t>(ranks.rank())], norm, is_first ? 0 : split,
+            is_first ? split : 8 - split);
+  });
+  EXPECT_TRUE(close(torch::cat({parts[0].value, parts[1].value}), whole.value));
+  EXPECT_TRUE(close(torch::cat({parts[0].of_x, parts[1].of_x}), whole.of_x));
+  EXPECT_TRUE(close(parts[0].of_weight + parts[1].of_weight, whole.of_weight));
+  EXPECT_TRUE(close(parts[0].of_bias + parts[1].of_bias, whole.of_bias));
+}
+
+TEST(SharedStatistics, TheFusedNormIsThatOfTheWholeBatch) {
+  ActivationCall call;
+  call.function = ActivationCall::Function::kRelu6;
+  for (const auto& [bits, tolerance] : std::map<int64_t, double>{{0, 1e-4}, {16, 2e-3}}) {
+    call.bits = bits;
+    const auto norm = [&, activation = call](const torch::Tensor& x, const torch::Tensor& weight,
+                                             const torch::Tensor& bias) {
+      const BatchNormTensors tensors{weight, bias, torch::zeros({6}), torch::ones({6}), 0.1, 1e-5, true};
+      return norm_act_ste(x, /*residual=*/x.detach(), tensors, activation).value;
+    };
+    expect_norm_of_whole_batch(torch::kFloat32, norm, /*split=*/3, tolerance);
+  }
+}
+
+TEST(SharedStatistics, TheRangeNormIsThatOfTheWholeBatchWhereChunksFit) {
+  const auto norm = [](const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
+    return range_norm_ste(x, weight, bias, /*most_chunks=*/16, 1e-5, /*gradient=*/nullptr).value;
+  };
+  expect_norm_of_whole_batch(torch::kFloat64, norm, /*split=*/4, 1e-9);
+  expect_norm_of_whole_batch(torch::kFloat32, norm, /*split=*/4, 1e-4);
 }
 
 TEST(LoaderShare, PartsMakeUpTheWhole) {
