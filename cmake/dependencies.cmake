@@ -1,6 +1,7 @@
 # The libraries that others keep. What the libraries of the package need is found again in cmake/bsqConfig.cmake.in.
 include(cmake/find_torch.cmake)
 set(CMAKE_CXX_STANDARD ${BSQ_CXX_STANDARD})
+include(cmake/find_c10d.cmake)
 
 find_package(Threads REQUIRED)
 find_package(Boost 1.71 REQUIRED COMPONENTS program_options)

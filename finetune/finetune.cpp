@@ -23,7 +23,7 @@ void write_best(TrainingRun& run, Model& model, Data& data, RunFolder& folder,
   checkpoint.network = codes_of_network(*model.network);
   folder.write("best_bin.h5", checkpoint);
   run.keep("best_bin.h5", checkpoint, evaluation);
-  if (!options.export_file.empty()) {
+  if (!options.export_file.empty() && folder.is_writer()) {
     export_model(options.export_file, *model.network, checkpoint, evaluation.top1());
   }
   checkpoint.network = float_state(*model.network);

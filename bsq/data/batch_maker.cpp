@@ -46,7 +46,23 @@ LoaderOptions checked(const LoaderOptions& options) {
   require(options.crop_border >= 0, "the border that images are cropped from is not negative");
   require(options.cutout >= 0 && options.mixup >= 0 && options.cutmix >= 0,
           "cutout, mixup and cutmix are not negative");
+  require(options.share.ranks >= 1 && options.share.rank >= 0 && options.share.rank < options.share.ranks,
+          "a share is that of a rank from 0 to one less than there are ranks");
   return options;
+}
+
+// A rank without an image would have nothing to compute with.
+void check_share(const LoaderOptions& options, int64_t images) {
+  if (options.share.kind != LoaderShare::Kind::kImages) {
+    return;
+  }
+  const int64_t rest = options.drop_last ? 0 : images % options.batch_size;
+  const int64_t least = rest == 0 ? options.batch_size : rest;
+  if (least < options.share.ranks) {
+    throw std::invalid_argument("a batch of " + std::to_string(least) + " images for " +
+                                std::to_string(options.share.ranks) +
+                                " ranks; expected an image or more for each: another batch size helps");
+  }
 }
 
 }  // namespace
@@ -54,7 +70,9 @@ LoaderOptions checked(const LoaderOptions& options) {
 BatchMaker::BatchMaker(ImageDataset data, const LoaderOptions& options)
     : data_(checked(std::move(data))),
       options_(checked(options)),
-      writer_(options.normalization, options.type) {}
+      writer_(options.normalization, options.type) {
+  check_share(options_, data_.size());
+}
 
 int64_t BatchMaker::batches() const {
   const int64_t full = data_.size() / options_.batch_size;
@@ -128,22 +146,30 @@ void BatchMaker::mix(int64_t epoch, Batch& batch) const {
   }
 }
 
-Batch BatchMaker::make(int64_t epoch, const std::vector<int64_t>& order, int64_t index) const {
-  const int64_t first = index * options_.batch_size;
-  const int64_t count = std::min(options_.batch_size, data_.size() - first);
+Batch BatchMaker::make(int64_t epoch, const std::vector<int64_t>& order, int64_t index, bool is_whole) const {
+  const auto& share = options_.share;
+  const bool is_part = share.kind == LoaderShare::Kind::kImages && share.ranks > 1 && !is_whole;
+  const int64_t all = std::min(options_.batch_size, data_.size() - index * options_.batch_size);
+  const int64_t begin = is_part ? all * share.rank / share.ranks : 0;
+  const int64_t end = is_part ? all * (share.rank + 1) / share.ranks : all;
+  const int64_t first = index * options_.batch_size + begin;
+  const int64_t count = end - begin;
   const auto images = torch::TensorOptions(options_.type).memory_format(options_.layout);
   Batch batch{torch::empty({count, 3, data_.image_size().height, data_.image_size().width}, images),
-              torch::empty({count}, torch::kInt64), index};
+              torch::empty({count}, torch::kInt64), index, all};
   std::vector<uint8_t> pixels;
   int64_t written = 0;
   for (int64_t position = first; position < first + count; ++position) {
     const int64_t image = order[static_cast<size_t>(position)];
     if (write(epoch, position, image, batch.images, written, pixels)) {
       batch.labels.data_ptr<int64_t>()[written++] = checked_label(image);
+    } else if (is_part) {
+      throw Error(data_.files->take_damage().front() + "; several ranks need every image: remove the file");
     }
   }
   batch.images = batch.images.narrow(/*dim=*/0, 0, written);
   batch.labels = batch.labels.narrow(/*dim=*/0, 0, written);
+  batch.of_images = is_part ? all : written;
   if (written > 0) {
     mix(epoch, batch);
   }

@@ -11,16 +11,28 @@
 namespace bsq {
 
 struct Batch {
-  torch::Tensor images;  ///< (B, 3, H, W), normalized, in the loader's type and layout
-  torch::Tensor labels;  ///< int64 (B)
-  int64_t index = 0;     ///< of the batch in its epoch
+  torch::Tensor images;   ///< (B, 3, H, W), normalized, in the loader's type and layout
+  torch::Tensor labels;   ///< int64 (B)
+  int64_t index = 0;      ///< of the batch in its epoch
+  int64_t of_images = 0;  ///< images of the whole batch, of all ranks together
   /// Where images are mixed: int64 (B), the labels of what is mixed in, and its part of each image.
   torch::Tensor other_labels = {};
   double other_weight = 0;
 };
 
+/// What one of several processes takes of the batches.
+struct LoaderShare {
+  enum class Kind {
+    kImages,  ///< its part of the images of every batch: rank r of n has positions [B r / n, B (r+1) / n) of
+              ///< B
+    kBatches  ///< every n-th batch as a whole, beginning with batch r
+  };
+  Kind kind = Kind::kImages;
+  int64_t rank = 0, ranks = 1;
+};
+
 struct LoaderOptions {
-  int64_t batch_size = 128;
+  int64_t batch_size = 128;  ///< of all ranks together
   bool shuffle = false;
   bool augment = false;               ///< random crops, mirrored half of the time, and what follows
   int64_t crop_border = kCropBorder;  ///< black pixels around images in memory before they are cropped
@@ -32,6 +44,7 @@ struct LoaderOptions {
   torch::ScalarType type = torch::kFloat32;                      ///< or float64 or bfloat16
   torch::MemoryFormat layout = torch::MemoryFormat::Contiguous;  ///< or ChannelsLast
   Normalization normalization;
+  LoaderShare share;
 };
 
 /// Makes any batch of any epoch, without state: the order of the images follows from (seed, epoch) alone, an
@@ -40,17 +53,20 @@ struct LoaderOptions {
 /// threads at once, and makes no use of libtorch's own threads.
 class BatchMaker {
  public:
-  /// Throws std::invalid_argument for an empty or ill-formed data set and for options out of range.
+  /// Throws std::invalid_argument for an empty or ill-formed data set, for options out of range, and where
+  /// images are shared out and a batch of the epoch has fewer of them than there are ranks.
   BatchMaker(ImageDataset data, const LoaderOptions& options);
 
-  int64_t batches() const;  ///< in an epoch
+  int64_t batches() const;  ///< in an epoch, of all ranks
 
   /// The images of an epoch in their order, as indices into the data set.
   std::vector<int64_t> order(int64_t epoch) const;
 
-  /// Batch `index` (in [0, batches())) of an epoch whose order is `order`. Throws bsq::Error for a label that
-  /// is not one of the data set's classes. The batch is empty where all of its files are damaged.
-  Batch make(int64_t epoch, const std::vector<int64_t>& order, int64_t index) const;
+  /// Batch `index` (in [0, batches())) of an epoch whose order is `order`: with shared images this process's
+  /// part of it, or with `is_whole` all of it. Images are mixed within a part. Throws bsq::Error for a label
+  /// that is not one of the data set's classes, and for a damaged file where images are shared. The batch is
+  /// empty where all of its files are damaged.
+  Batch make(int64_t epoch, const std::vector<int64_t>& order, int64_t index, bool is_whole = false) const;
 
  private:
   int64_t checked_label(int64_t image) const;

@@ -1,5 +1,6 @@
 #include "bsq/data/loader.h"
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -16,7 +17,7 @@ constexpr int64_t kAhead = 2;
 }  // namespace
 
 BatchLoader::BatchLoader(ImageDataset data, LoaderOptions options)
-    : maker_(std::move(data), options), worker_count_(options.workers) {}
+    : maker_(std::move(data), options), worker_count_(options.workers), share_(options.share) {}
 
 BatchLoader::~BatchLoader() { stop(); }
 
@@ -33,7 +34,7 @@ void BatchLoader::stop() {
   results_.clear();
 }
 
-void BatchLoader::start(int64_t epoch, int64_t first_batch) {
+void BatchLoader::begin(int64_t epoch, int64_t first_batch, bool is_whole) {
   if (epoch < 0 || first_batch < 0 || first_batch > batches()) {
     throw std::invalid_argument("cannot start epoch " + std::to_string(epoch) + " at batch " +
                                 std::to_string(first_batch) + " of " + std::to_string(batches()));
@@ -41,8 +42,10 @@ void BatchLoader::start(int64_t epoch, int64_t first_batch) {
   stop();
   epoch_ = epoch;
   order_ = maker_.order(epoch);
-  claimed_ = first_batch;
-  given_ = first_batch;
+  is_whole_ = is_whole;
+  // The first of this process's own batches that is not before it.
+  const int64_t own = stride() == 1 ? 0 : (share_.rank - first_batch % stride() + stride()) % stride();
+  claimed_ = given_ = std::min(first_batch + own, batches());
   stopping_ = false;
   wait_seconds_ = 0;
   started_ = true;
@@ -74,13 +77,13 @@ std::optional<Batch> BatchLoader::next() {
 
 bool BatchLoader::is_at_end() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return given_ == batches();
+  return given_ >= batches();
 }
 
 Batch BatchLoader::take() {
   if (workers_.empty()) {
-    Batch batch = maker_.make(epoch_, order_, given_);
-    ++given_;
+    Batch batch = maker_.make(epoch_, order_, given_, is_whole_);
+    given_ += stride();
     return batch;
   }
   std::unique_lock<std::mutex> lock(mutex_);
@@ -91,24 +94,24 @@ Batch BatchLoader::take() {
   }
   Batch batch = std::move(found->second.batch);
   results_.erase(found);
-  ++given_;
+  given_ += stride();
   room_.notify_all();
   return batch;
 }
 
 std::optional<int64_t> BatchLoader::claim() {
-  const int64_t window = kAhead + worker_count_;
+  const int64_t window = (kAhead + worker_count_) * stride();
   std::unique_lock<std::mutex> lock(mutex_);
-  room_.wait(lock, [&] { return stopping_ || claimed_ == maker_.batches() || claimed_ < given_ + window; });
-  if (stopping_ || claimed_ == maker_.batches()) {
+  room_.wait(lock, [&] { return stopping_ || claimed_ >= maker_.batches() || claimed_ < given_ + window; });
+  if (stopping_ || claimed_ >= maker_.batches()) {
     return std::nullopt;
   }
-  return claimed_++;
+  return std::exchange(claimed_, claimed_ + stride());
 }
 
 BatchLoader::Result BatchLoader::make(int64_t index) const {
   try {
-    return {maker_.make(epoch_, order_, index), nullptr};
+    return {maker_.make(epoch_, order_, index, is_whole_), nullptr};
   } catch (...) {
     return {Batch{}, std::current_exception()};
   }

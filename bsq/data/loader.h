@@ -16,21 +16,28 @@ namespace bsq {
 /// Makes the batches of an epoch ahead of their use, on threads of its own, a few at a time. What it gives
 /// depends on (data, options, epoch) alone, not on the number of workers; so a run resumes at any batch
 /// without stored state. start, next and wait_seconds are called from one thread.
+///
+/// Of several processes each has its share (LoaderShare). Where whole batches are shared out, next() gives
+/// those of this process alone.
 class BatchLoader {
  public:
-  /// Throws std::invalid_argument for an empty or ill-formed data set and for options out of range.
+  /// Throws what BatchMaker throws.
   BatchLoader(ImageDataset data, LoaderOptions options);
   /// Abandons what is under way.
   ~BatchLoader();
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
 
-  /// Batches in an epoch; 0 where drop_last leaves none.
+  /// Batches in an epoch, of all ranks together; 0 where drop_last leaves none.
   int64_t batches() const { return maker_.batches(); }
+  /// Whether next() leaves out batches that other ranks have.
+  bool shares_batches() const { return stride() > 1; }
 
   /// Begins an epoch at one of its batches and abandons what is under way. Throws std::invalid_argument for a
   /// negative epoch or a batch outside [0, batches()].
-  void start(int64_t epoch, int64_t first_batch = 0);
+  void start(int64_t epoch, int64_t first_batch = 0) { begin(epoch, first_batch, /*is_whole=*/false); }
+  /// The same with whole batches, for what every rank does alike.
+  void start_whole(int64_t epoch) { begin(epoch, /*first_batch=*/0, /*is_whole=*/true); }
 
   /// The next batch of the epoch that has images, in order; waits for it. Nothing after the last one. Throws
   /// bsq::Error where the images of all batches since start are damaged. What went wrong while a
@@ -47,6 +54,10 @@ class BatchLoader {
     std::exception_ptr error;
   };
 
+  void begin(int64_t epoch, int64_t first_batch, bool is_whole);
+  int64_t stride() const {
+    return share_.kind == LoaderShare::Kind::kBatches && !is_whole_ ? share_.ranks : 1;
+  }
   void work();
   std::optional<int64_t> claim();
   Result make(int64_t index) const;
@@ -56,10 +67,12 @@ class BatchLoader {
 
   const BatchMaker maker_;
   const int64_t worker_count_;
+  const LoaderShare share_;
   bool started_ = false;
   bool gave_images_ = false;  // since start, or before it in its epoch
   double wait_seconds_ = 0;
-  int64_t epoch_ = 0;  // as order_, written only while no worker runs
+  int64_t epoch_ = 0;  // as order_ and is_whole_, written only while no worker runs
+  bool is_whole_ = false;
   std::vector<int64_t> order_;
 
   std::mutex mutex_;  // guards all that follows but the threads

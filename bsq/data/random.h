@@ -22,7 +22,8 @@ enum class RandomPurpose : uint64_t {
   kSynthetic = 4,
   kCrop = 5,
   kCutout = 6,
-  kMix = 7
+  kMix = 7,
+  kRanks = 8
 };
 
 /// A small portable generator (splitmix64): the same numbers on every machine and with every compiler.

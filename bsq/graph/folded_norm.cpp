@@ -2,40 +2,13 @@
 
 #include <torch/utils.h>
 
-#include <stdexcept>
+#include "bsq/base/ranks.h"
+#include "bsq/nn/synchronized_norm.h"
 
 namespace bsq {
 namespace {
 
 using torch::nn::BatchNorm2dImpl;
-
-/// Of a batch, channel by channel, in the norm's type.
-struct Moments {
-  torch::Tensor mean, variance;  ///< the biased variance
-  double count = 0;
-};
-
-Moments moments_of(const torch::Tensor& o) {
-  const auto count = static_cast<double>(o.numel() / o.size(1));
-  if (count <= 1) {
-    throw std::invalid_argument("a norm in training over one value a channel; expected two or more");
-  }
-  auto [variance, mean] = torch::var_mean(o, {0, 2, 3}, /*unbiased=*/false);
-  return {mean, variance, count};
-}
-
-// What a batch norm of libtorch tracks; without a momentum the mean over all batches.
-void track(BatchNorm2dImpl& norm, const Moments& batch) {
-  torch::NoGradGuard no_grad;
-  norm.num_batches_tracked.add_(1);
-  const auto& momentum = norm.options.momentum();
-  const double share = momentum ? *momentum : 1.0 / norm.num_batches_tracked.item<double>();
-  const auto move = [share](torch::Tensor& running, const torch::Tensor& now) {
-    running.mul_(1 - share).add_(now, share);
-  };
-  move(norm.running_mean, batch.mean);
-  move(norm.running_var, batch.variance * (batch.count / (batch.count - 1)));
-}
 
 torch::Tensor running_deviation(const BatchNorm2dImpl& norm) {
   torch::NoGradGuard no_grad;
@@ -63,12 +36,12 @@ torch::Tensor folded_conv_norm(QuantConv2dImpl& layer, BatchNorm2dImpl& norm, co
     return layer.convolve(x, values.to(x.scalar_type()), /*bias=*/{}).to(type);
   };
   // The bias is in the mean and goes out with it.
-  const auto batch = moments_of(convolved(weight.plain_value()));
+  const auto batch = batch_moments(convolved(weight.plain_value()), statistics_ranks());
   auto tracked = batch;
   if (layer.bias_source() != nullptr) {
     tracked.mean = batch.mean + layer.bias_source()->value().to(type);
   }
-  track(norm, tracked);
+  track_moments(norm, tracked);
   const auto gain = norm_gain(norm);
   weight.set_gain(gain);
   const auto deviation = (batch.variance + norm.options.eps()).sqrt();

@@ -2,6 +2,8 @@
 
 #include <torch/nn/modules/batchnorm.h>
 
+#include "bsq/base/ranks.h"
+#include "bsq/nn/synchronized_norm.h"
 #include "bsq/quant/norm_act_ste.h"
 
 namespace bsq {
@@ -14,8 +16,9 @@ bool can_fuse(const BatchNorm2dImpl& norm, const torch::Tensor& x) {
   const bool has_usual_options =
       options.affine() && options.track_running_stats() && options.momentum().has_value();
   const bool has_types = norm.weight.scalar_type() == torch::kFloat32 && norm.weight.is_cpu();
-  // A single value has no variance: the module has the words for that error.
-  const bool has_variance = x.dim() == 4 && x.numel() > x.size(1);
+  // A single value has no variance: the module has the words for that error. Of several ranks' values it may.
+  const bool has_ranks = norm.is_training() && statistics_ranks() != nullptr;
+  const bool has_variance = x.dim() == 4 && (x.numel() > x.size(1) || has_ranks);
   return has_usual_options && has_types && has_variance && x.size(1) == norm.weight.size(0) &&
          can_norm_act(x);
 }
@@ -33,7 +36,11 @@ NormActResult fused(BatchNorm2dImpl& norm, const torch::Tensor& x, const torch::
 
 // libtorch's own batch norm takes bfloat16 with float32 parameters on some devices only.
 torch::Tensor separate(BatchNorm2dImpl& norm, const torch::Tensor& x, const torch::Tensor& residual) {
-  const auto normalized = norm.forward(x.to(norm.weight.scalar_type())).to(x.scalar_type());
+  const auto wide = x.to(norm.weight.scalar_type());
+  auto* ranks = norm.is_training() ? statistics_ranks() : nullptr;
+  const auto normalized =
+      (ranks != nullptr ? synchronized_batch_norm(norm, wide, *ranks) : norm.forward(wide))
+          .to(x.scalar_type());
   return residual.defined() ? normalized + residual : normalized;
 }
 

@@ -57,6 +57,30 @@ std::vector<ActivationQuantizerImpl*> activation_quantizers(torch::nn::Module& n
   return quantizers;
 }
 
+std::vector<torch::Tensor> gradient_leaves(torch::nn::Module& network) {
+  std::vector<torch::Tensor> leaves;
+  const auto add = [&](const std::vector<torch::Tensor>& own) {
+    for (const auto& tensor : own) {
+      if (tensor.requires_grad()) {
+        leaves.push_back(tensor);
+      }
+    }
+  };
+  add(network.parameters(/*recurse=*/false));
+  for (const auto& module : network.modules(/*include_self=*/false)) {
+    const auto* layer = dynamic_cast<const QuantLayer*>(module.get());
+    if (layer == nullptr) {
+      add(module->parameters(/*recurse=*/false));
+      continue;
+    }
+    add(layer->weight_source().gradient_leaves());
+    if (layer->bias_source() != nullptr) {
+      add(layer->bias_source()->gradient_leaves());
+    }
+  }
+  return leaves;
+}
+
 bool is_float(torch::nn::Module& network) { return coded_sources(network).empty(); }
 
 void make_float(torch::nn::Module& network) {

@@ -37,6 +37,10 @@ std::vector<SourceRef> coded_sources(torch::nn::Module& network);
 /// Every activation quantizer below a module.
 std::vector<ActivationQuantizerImpl*> activation_quantizers(torch::nn::Module& network);
 
+/// Every tensor below a module on which autograd collects gradients, in the module's order: those of weights
+/// and biases (WeightSource::gradient_leaves()) and every other parameter that requires a gradient.
+std::vector<torch::Tensor> gradient_leaves(torch::nn::Module& network);
+
 /// Whether no weight holds bits.
 bool is_float(torch::nn::Module& network);
 /// Makes every weight float, of the values that it stands for.

@@ -15,6 +15,16 @@ std::map<std::string, WeightSourceFactory>& factories() {
 
 }  // namespace
 
+std::vector<torch::Tensor> WeightSource::gradient_leaves() const {
+  std::vector<torch::Tensor> leaves;
+  for (const auto& slot : slots()) {
+    if (slot.tensor.requires_grad()) {
+      leaves.push_back(slot.tensor);
+    }
+  }
+  return leaves;
+}
+
 void register_weight_source(const std::string& kind, WeightSourceFactory factory) {
   factories()[kind] = std::move(factory);
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bsq/nn/stored_tensor.h"
 #include "bsq/quant/codes.h"
@@ -28,6 +29,9 @@ class WeightSource {
   virtual torch::Tensor value() const = 0;
   /// The tensors that the layer registers, under the names that a weight has: "weight", "pweight", "scale".
   virtual Slots slots() const = 0;
+  /// The tensors on which autograd collects gradients. By default those slots that are trained; a source
+  /// whose optimizer makes the slots' gradients from dL/dW has the tensor that value() is made of.
+  virtual std::vector<torch::Tensor> gradient_leaves() const;
   /// The integers of value() and their scale; nothing for float. Where every value is 0, 0 bits.
   virtual std::optional<Codes> codes() const = 0;
   /// Bit width in training, where a tensor without a digit still has a plane; 0 for float.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bsq/base/ranks_holder.h"
 #include "bsq/kernels/norm_act_kernels.h"
 
 namespace bsq {
@@ -102,10 +103,63 @@ std::vector<double> doubles(const torch::Tensor& tensor) {
 struct Forward {
   ChannelNumbers numbers;
   float range;
+  double count;  // values of a channel that the statistics are of
 };
 
+/// A batch's statistics and how many values of a channel they are of.
+struct CountedStatistics {
+  norm_act::ChannelStatistics statistics;
+  double count = 0;
+};
+
+// One rank's statistics as (5, C) float64: count, mean, variance, least, largest.
+torch::Tensor rows_of(const CountedStatistics& own) {
+  const auto& [statistics, count] = own;
+  const auto channels = static_cast<int64_t>(statistics.mean.size());
+  auto rows = torch::empty({5, channels}, torch::kFloat64);
+  double* target = rows.data_ptr<double>();
+  target = std::fill_n(target, channels, count);
+  target = std::copy(statistics.mean.begin(), statistics.mean.end(), target);
+  target = std::copy(statistics.variance.begin(), statistics.variance.end(), target);
+  target = std::copy(statistics.least.begin(), statistics.least.end(), target);
+  std::copy(statistics.largest.begin(), statistics.largest.end(), target);
+  return rows;
+}
+
+// Of all ranks' images: the mean of means and, of the variance, what is within and what is between ranks.
+CountedStatistics over_ranks(Ranks& ranks, const CountedStatistics& own) {
+  const auto parts = ranks.gather(rows_of(own));
+  CountedStatistics all = own;
+  auto& statistics = all.statistics;
+  for (size_t c = 0; c < statistics.mean.size(); ++c) {
+    double count = 0, sum = 0, squares = 0;
+    const auto number = [&](const torch::Tensor& part, int64_t row) {
+      return part.data_ptr<double>()[row * part.size(1) + static_cast<int64_t>(c)];
+    };
+    for (const auto& part : parts) {
+      count += number(part, 0);
+      sum += number(part, 0) * number(part, 1);
+    }
+    const double mean = sum / count;
+    for (const auto& part : parts) {
+      const double apart = number(part, 1) - mean;
+      squares += number(part, 0) * (number(part, 2) + apart * apart);
+      statistics.least[c] = std::min(statistics.least[c], static_cast<float>(number(part, 3)));
+      statistics.largest[c] = std::max(statistics.largest[c], static_cast<float>(number(part, 4)));
+    }
+    statistics.mean[c] = mean;
+    statistics.variance[c] = squares / count;
+    all.count = count;
+  }
+  return all;
+}
+
+float largest_of_ranks(Ranks* ranks, float range) {
+  return ranks == nullptr ? range : largest(*ranks, torch::tensor({range})).item<float>();
+}
+
 Forward prepare(const torch::Tensor& x, const torch::Tensor& residual, const BatchNormTensors& norm,
-                const ActivationCall& call, const Activation& activation) {
+                const ActivationCall& call, const Activation& activation, Ranks* ranks) {
   const bool needs_range = call.bits > 0 && !call.range;
   float range = static_cast<float>(call.range.value_or(0));
   if (!norm.is_training) {
@@ -113,20 +167,41 @@ Forward prepare(const torch::Tensor& x, const torch::Tensor& residual, const Bat
     if (needs_range) {
       range = largest_activation(x, residual, numbers.affine, activation);
     }
-    return {std::move(numbers), range};
+    return {std::move(numbers), range, 0};
   }
-  const auto statistics = norm_act::channel_statistics(x);
-  update_running(norm, statistics, static_cast<double>(x.numel() / x.size(1)));
+  CountedStatistics found{norm_act::channel_statistics(x), static_cast<double>(x.numel() / x.size(1))};
+  if (ranks != nullptr) {
+    found = over_ranks(*ranks, found);
+  }
+  const auto& statistics = found.statistics;
+  update_running(norm, statistics, found.count);
   ChannelNumbers numbers(statistics.mean, statistics.variance, norm);
   if (needs_range) {
-    range = residual.defined() ? largest_activation(x, residual, numbers.affine, activation)
-                               : largest_activation(statistics, numbers.affine, activation);
+    range = residual.defined()
+                ? largest_of_ranks(ranks, largest_activation(x, residual, numbers.affine, activation))
+                : largest_activation(statistics, numbers.affine, activation);
   }
-  return {std::move(numbers), range};
+  return {std::move(numbers), range, found.count};
 }
 
 torch::Tensor channels_last(const torch::Tensor& x) {
   return x.contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+// The sums that the gradient of x takes, of all ranks' images.
+norm_act::GradientSums over_ranks(Ranks* ranks, norm_act::GradientSums sums) {
+  if (ranks == nullptr) {
+    return sums;
+  }
+  const auto channels = static_cast<int64_t>(sums.sum.size());
+  auto both = torch::empty({2, channels}, torch::kFloat64);
+  double* target = std::copy(sums.sum.begin(), sums.sum.end(), both.data_ptr<double>());
+  std::copy(sums.product.begin(), sums.product.end(), target);
+  const auto all = ordered_sum(*ranks, both);
+  const double* first = all.data_ptr<double>();
+  sums.sum.assign(first, first + channels);
+  sums.product.assign(first + channels, first + 2 * channels);
+  return sums;
 }
 
 struct NormAct : torch::autograd::Function<NormAct> {
@@ -139,13 +214,16 @@ struct NormAct : torch::autograd::Function<NormAct> {
     norm.bias = bias;
     call.alpha = alpha.value_or(torch::Tensor());
     const auto activation = activation_of(call);
-    const auto prepared = prepare(x, residual, norm, call, activation);
+    auto* ranks = norm.is_training ? statistics_ranks() : nullptr;
+    const auto prepared = prepare(x, residual, norm, call, activation, ranks);
     *range = prepared.range;
     context->save_for_backward({x, residual, prepared.numbers.saved()});
     context->saved_data["low"] = static_cast<double>(activation.low);
     context->saved_data["high"] = static_cast<double>(activation.high);
     context->saved_data["closed"] = activation.closed;
     context->saved_data["training"] = norm.is_training;
+    context->saved_data["count"] = prepared.count;
+    context->saved_data["ranks"] = held(ranks);
     context->saved_data["residual"] = residual.defined();
     context->set_materialize_grads(false);
     const auto value = norm_act::apply(x, residual, prepared.numbers.affine, activation, prepared.range);
@@ -166,7 +244,8 @@ struct NormAct : torch::autograd::Function<NormAct> {
     const bool is_passed = sums.passed.defined();
     const auto of_x = input_gradient(
         is_passed ? sums.passed : gradient, is_passed, x, numbers.affine,
-        input_numbers(numbers, sums, x.numel() / x.size(1), context->saved_data["training"].toBool()),
+        input_numbers(numbers, over_ranks(ranks_in(context->saved_data["ranks"]), sums),
+                      context->saved_data["count"].toDouble(), context->saved_data["training"].toBool()),
         activation);
     std::vector<double> of_weight(sums.product);
     for (size_t c = 0; c < of_weight.size(); ++c) {
@@ -197,13 +276,13 @@ struct NormAct : torch::autograd::Function<NormAct> {
 
   // Of running statistics, which are constants, only the slope is left.
   static norm_act::InputGradientNumbers input_numbers(const ChannelNumbers& numbers,
-                                                      const norm_act::GradientSums& sums, int64_t count,
+                                                      const norm_act::GradientSums& sums, double count,
                                                       bool is_training) {
     norm_act::InputGradientNumbers result;
     result.mean = numbers.mean;
     result.gain = numbers.affine.slope;
     for (size_t c = 0; c < numbers.mean.size(); ++c) {
-      const double gain = is_training ? numbers.affine.slope[c] / static_cast<double>(count) : 0.0;
+      const double gain = is_training ? numbers.affine.slope[c] / count : 0.0;
       const double inverse = numbers.inverse_deviation[c];
       result.tilt.push_back(static_cast<float>(-gain * inverse * inverse * sums.product[c]));
       result.level.push_back(static_cast<float>(-gain * sums.sum[c]));

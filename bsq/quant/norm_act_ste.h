@@ -42,7 +42,9 @@ bool can_norm_act(const torch::Tensor& x);
 /// of a sum that does not saturate) and two backward. Formulas as BatchNorm2d and ActivationQuantizer have
 /// them; the arithmetic is in float32, x, residual, the result and their gradients are in x's type. Backward
 /// straight through the rounding, S constant. Any memory layout is taken, channels-last without a copy, and
-/// channels-last is given. `residual` may be undefined.
+/// channels-last is given. `residual` may be undefined. In training, statistics, S and the sums behind the
+/// gradient of x are over the images of all statistics_ranks(); the gradients of weight, bias and alpha are
+/// those of the images at hand.
 NormActResult norm_act_ste(const torch::Tensor& x, const torch::Tensor& residual,
                            const BatchNormTensors& norm, const ActivationCall& activation);
 

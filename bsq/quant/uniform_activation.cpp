@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "bsq/base/ranks.h"
 #include "bsq/quant/activation_ste.h"
 
 namespace bsq {
@@ -62,7 +63,10 @@ torch::Tensor UniformActivation::range_for(const torch::Tensor& activated, bool 
   if (uses_stored_range(is_training)) {
     return range_.to(activated.scalar_type());
   }
-  const auto maximum = activated.detach().max();
+  auto maximum = activated.detach().max();
+  if (auto* ranks = statistics_ranks(); ranks != nullptr && is_training) {
+    maximum = largest(*ranks, maximum);
+  }
   observe(maximum, is_training);
   return maximum;
 }

@@ -26,8 +26,8 @@ struct UniformActivationOptions {
 ///
 /// Slot `alpha` (0-dimensional, trained; PACT only). Slot `range` (0-dimensional, tracked; not for k = 0):
 /// the running average of S over training batches, -1 while none was seen. In training the range is the
-/// batch's own maximum; in evaluation it is `range`, above which activations saturate, or the batch's own
-/// with batch_range or while `range` is -1.
+/// batch's own maximum, over all statistics_ranks(); in evaluation it is `range`, above which activations
+/// saturate, or the batch's own with batch_range or while `range` is -1.
 class UniformActivation : public Activation {
  public:
   /// Throws std::invalid_argument for a bit width outside 0 to 32.

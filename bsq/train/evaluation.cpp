@@ -9,6 +9,7 @@
 
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/norm_module.h"
+#include "bsq/train/shared_state.h"
 
 namespace bsq {
 namespace {
@@ -49,16 +50,26 @@ Evaluation evaluate(Network& network, BatchLoader& loader) {
   torch::NoGradGuard no_grad;
   const EvalMode eval_mode(network);
   const auto device = device_of(network);
-  Evaluation result;
   loader.start(/*epoch=*/0);
+  auto sums = torch::zeros({loader.batches(), 3}, torch::kFloat64);  // of a batch: loss, correct, images
   while (const auto batch = loader.next()) {
     const auto labels = batch->labels.to(device);
     const auto logits = network.forward(batch->images.to(device));
-    const int64_t count = labels.size(0);
-    result.loss +=
-        torch::nn::functional::cross_entropy(logits, labels).item<double>() * static_cast<double>(count);
-    result.correct += logits.argmax(/*dim=*/1).eq(labels).sum().item<int64_t>();
-    result.images += count;
+    const auto count = static_cast<double>(labels.size(0));
+    double* own = sums.data_ptr<double>() + 3 * batch->index;
+    own[0] = torch::nn::functional::cross_entropy(logits, labels).item<double>() * count;
+    own[1] = logits.argmax(/*dim=*/1).eq(labels).sum().item<double>();
+    own[2] = count;
+  }
+  if (loader.shares_batches()) {
+    sums = ordered_sum(*current_ranks(), sums);
+  }
+  Evaluation result;
+  for (int64_t batch = 0; batch < sums.size(0); ++batch) {
+    const double* own = sums.data_ptr<double>() + 3 * batch;
+    result.loss += own[0];
+    result.correct += static_cast<int64_t>(own[1]);
+    result.images += static_cast<int64_t>(own[2]);
   }
   result.loss /= static_cast<double>(std::max<int64_t>(result.images, 1));
   return result;
@@ -80,7 +91,7 @@ void calibrate(Network& network, BatchLoader& loader, int64_t batches) {
   for (auto* quantizer : activation_quantizers(network)) {
     quantizer->activation().begin_calibration();
   }
-  loader.start(/*epoch=*/0);
+  loader.start_whole(/*epoch=*/0);
   for (int64_t done = 0; done < batches; ++done) {
     const auto batch = loader.next();
     if (!batch) {
@@ -135,6 +146,9 @@ void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch,
     for (auto* quantizer : activation_quantizers(network)) {
       quantizer->activation().end_calibration();
     }
+  }
+  if (auto* ranks = current_ranks()) {
+    average_tracked(*ranks, network);
   }
 }
 

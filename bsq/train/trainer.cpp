@@ -8,10 +8,12 @@
 #include <stdexcept>
 
 #include "bsq/base/error.h"
+#include "bsq/data/random.h"
 #include "bsq/nn/network_sizes.h"
 #include "bsq/train/divergence.h"
 #include "bsq/train/generators.h"
 #include "bsq/train/schedule.h"
+#include "bsq/train/shared_state.h"
 
 namespace bsq {
 namespace {
@@ -114,7 +116,8 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
       training_(training),
       validation_(validation),
       options_(options),
-      observer_(observer) {
+      observer_(observer),
+      ranks_(current_ranks()) {
   state_.columns = columns_of(method);
   method_.plan({options_.epochs, training_.batches()});
   make_optimizer();
@@ -122,6 +125,10 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
 
 void Trainer::make_optimizer() {
   optimizer_ = method_.make_optimizer(*network_, {options_.momentum, options_.weight_decay});
+  exchange_.reset();
+  if (ranks_ != nullptr) {
+    exchange_ = std::make_unique<GradientExchange>(*network_, *ranks_);
+  }
   watch_.begin(*network_);
 }
 
@@ -159,6 +166,7 @@ Slots Trainer::own_slots() const {
 
 TrainingState Trainer::state() const {
   TrainingState state = state_;
+  state.ranks = ranks_ == nullptr ? 1 : ranks_->count();
   state.optimizer = optimizer_->state();
   state.method = save_slots(own_slots());
   state.generators = generator_states(device_of(*network_));
@@ -172,12 +180,40 @@ TrainingState Trainer::state() const {
   return state;
 }
 
+// Puts rank 0's network and state in place of this rank's. `begun_step`: more than 0 where the method has
+// been told of the epoch.
+void Trainer::take_from_first(int64_t begun_step) {
+  if (ranks_ == nullptr) {
+    return;
+  }
+  const auto first = state_of_first(*ranks_, {state_.next_epoch, state_.next_step, save_network(*network_),
+                                              optimizer_->state(), save_slots(own_slots())});
+  if (ranks_->rank() == 0) {
+    return;
+  }
+  load_network(*network_, first.network);
+  method_.adopt(*network_);
+  method_.go_on(first.next_epoch, begun_step);
+  load_slots(method_.state(), first.method);
+  make_optimizer();
+  optimizer_->load(first.optimizer);
+  load_slots(watch_.slots(), first.method);
+}
+
+// Whether any rank is asked to stop.
+bool Trainer::all_stop() {
+  StepResult own;
+  own.wants_stop = observer_.should_stop();
+  return over_ranks(own).wants_stop;
+}
+
 bool Trainer::run() {
+  take_from_first(state_.next_step);
   for (int64_t epoch = state_.next_epoch; epoch < options_.epochs; ++epoch) {
     if (!run_epoch(epoch)) {
       return false;
     }
-    if (epoch + 1 < options_.epochs && observer_.should_stop()) {
+    if (epoch + 1 < options_.epochs && all_stop()) {
       return false;
     }
   }
@@ -191,6 +227,7 @@ bool Trainer::run_epoch(int64_t epoch) {
       calibrate(*network_, training_, /*batches=*/1);
     }
     make_optimizer();
+    take_from_first(/*begun_step=*/1);
     observer_.on_adjusted(epoch);
   }
   network_->train();
@@ -199,12 +236,13 @@ bool Trainer::run_epoch(int64_t epoch) {
   auto start = std::chrono::steady_clock::now();
   const double waited_before = sums_.waited;
   while (const auto batch = training_.next()) {
-    train_batch(*batch);
+    const auto result = train_batch(*batch);
     state_.next_step = batch->index + 1;
     sums_.seconds += seconds_since(start);
     sums_.waited = waited_before + training_.wait_seconds();
     observer_.on_step(state_.next_step, sums_.loss / sums_.images, 100.0 * sums_.correct / sums_.images);
-    if (state_.next_step < training_.batches() && observer_.should_stop()) {
+    const bool wants_stop = ranks_ == nullptr ? observer_.should_stop() : result.wants_stop;
+    if (state_.next_step < training_.batches() && wants_stop) {
       return false;
     }
     start = std::chrono::steady_clock::now();
@@ -233,14 +271,25 @@ double Trainer::step_rate(int64_t step) const {
   return state_.learning_rate * part * warmup_factor(epochs * training_.batches() + step, options_.warmup);
 }
 
-void Trainer::check_loss(double value, const Batch& batch) {
-  if (std::isfinite(value)) {
-    return;
+// The first rank whose loss is not finite looks for the place, alone; all tell it.
+void Trainer::fail_on_loss(double own_loss, const Batch& batch) {
+  int64_t speaker = 0;
+  if (ranks_ != nullptr) {
+    const auto losses = ranks_->gather(torch::tensor({own_loss}, torch::kFloat64));
+    while (std::isfinite(losses.at(static_cast<size_t>(speaker)).item<double>())) {
+      ++speaker;
+    }
   }
-  throw DivergenceError(
-      "epoch " + std::to_string(state_.next_epoch) + ", step " + std::to_string(batch.index) +
-      ": the loss is " + (std::isnan(value) ? "nan" : "infinite") + "; not finite first: " +
-      origin_of_divergence(*network_, batch.images.to(device_of(*network_))) + " (a lower --lr may help)");
+  std::string what;
+  if (ranks_ == nullptr || ranks_->rank() == speaker) {
+    what = std::string("the loss is ") + (std::isnan(own_loss) ? "nan" : "infinite") +
+           "; not finite first: " + origin_of_divergence(*network_, batch.images.to(device_of(*network_)));
+  }
+  if (ranks_ != nullptr) {
+    what = text_of_rank(*ranks_, speaker, what);
+  }
+  throw DivergenceError("epoch " + std::to_string(state_.next_epoch) + ", step " +
+                        std::to_string(batch.index) + ": " + what + " (a lower --lr may help)");
 }
 
 // The loss to train with; what is reported is the cross entropy without smoothing and teacher.
@@ -263,27 +312,78 @@ torch::Tensor Trainer::loss_of(const torch::Tensor& cross_entropy, const torch::
          distillation_loss(logits, wanted, distillation.temperature).mul(distillation.weight);
 }
 
-void Trainer::train_batch(const Batch& batch) {
+// The sum over the ranks of what each takes here is the loss of the whole batch: `share` is the part of its
+// images that this rank has, and of the method's term, which is the same on all, each takes its part.
+void Trainer::backward(const torch::Tensor& loss, const torch::Tensor& term, double share) {
+  if (ranks_ == nullptr) {
+    (term.defined() ? loss + term : loss).backward();
+    return;
+  }
+  const auto own = loss * share;
+  exchange_->begin();
+  (term.defined() ? own + term / static_cast<double>(ranks_->count()) : own).backward();
+}
+
+// Every rank draws its own numbers. They follow from the position alone, so that nothing of them is stored.
+void Trainer::draw_for(int64_t step) const {
+  if (ranks_ != nullptr) {
+    Random random(options_.seed, RandomPurpose::kRanks,
+                  static_cast<uint64_t>(state_.next_epoch * training_.batches() + step),
+                  static_cast<uint64_t>(ranks_->rank()));
+    torch::manual_seed(random.next());
+  }
+}
+
+// Added in the order of the ranks.
+Trainer::StepResult Trainer::over_ranks(const StepResult& own) const {
+  if (ranks_ == nullptr) {
+    return own;
+  }
+  const auto sums = ordered_sum(
+      *ranks_, torch::tensor(
+                   {own.loss, own.correct, own.images, own.is_finite ? 0.0 : 1.0, own.wants_stop ? 1.0 : 0.0},
+                   torch::kFloat64));
+  const double* sum = sums.data_ptr<double>();
+  return {sum[0], sum[1], sum[2], sum[3] == 0, sum[4] > 0};
+}
+
+Trainer::StepResult Trainer::train_batch(const Batch& batch) {
   const auto moved = to_device(batch, device_of(*network_));
+  const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
+  draw_for(batch.index);
   watch_.before_step(*network_, batch.index, training_.batches());
   optimizer_->zero_grad();
   const auto logits = network_->forward(moved.images);
-  auto loss = cross_entropy_of(logits, moved, /*smoothing=*/0);
-  const double value = loss.item<double>();
-  check_loss(value, batch);
-  loss = loss_of(loss, logits, moved);
-  if (const auto term = method_.loss_term(*network_); term.defined()) {
-    loss = loss + term;
+  const auto cross_entropy = cross_entropy_of(logits, moved, /*smoothing=*/0);
+  const double value = cross_entropy.item<double>();
+  const auto count = static_cast<double>(moved.labels.size(0));
+  StepResult own;
+  own.loss = value * count;
+  own.correct = correct_of(logits, moved);
+  own.images = count;
+  own.is_finite = std::isfinite(value);
+  own.wants_stop = ranks_ != nullptr && observer_.should_stop();
+  const auto result = over_ranks(own);
+  if (!result.is_finite) {
+    const StatisticsScope alone(nullptr);
+    fail_on_loss(value, batch);
   }
-  loss.backward();
+  backward(loss_of(cross_entropy, logits, moved), method_.loss_term(*network_),
+           count / static_cast<double>(batch.of_images));
+  if (ranks_ != nullptr) {
+    if (!options_.shares_statistics) {
+      average_tracked(*ranks_, *network_);
+    }
+    exchange_->finish();
+  }
   optimizer_->step(step_rate(batch.index));
   method_.after_step(*network_, sums_.method);
   watch_.after_step(*network_);
-  const auto count = static_cast<double>(moved.labels.size(0));
-  sums_.loss += value * count;
-  sums_.correct += correct_of(logits, moved);
-  sums_.images += count;
+  sums_.loss += result.loss;
+  sums_.correct += result.correct;
+  sums_.images += result.images;
   sums_.steps += 1;
+  return result;
 }
 
 void Trainer::check_record(int64_t epoch, const std::string& name, double value) const {
@@ -298,6 +398,10 @@ void Trainer::check_record(int64_t epoch, const std::string& name, double value)
 }
 
 void Trainer::end_epoch(int64_t epoch) {
+  if (ranks_ != nullptr && !have_same_bits(*ranks_, *network_)) {
+    take_from_first(/*begun_step=*/1);
+    observer_.on_ranks_apart(epoch);
+  }
   EpochReport report{};
   report.epoch = epoch;
   report.learning_rate = step_rate(0);
@@ -305,6 +409,7 @@ void Trainer::end_epoch(int64_t epoch) {
   report.train_loss = sums_.loss / sums_.images;
   report.train_top1 = 100.0 * sums_.correct / sums_.images;
   if (options_.reestimate > 0) {
+    const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
     reestimate_statistics(*network_, training_, epoch, options_.reestimate);
   }
   report.validation = evaluate(*network_, validation_);
@@ -334,13 +439,28 @@ void Trainer::end_epoch(int64_t epoch) {
   observer_.on_epoch_end(report);
 }
 
+// The final network is rank 0's.
+void Trainer::take_final() {
+  if (ranks_ != nullptr) {
+    const auto first =
+        state_of_first(*ranks_, {state_.next_epoch, state_.next_step, save_network(*network_), {}, {}});
+    if (ranks_->rank() != 0) {
+      load_network(*network_, first.network);
+      method_.adopt(*network_);
+      make_optimizer();
+    }
+  }
+}
+
 bool Trainer::finish() {
   if (!method_.end(*network_)) {
     return false;
   }
   make_optimizer();
+  take_final();
   observer_.on_adjusted(options_.epochs);
   if (options_.reestimate > 0) {
+    const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
     reestimate_statistics(*network_, training_, options_.epochs, options_.reestimate);
   }
   return true;

@@ -6,11 +6,13 @@
 #include <utility>
 #include <vector>
 
+#include "bsq/base/ranks.h"
 #include "bsq/data/loader.h"
 #include "bsq/methods/method.h"
 #include "bsq/nn/network.h"
 #include "bsq/train/distillation.h"
 #include "bsq/train/evaluation.h"
+#include "bsq/train/gradient_exchange.h"
 #include "bsq/train/layer_watch.h"
 #include "bsq/train/schedule.h"
 #include "bsq/train/training_state.h"
@@ -31,6 +33,11 @@ struct TrainerOptions {
   Distillation distillation;
   double label_smoothing = 0;  ///< 0 to below 1, of the labels' part of the loss
   int64_t warmup = 0;  ///< steps over which the rate rises, at the start and where the method begins anew
+  /// With several ranks: whether a batch's statistics (norms, ranges of activations) are of all ranks'
+  /// images, as one process would have them. Else each rank normalizes its own images, and what evaluation
+  /// uses is averaged after every step.
+  bool shares_statistics = false;
+  uint64_t seed = 0;  ///< of what a network draws in training (dropout), with several ranks
 };
 
 /// What one epoch gave.
@@ -59,12 +66,21 @@ class TrainerObserver {
   virtual void on_adjusted(int64_t /*epoch*/) {}
   /// After evaluation; the trainer's state() is that between two epochs.
   virtual void on_epoch_end(const EpochReport& /*report*/) {}
+  /// The ranks' networks had other bits at the end of this epoch, as kinds of processors make them; all go on
+  /// with that of rank 0.
+  virtual void on_ranks_apart(int64_t /*epoch*/) {}
   /// Asked after every step; true ends run() early, with state() inside the epoch.
   virtual bool should_stop() { return false; }
 };
 
 /// Trains a network by a method: for each epoch the learning rate, what the method does before it, the steps,
 /// the evaluation. Knows methods only by their interface.
+///
+/// Where the thread that makes it has current_ranks(), they train together, each with its share of the
+/// training loader's images: gradients are summed in buckets while the backward pass goes on, and each rank
+/// makes the same step. What a method decides before an epoch and at the end is taken from rank 0, with the
+/// whole network and the method's and the optimizer's state. All ranks call run() and finish(); they stop
+/// after the same step.
 class Trainer {
  public:
   /// The network is in the method's form: begin() or adopt() has been called.
@@ -88,18 +104,30 @@ class Trainer {
   const TrainerOptions& options() const { return options_; }
 
  private:
+  /// What one batch came to, over all ranks.
+  struct StepResult {
+    double loss = 0, correct = 0, images = 0;  ///< loss: the sum over the images
+    bool is_finite = true;
+    bool wants_stop = false;
+  };
   struct Sums {
     double loss = 0, correct = 0, images = 0, steps = 0, seconds = 0, waited = 0;
     StepSums method;
   };
 
   bool run_epoch(int64_t epoch);
-  void train_batch(const Batch& batch);
+  StepResult train_batch(const Batch& batch);
+  StepResult over_ranks(const StepResult& own) const;
+  void backward(const torch::Tensor& loss, const torch::Tensor& term, double share);
+  bool all_stop();
+  void draw_for(int64_t step) const;
+  void take_from_first(int64_t begun_step);
+  void take_final();
+  [[noreturn]] void fail_on_loss(double own_loss, const Batch& batch);
   torch::Tensor loss_of(const torch::Tensor& cross_entropy, const torch::Tensor& logits,
                         const Batch& batch) const;
   double epoch_rate(int64_t epoch) const;
   double step_rate(int64_t step) const;
-  void check_loss(double value, const Batch& batch);
   void make_optimizer();
   Slots own_slots() const;
   void check_record(int64_t epoch, const std::string& name, double value) const;
@@ -115,6 +143,8 @@ class Trainer {
   TrainingState state_;
   Sums sums_;
   LayerWatch watch_;
+  Ranks* ranks_;  ///< null: one process
+  std::unique_ptr<GradientExchange> exchange_;
 };
 
 }  // namespace bsq

@@ -23,6 +23,7 @@ struct TrainingState {
   double rate_factor = 1;  ///< on top of the schedule: halved by every --on-nan rollback
   double best_top1 = -1;   ///< percent; -1: no epoch is done yet
   int64_t best_epoch = -1;
+  int64_t ranks = 1;  ///< that trained it last; with another number the run goes on, in other bits
   std::vector<std::string> columns;                ///< names of the history's columns
   std::vector<EpochRecord> history;                ///< finished epochs
   std::map<std::string, torch::Tensor> optimizer;  ///< momentum buffers by parameter name

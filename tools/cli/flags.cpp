@@ -7,6 +7,7 @@
 
 #include "bsq/data/dataset.h"
 #include "bsq/io/rename.h"
+#include "bsq/train/ranks/rank_place.h"
 #include "models/registry.h"
 #include "tools/cli/conversion.h"
 #include "tools/cli/usage_error.h"
@@ -422,6 +423,30 @@ void add_options(OptionTable& table, RuntimeFlags& flags) {
       .resume(ResumeRule::kOverride);
 }
 
+// Beside a launcher that starts the processes itself, --ranks can only agree with it.
+void add_rank_options(OptionTable& table, RuntimeFlags& flags) {
+  constexpr double kMostLocalRanks = 256;
+  table
+      .add("ranks", &flags.ranks,
+           "processes on this machine that train together, each with its part of every batch")
+      .range(1, kMostLocalRanks)
+      .needs([&flags] {
+        const auto place = rank_place();
+        return place && place->count != flags.ranks
+                   ? "contradicts the launcher, which has started " + std::to_string(place->count)
+                   : std::string();
+      })
+      .resume(ResumeRule::kFree);
+  table
+      .add("sync-norm", &flags.shares_statistics,
+           "take statistics of norms and ranges of activations over the images of all ranks, as one process "
+           "would")
+      .needs([&flags] {
+        return flags.ranks > 1 || rank_place() ? "" : "no effect without --ranks or a launcher of ranks";
+      })
+      .resume(ResumeRule::kOverride);
+}
+
 void add_options(OptionTable& table, TrainingFlags& flags) {
   table.section("Training");
   const size_t first = table.options().size();
@@ -455,6 +480,7 @@ void add_options(OptionTable& table, SessionFlags& flags) {
   }
   add_options(table, flags.data);
   add_options(table, flags.runtime);
+  add_rank_options(table, flags.runtime);
   add_options(table, flags.output);
   table.find("out")->needs(
       [&] { return flags.training.evaluate ? "no effect with --evaluate, which writes no folder" : ""; });

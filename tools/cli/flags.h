@@ -69,8 +69,10 @@ struct DataFlags {
 struct RuntimeFlags {
   std::string device = "cpu";
   int64_t gpu_id = 0;
-  int64_t threads = 0;             ///< 0: all cores
+  int64_t threads = 0;             ///< 0: all cores, divided among the ranks of this machine
   std::string precision = "fp32";  ///< or bf16: of images, activations and convolutions
+  int64_t ranks = 1;               ///< processes that train together
+  bool shares_statistics = false;  ///< --sync-norm
 };
 
 /// How it trains: what bsq_train and finetune share.
@@ -128,6 +130,8 @@ struct SessionFlags {
 void add_options(OptionTable& table, ModelFlags& flags);
 void add_options(OptionTable& table, DataFlags& flags);
 void add_options(OptionTable& table, RuntimeFlags& flags);
+/// --ranks and --sync-norm, of what trains.
+void add_rank_options(OptionTable& table, RuntimeFlags& flags);
 void add_options(OptionTable& table, TrainingFlags& flags);
 void add_options(OptionTable& table, OutputFlags& flags);
 /// All of them, in the order of the help. What has no effect with --evaluate is refused beside it.

@@ -21,7 +21,7 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 int report(const std::string& name, const std::string& what, int status) {
   std::cout.flush();
-  notice(name + ": " + first_line(what));
+  complain(name + ": " + first_line(what));
   return status;
 }
 

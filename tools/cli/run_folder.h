@@ -9,13 +9,16 @@
 
 namespace bsq::cli {
 
-/// The folder that a run writes to, which belongs to this process as long as the object lives.
+/// The folder that a run writes to, which belongs to this process as long as the object lives. Of several
+/// ranks the first one writes; for the others writing does nothing.
 class RunFolder {
  public:
   /// Makes the folder where it is missing, locks it, makes sure that files can be written there, and removes
   /// temporary files that a killed run has left. Throws bsq::Error.
   explicit RunFolder(const OutputFlags& flags);
 
+  /// Whether this process writes.
+  bool is_writer() const { return is_writer_; }
   const std::string& folder() const { return folder_; }
   std::string file(const std::string& name) const { return folder_ + "/" + name; }
   /// Makes the folder and the lock again where somebody has removed them, or the folder was out of reach;
@@ -36,6 +39,7 @@ class RunFolder {
 
   std::string folder_;
   std::string configuration_;
+  bool is_writer_;
   std::unique_ptr<FolderLock> lock_;
 };
 

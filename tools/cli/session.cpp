@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "bsq/base/error.h"
+#include "bsq/base/ranks.h"
 #include "bsq/base/shown_text.h"
 #include "bsq/data/image_folder.h"
 #include "bsq/io/model_file.h"
@@ -30,8 +31,14 @@ namespace {
 
 constexpr int64_t kCalibrationBatches = 50;
 
+LoaderShare share_of(LoaderShare::Kind kind) {
+  const auto* ranks = current_ranks();
+  return ranks == nullptr ? LoaderShare() : LoaderShare{kind, ranks->rank(), ranks->count()};
+}
+
 std::unique_ptr<BatchLoader> make_loader(const ImageDataset& images, const DatasetSplits& splits,
-                                         const DataFlags& flags, torch::ScalarType type, bool is_training) {
+                                         const DataFlags& flags, torch::ScalarType type, bool is_training,
+                                         const LoaderShare& share) {
   LoaderOptions options;
   options.batch_size = is_training ? flags.train_batch : flags.test_batch;
   options.shuffle = options.augment = is_training;
@@ -44,7 +51,12 @@ std::unique_ptr<BatchLoader> make_loader(const ImageDataset& images, const Datas
   options.normalization = splits.normalization;
   options.type = type;
   options.layout = torch::MemoryFormat::ChannelsLast;
-  return std::make_unique<BatchLoader>(images, options);
+  options.share = share;
+  try {
+    return std::make_unique<BatchLoader>(images, options);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(std::string(is_training ? "--batch-size: " : "--test-batch: ") + error.what());
+  }
 }
 
 template <typename T>
@@ -316,17 +328,20 @@ std::vector<std::shared_ptr<const FileImages>> files_of(const DatasetSplits& spl
 
 }  // namespace
 
-torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed) {
-  const auto cores = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed,
+                             const std::optional<RankPlace>& place) {
+  const auto all = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  const auto cores = std::max<int64_t>(1, all / (place ? place->local_count : 1));
+  const int64_t gpu = flags.gpu_id + (place ? place->local_rank : 0);
   torch::set_num_threads(static_cast<int>(flags.threads == 0 ? cores : flags.threads));
   torch::manual_seed(seed);
   if (flags.device == "cpu") {
     return torch::kCPU;
   }
-  if (!torch::cuda::is_available() || flags.gpu_id >= static_cast<int64_t>(torch::cuda::device_count())) {
+  if (!torch::cuda::is_available() || gpu >= static_cast<int64_t>(torch::cuda::device_count())) {
     throw UsageError("--device cuda: no such GPU for this libtorch; expected one, or --device cpu");
   }
-  return {torch::kCUDA, static_cast<c10::DeviceIndex>(flags.gpu_id)};
+  return {torch::kCUDA, static_cast<c10::DeviceIndex>(gpu)};
 }
 
 std::optional<Checkpoint> read_named_model(const ModelFlags& flags) {
@@ -363,15 +378,17 @@ Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::o
                           splits.test.size(), splits.normalization, options.image_size,
                           options.resize};
   check_classes(flags, file, record);
+  const auto images = share_of(LoaderShare::Kind::kImages);
+  const auto batches = share_of(LoaderShare::Kind::kBatches);
   return {options.dataset,
           record,
           lines_of(options.dataset, record, splits.notes, file && file->data.class_names.empty()),
           splits.train.image_size(),
-          make_loader(splits.train, splits, flags, type, /*is_training=*/true),
-          make_loader(splits.train, splits, in_order, type, /*is_training=*/false),
+          make_loader(splits.train, splits, flags, type, /*is_training=*/true, images),
+          make_loader(splits.train, splits, in_order, type, /*is_training=*/false, {}),
           make_loader(flags.validation > 0 ? splits.validation : splits.test, splits, flags, type,
-                      /*is_training=*/false),
-          make_loader(splits.test, splits, flags, type, /*is_training=*/false),
+                      /*is_training=*/false, batches),
+          make_loader(splits.test, splits, flags, type, /*is_training=*/false, batches),
           files_of(splits)};
 }
 

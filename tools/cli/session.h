@@ -11,6 +11,7 @@
 #include "bsq/io/checkpoint/checkpoint.h"
 #include "bsq/nn/network.h"
 #include "bsq/train/evaluation.h"
+#include "bsq/train/ranks/rank_place.h"
 #include "tools/cli/flags.h"
 
 namespace bsq::cli {
@@ -37,16 +38,18 @@ struct Model {
   Checkpoint origin;
 };
 
-/// Threads, seed and device. Throws UsageError where there is no such device.
-torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed);
+/// Threads, seed and device; of a rank with its part of the machine's cores and a GPU of its own. Throws
+/// UsageError where there is no such device.
+torch::Device set_up_runtime(const RuntimeFlags& flags, uint64_t seed,
+                             const std::optional<RankPlace>& place = std::nullopt);
 
 /// Reads --model, or gives nothing where none is named. Throws bsq::Error.
 std::optional<Checkpoint> read_named_model(const ModelFlags& flags);
 
 /// Loads the images that the flags name or, where they do not, those that the model was trained on, prepared
 /// as for the model. Throws UsageError where a flag
-/// contradicts the file, bsq::Error for images that cannot be read, for other classes than the file's and,
-/// where a run goes on, for another number of images.
+/// contradicts the file or batches are too small for current_ranks(), bsq::Error for images that cannot be
+/// read, for other classes than the file's and, where a run goes on, for another number of images.
 Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::optional<Checkpoint>& file);
 
 /// Prints its lines on stdout.

@@ -37,6 +37,7 @@ void make_file_limits_errors() { std::signal(SIGXFSZ, SIG_IGN); }
 void watch_signals() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGUSR2, on_signal);
   if (std::signal(SIGHUP, on_signal) == SIG_IGN) {
     std::signal(SIGHUP, SIG_IGN);
   }

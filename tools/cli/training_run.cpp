@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "bsq/base/error.h"
+#include "bsq/base/ranks.h"
 #include "bsq/io/atomic_file.h"
 #include "bsq/nn/network_sizes.h"
 #include "bsq/nn/network_state.h"
@@ -19,6 +20,7 @@
 #include "bsq/train/statistics.h"
 #include "tools/cli/earlier_run.h"
 #include "tools/cli/notice.h"
+#include "tools/cli/ranks.h"
 #include "tools/cli/record.h"
 
 namespace bsq::cli {
@@ -37,6 +39,14 @@ std::string lower(std::string name) {
 // What --on-nan rollback has left of the learning rate; "" for all of it.
 std::string rate_text(double factor) {
   return factor == 1 ? "" : ", learning rate times 1/" + std::to_string(std::lround(1 / factor));
+}
+
+int64_t count_of_ranks() { return current_ranks() == nullptr ? 1 : current_ranks()->count(); }
+
+// Where progress goes: nowhere for all ranks but the first.
+std::ostream& progress_stream() {
+  static std::ostream none(nullptr);
+  return is_first_rank() ? std::cerr : none;
 }
 
 int terminal_columns() {
@@ -80,7 +90,7 @@ TrainingRun::TrainingRun(Model& model, Method& method, Data& data, RunFolder& fo
       options_(options),
       flags_(flags),
       summary_(summary),
-      progress_(std::cerr, isatty(STDERR_FILENO) != 0 ? terminal_columns : std::function<int()>()),
+      progress_(progress_stream(), isatty(STDERR_FILENO) != 0 ? terminal_columns : std::function<int()>()),
       trainer_(model.network, method, *data.training, *data.validation, options, *this),
       wants_events_(flags.tensorboard),
       adjustments_(folder.file("adjustments.csv")),
@@ -96,6 +106,10 @@ void TrainingRun::resume(const Resumable& found) {
   summary_.take_state(trainer_.state(), current_checkpoint(found.file.top1), best_ ? &*best_ : nullptr);
   std::cout << "resumed at epoch " << saved_position_.first << ", step " << saved_position_.second
             << rate_text(trainer_.state().rate_factor) << "\n";
+  if (const auto before = found.file.training->ranks; before != count_of_ranks()) {
+    std::cout << "ranks: " << before << " until now, " << count_of_ranks()
+              << " from here on: the run goes on, but in other bits than with " << before << "\n";
+  }
   check_record();
 }
 
@@ -131,13 +145,13 @@ void TrainingRun::take_up(TrainingState state, const std::string& path) {
 bool TrainingRun::train() {
   if (!is_saved_) {
     write_resumable(std::nan(""));
-    if (flags_.overwrite) {
+    if (flags_.overwrite && folder_.is_writer()) {
       remove_earlier_run(folder_.folder());
     }
   }
   folder_.write_configuration();
   write_summary(RunStatus::kRunning);
-  if (wants_events_) {
+  if (wants_events_ && folder_.is_writer()) {
     events_ = std::make_unique<EventLog>(folder_.folder(), trainer_.state().next_epoch);
   }
   for (;;) {
@@ -189,6 +203,7 @@ Resumable TrainingRun::last_good(const std::string& why) const {
 // Goes back to the last checkpoint, or ends the run.
 void TrainingRun::roll_back(const std::string& why) {
   const auto found = last_good(why);
+  wait_for_ranks();  // before the first one writes there again
   auto state = *found.file.training;
   const auto place =
       "epoch " + std::to_string(state.next_epoch) + ", step " + std::to_string(state.next_step);
@@ -344,6 +359,12 @@ void TrainingRun::on_epoch_end(const EpochReport& report) {
   print_epoch(report);
 }
 
+void TrainingRun::on_ranks_apart(int64_t epoch) {
+  progress_.end();
+  notice("end of epoch " + std::to_string(epoch) +
+         ": the ranks' networks differ, as on machines of several kinds; all go on with that of rank 0");
+}
+
 Checkpoint TrainingRun::current_checkpoint(double top1) const {
   Checkpoint checkpoint;
   checkpoint.method = method_.name();
@@ -406,10 +427,18 @@ void TrainingRun::write_pending() {
 }
 
 void TrainingRun::write_summary(RunStatus status) {
+  if (!folder_.is_writer()) {
+    return;
+  }
   summary_is_pending_ = !attempt([&] { summary_.write(status); }, kAgain);
 }
 
 void TrainingRun::write_resumable(double top1) {
+  if (!folder_.is_writer()) {
+    saved_position_ = position();
+    is_saved_ = true;
+    return;
+  }
   auto checkpoint = current_checkpoint(top1);
   checkpoint.training = trainer_.state();
   summary_.take_state(*checkpoint.training, checkpoint, best_ ? &*best_ : nullptr);

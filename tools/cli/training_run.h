@@ -68,6 +68,7 @@ class TrainingRun : public TrainerObserver {
   void on_step(int64_t step, double mean_loss, double top1) override;
   void on_adjusted(int64_t epoch) override;
   void on_epoch_end(const EpochReport& report) override;
+  void on_ranks_apart(int64_t epoch) override;
   bool should_stop() override { return stop_status() != 0; }
 
  private:

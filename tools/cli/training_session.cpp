@@ -10,6 +10,7 @@
 #include "tools/cli/earlier_run.h"
 #include "tools/cli/memory.h"
 #include "tools/cli/notice.h"
+#include "tools/cli/ranks.h"
 #include "tools/cli/record.h"
 #include "tools/cli/usage_error.h"
 
@@ -92,6 +93,9 @@ std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, tor
 }
 
 void make_way(const SessionFlags& flags) {
+  if (!is_first_rank()) {
+    return;  // the first one may have begun to write
+  }
   const auto& folder = flags.output.folder;
   refuse_own_input(folder, {flags.model.model});
   if (!flags.training.overwrite) {
@@ -113,7 +117,7 @@ void take_network_of_file(ModelFlags& flags) {
 
 int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const SessionSteps& steps) {
   if (!run.train()) {
-    return run.is_saved() ? stop_status() : 1;
+    return agreed_status(run.is_saved() ? stop_status() : 1);
   }
   const auto evaluation = run.finish();
   report_damage(data);
@@ -124,9 +128,7 @@ int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const S
   return run.is_complete() ? 0 : 1;
 }
 
-int run_session(SessionFlags flags, const SessionSteps& steps) {
-  watch_signals();
-  const auto device = set_up_runtime(flags.runtime, flags.data.seed);
+int run_joined(SessionFlags flags, const SessionSteps& steps, torch::Device device) {
   const auto& training = flags.training;
   auto at_start = summary_at_start(steps.program, steps.method->name(), flags.model.model, flags.runtime);
   at_start.epochs = training.epochs;
@@ -153,12 +155,14 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   }
   if (training.evaluate) {
     const auto evaluation = print_start(model, data);
-    if (steps.evaluated) {
+    if (steps.evaluated && is_first_rank()) {
       steps.evaluated(model, evaluation);
     }
     return 0;
   }
   auto options = steps.trainer;
+  options.shares_statistics = flags.runtime.shares_statistics;
+  options.seed = flags.data.seed;
   options.distillation.teacher = make_teacher(begun_with, data, device);
   if (!folder) {
     folder.emplace(flags.output);
@@ -179,6 +183,22 @@ int run_session(SessionFlags flags, const SessionSteps& steps) {
   }
   stop_by_request();
   return train(run, model, data, *folder, steps);
+}
+
+int run_session(const SessionFlags& flags, const SessionSteps& steps) {
+  const auto place = rank_place();
+  if (!place && flags.runtime.ranks > 1) {
+    return start_ranks(flags.runtime.ranks);
+  }
+  watch_signals();
+  const auto device = set_up_runtime(flags.runtime, flags.data.seed, place);
+  SessionRanks ranks(place, device, flags.output.folder);
+  try {
+    return run_joined(flags, steps, device);
+  } catch (const std::exception& error) {
+    ranks.fail(error.what());
+    throw;
+  }
 }
 
 }  // namespace

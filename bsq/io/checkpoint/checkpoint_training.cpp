@@ -15,6 +15,7 @@ constexpr int64_t kMost = int64_t{1} << 40;
 constexpr IntegerField kNextEpoch{"next_epoch", 0, kMost};
 constexpr IntegerField kNextStep{"next_step", 0, kMost};
 constexpr IntegerField kBestEpoch{"best_epoch", -1, kMost};
+constexpr IntegerField kRanks{"ranks", 1, kMost};
 constexpr int64_t kMaxRows = 1'000'000;
 
 using Rows = std::vector<std::vector<double>>;
@@ -92,6 +93,7 @@ void write_training(const Hdf5Handle& file, const TrainingState& state) {
   write_number(group, "rate_factor", state.rate_factor);
   write_number(group, "best_top1", state.best_top1);
   write_integer(group, kBestEpoch, state.best_epoch);
+  write_integer(group, kRanks, state.ranks);
   write_table(group, "history", state.columns, state.history);
   write_sums(group, state.sums);
   write_tensors(group, "optimizer", {state.optimizer.begin(), state.optimizer.end()});
@@ -111,6 +113,8 @@ TrainingState read_training(const Hdf5Handle& file, ReadBudget& budget, int64_t 
   if (has_attribute(group, "rate_factor")) state.rate_factor = read_finite(group, "rate_factor");
   state.best_top1 = read_finite(group, "best_top1");
   state.best_epoch = read_integer(group, kBestEpoch);
+  // Files from before several ranks could train lack it.
+  if (has_attribute(group, kRanks.name)) state.ranks = read_integer(group, kRanks);
   state.history = read_table(group, "history", state.columns, budget);
   state.sums = read_sums(group, budget);
   for (auto& [name, tensor] : read_tensors(group, "optimizer", budget)) state.optimizer.emplace(name, tensor);

@@ -28,6 +28,7 @@ class PlaneWeight : public WeightSource {
   torch::Tensor value() const override { return leaf_; }
   /// pweight, nweight, scale.
   Slots slots() const override;
+  std::vector<torch::Tensor> gradient_leaves() const override { return {leaf_}; }
   std::optional<Codes> codes() const override;
   /// The number of planes, also where no plane has a digit.
   int64_t bits() const override { return planes_.bits(); }

@@ -5,10 +5,23 @@
 #include <ostream>
 #include <stdexcept>
 
+#include "bsq/base/ranks.h"
+
 namespace bsq {
 namespace {
 
 constexpr double kNoRange = -1;
+
+// The mean over the samples of all ranks.
+AffineRange over_ranks(Ranks& ranks, const AffineRange& own, int64_t samples) {
+  torch::NoGradGuard no_grad;
+  const auto weighted = torch::stack({own.low, own.low.add(own.range), torch::ones_like(own.low)})
+                            .to(torch::kFloat64)
+                            .mul_(static_cast<double>(samples));
+  const auto sums = ordered_sum(ranks, weighted);
+  const auto low = sums[0].div(sums[2]);
+  return {low.to(own.low.options()), sums[1].div(sums[2]).sub_(low).to(own.range.options())};
+}
 
 }  // namespace
 
@@ -28,7 +41,10 @@ AffineRange Int8Activation::range_for(const torch::Tensor& x, bool is_training) 
   if (!is_training && !is_calibrating_ && !needs_calibration()) {
     return {low_, range_};
   }
-  const auto found = range_of_samples(x);
+  auto found = range_of_samples(x);
+  if (auto* ranks = statistics_ranks(); ranks != nullptr && is_training) {
+    found = over_ranks(*ranks, found, x.size(0));
+  }
   if (is_training || is_calibrating_) {
     track(found);
   }

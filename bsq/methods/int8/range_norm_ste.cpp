@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "bsq/base/ranks_holder.h"
 #include "bsq/kernels/range_norm_kernels.h"
 #include "bsq/nn/gradient_holder.h"
 
@@ -62,18 +63,57 @@ GradientSums sums_of(const torch::Tensor& gradient, const torch::Tensor& x, cons
   return {rows.sum(0), rows_of(x).sub(mean).mul_(rows).sum(0)};
 }
 
+/// What a batch gives, of all ranks' images: rank by rank the chunks of its own images.
+struct BatchRange {
+  RangeStatistics own;  ///< its rows are those of this rank
+  torch::Tensor mean, low, high;
+  double rows = 0, chunks = 0;
+};
+
+BatchRange range_of_batch(const torch::Tensor& x, int64_t chunks, Ranks* ranks) {
+  const auto own = statistics_of(x, chunks);
+  const auto rows = static_cast<double>(x.numel() / x.size(1));
+  if (ranks == nullptr) {
+    return {own, own.mean, own.low, own.high, rows, static_cast<double>(chunks)};
+  }
+  const auto wide = [](const torch::Tensor& numbers, double weight) {
+    return numbers.to(torch::kFloat64).mul(weight);
+  };
+  const auto count = static_cast<double>(chunks);
+  const auto ones = torch::ones_like(own.mean);
+  const auto sums =
+      ordered_sum(*ranks, torch::stack({wide(own.mean, rows), wide(own.low, count), wide(own.high, count),
+                                        wide(ones, rows), wide(ones, count)}));
+  const auto mean = [&](int64_t sum, int64_t weight) {
+    return sums[sum].div(sums[weight]).to(own.mean.scalar_type());
+  };
+  return {own, mean(0, 3), mean(1, 4), mean(2, 4), sums[3][0].item<double>(), sums[4][0].item<double>()};
+}
+
+GradientSums over_ranks(Ranks* ranks, const GradientSums& own) {
+  if (ranks == nullptr) {
+    return own;
+  }
+  const auto sums = ordered_sum(*ranks, torch::stack({own.gradient, own.product}));
+  return {sums[0], sums[1]};
+}
+
 struct RangeNormFunction : torch::autograd::Function<RangeNormFunction> {
   static variable_list forward(AutogradContext* context, const torch::Tensor& given,
                                const torch::Tensor& gamma, const torch::Tensor& beta, int64_t most_chunks,
                                double eps, const SharedGradientQuantizer& gradient) {
     const auto x = prepared(given);
-    const int64_t chunks = range_chunks(x.numel() / x.size(1), most_chunks);
-    const double constant = range_constant(x.numel() / x.size(1) / chunks);
-    const auto found = statistics_of(x, chunks);
+    auto* ranks = statistics_ranks();
+    const int64_t most = ranks == nullptr ? most_chunks : std::max<int64_t>(1, most_chunks / ranks->count());
+    const int64_t chunks = range_chunks(x.numel() / x.size(1), most);
+    const auto found = range_of_batch(x, chunks, ranks);
+    const double constant = range_constant(std::llround(found.rows / found.chunks));
     const auto sigma = found.high.sub(found.low).mul_(constant);
     const auto inverse = sigma.add(eps).reciprocal_();
-    context->save_for_backward({x, gamma, found.mean, inverse, found.low_row, found.high_row});
-    context->saved_data["share"] = constant / static_cast<double>(chunks);
+    context->save_for_backward({x, gamma, found.mean, inverse, found.own.low_row, found.own.high_row});
+    context->saved_data["share"] = constant / found.chunks;
+    context->saved_data["rows"] = found.rows;
+    context->saved_data["ranks"] = held(ranks);
     context->saved_data["gradient"] = held(gradient);
     const auto y =
         normalized(x, found.mean, gamma.to(x.scalar_type()).mul(inverse), beta.to(x.scalar_type()));
@@ -90,10 +130,11 @@ struct RangeNormFunction : torch::autograd::Function<RangeNormFunction> {
     const auto gradient = quantizer ? quantizer->quantize(wanted) : wanted;
     const auto sums = sums_of(gradient, x, mean);
     const auto factor = gamma * inverse;
-    const auto rows = static_cast<double>(x.numel() / x.size(1));
-    auto dx = normalized(gradient, sums.gradient.div(rows), factor, torch::zeros_like(factor));
+    const auto all = over_ranks(ranks_in(context->saved_data["ranks"]), sums);
+    const double rows = context->saved_data["rows"].toDouble();
+    auto dx = normalized(gradient, all.gradient.div(rows), factor, torch::zeros_like(factor));
     const auto at_extremes =
-        sums.product.mul(gamma).mul_(inverse.square()).mul_(-context->saved_data["share"].toDouble());
+        all.product.mul(gamma).mul_(inverse.square()).mul_(-context->saved_data["share"].toDouble());
     add_at(dx, saved[5], at_extremes);
     add_at(dx, saved[4], at_extremes.neg());
     return {dx.to(arrived[0].scalar_type()),

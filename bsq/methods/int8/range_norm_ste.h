@@ -31,7 +31,9 @@ struct RangeNormResult {
 /// Backward, with g the gradient that arrives, or what `gradient` makes of it (one for all), u = gamma g /
 /// (sigma + eps) and dsigma = -sum(gamma g (x - mean)) / (sigma + eps)^2: dx = u - mean(u), plus (minus)
 /// dsigma C(n) / k at the first maximum (minimum) of each chunk; dgamma = sum(g (x - mean)) / (sigma + eps);
-/// dbeta = sum(g). `gamma` and `beta` are (C). bfloat16 is computed in float32.
+/// dbeta = sum(g). Of several statistics_ranks() each cuts its own images into its part of the chunks, and
+/// means and the sums behind dx are over all of them; that is the whole batch's result where the chunks are a
+/// multiple of the ranks. `gamma` and `beta` are (C). bfloat16 is computed in float32.
 RangeNormResult range_norm_ste(const torch::Tensor& x, const torch::Tensor& gamma, const torch::Tensor& beta,
                                int64_t most_chunks, double eps, const SharedGradientQuantizer& gradient);
 

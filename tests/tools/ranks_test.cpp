@@ -1,0 +1,117 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "bsq/io/checkpoint/checkpoint_compare.h"
+#include "tests/tools/tool_runs.h"
+
+namespace bsq::test {
+namespace {
+
+std::string two_flags() {
+  return "--ranks 2 --sync-norm --bin --alpha 0.5 --adjust-every 1 --lr 0.05 --model " +
+         tiny_runs().eight_bits.file("model_best.h5");
+}
+
+// A run of two ranks that nobody disturbs, once for all tests.
+const std::string& whole_run() {
+  static const TemporaryFolder folder;
+  static const std::string run = [] {
+    run_tiny("bsq_train", two_flags() + " --epochs 8 --checkpoint-steps 2 --out " + folder.file("whole"));
+    return folder.file("whole");
+  }();
+  return run;
+}
+
+void expect_like_whole_run(const std::string& folder) {
+  for (const std::string file : {"/checkpoint.h5", "/model_best.h5"}) {
+    expect_same_checkpoint(whole_run() + file, folder + file);
+  }
+  EXPECT_EQ(read_log_without_clock(whole_run() + "/log.txt"), read_log_without_clock(folder + "/log.txt"));
+  EXPECT_EQ(read_bytes(whole_run() + "/adjustments.csv"), read_bytes(folder + "/adjustments.csv"));
+}
+
+TEST(RanksOfOneMachine, OneWritesAndPrints) {
+  TemporaryFolder folder;
+  const auto out =
+      run_tiny("bsq_train", two_flags() + " --epochs 8 --checkpoint-steps 2 --out " + folder.file("run"));
+  EXPECT_EQ(out.find("epoch 0 "), out.rfind("epoch 0 ")) << out;
+  EXPECT_EQ(read_checkpoint(folder.file("run/checkpoint.h5")).training->ranks, 2);
+  expect_like_whole_run(folder.file("run"));  // and two runs give the same bits
+}
+
+TEST(RanksOfOneMachine, AnotherNumberOfThemGoesOnAndSaysSo) {
+  TemporaryFolder folder;
+  run_tiny("bsq_train", two_flags() + " --epochs 1 --out " + folder.file("run"));
+  const auto rest = run_tiny(
+      "bsq_train", "--resume --ranks 1 --epochs 2 --out " +
+                       folder.file("run"));
+  EXPECT_TRUE(holds(rest, "ranks: 2 until now, 1 from here on")) << rest;
+}
+
+/// Starts a run of two ranks, does something to one of them in the middle of it, and waits for the other.
+CommandResult disturbed(const std::string& folder, const std::string& signal, int rank) {
+  const auto script =
+      program("bsq_train") + " " + tiny_flags() + " " + two_flags() +
+      " --epochs 8 --checkpoint-steps 2 --out " + folder + " >" + folder + ".txt & pid=$!\n" +
+      "for i in $(seq 6000); do grep -q '^epoch 0 ' " + folder + ".txt && break; sleep 0.01; done\n" +
+      "for child in $(pgrep -P $pid); do tr '\\0' '\\n' < /proc/$child/environ | grep -qx RANK=" +
+      std::to_string(rank) + " && victim=$child || other=$child; done\n" + "kill -" + signal +
+      " $victim; for i in $(seq 300); do [ \"$(ps -o stat= -p $other | cut -c1)\" = S ] || "
+      "[ \"$(ps -o stat= -p $other | cut -c1)\" = R ] || [ \"$(ps -o stat= -p $other | cut -c1)\" = D ] || "
+      "break; "
+      "sleep 0.1; done; [ $i -lt 300 ] || echo 'still there after 30 s' >&2\n" +
+      "[ " + signal + " = STOP ] && kill -KILL $victim\nwait $pid";
+  return run_command(script);
+}
+
+// What the survivor says within 30 s, and that the run goes on from there as if nothing had happened.
+void expect_ends_and_goes_on(const std::string& signal, int rank) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  const auto result = disturbed(run, signal, rank);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_FALSE(holds(result.err, "still there")) << result.err;
+  EXPECT_TRUE(holds(result.err, "rank " + std::to_string(rank) +
+                                    " gives no sign of life; last good checkpoint: " + run +
+                                    "/checkpoint.h5"))
+      << result.err;
+  run_tiny("bsq_train", "--resume --out " + run);
+  expect_like_whole_run(run);
+}
+
+TEST(RanksOfOneMachine, AKilledRankEndsTheOtherAndTheRunGoesOn) { expect_ends_and_goes_on("KILL", 0); }
+
+TEST(RanksOfOneMachine, AStoppedRankEndsTheOtherAndTheRunGoesOn) { expect_ends_and_goes_on("STOP", 1); }
+
+TEST(RanksOfOneMachine, ASignalToTheLauncherSavesAndTheRunGoesOn) {
+  TemporaryFolder folder;
+  const auto run = folder.file("run");
+  const auto result = run_command(program("bsq_train") + " " + tiny_flags() + " " + two_flags() +
+                                  " --epochs 8 --checkpoint-steps 2 --out " + run + " >" + run +
+                                  ".txt & pid=$!\nfor i in $(seq 6000); do grep -q '^epoch 0 ' " + run +
+                                  ".txt && break; sleep 0.01; done\nkill -TERM $pid; wait $pid");
+  EXPECT_EQ(result.status, 143) << result.err;
+  EXPECT_TRUE(holds(result.err, "state saved in")) << result.err;
+  run_tiny("bsq_train", "--resume --out " + run);
+  expect_like_whole_run(run);
+}
+
+TEST(RanksOfOneMachine, RefusesWhatCannotWork) {
+  TemporaryFolder folder;
+  const auto out = " --float --depth 8 --epochs 1 --out " + folder.file("run");
+  const auto alone = run_tool("bsq_train", tiny_flags() + " --sync-norm" + out);
+  EXPECT_EQ(alone.status, 2);
+  EXPECT_TRUE(holds(alone.err, "--sync-norm")) << alone.err;
+  const auto small = run_tool("bsq_train", tiny_flags() + " --ranks 3 --batch-size 99" + out);
+  EXPECT_EQ(small.status, 2);
+  EXPECT_TRUE(holds(small.err, "--batch-size: a batch of 2 images for 3 ranks")) << small.err;
+  const auto launched =
+      run_command("RANK=0 WORLD_SIZE=2 " + program("bsq_train") + " " + tiny_flags() + " --ranks 3" + out);
+  EXPECT_EQ(launched.status, 2);
+  EXPECT_TRUE(holds(launched.err, "contradicts the launcher")) << launched.err;
+}
+
+}  // namespace
+}  // namespace bsq::test
