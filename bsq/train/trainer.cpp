@@ -119,6 +119,9 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
       observer_(observer),
       ranks_(current_ranks()) {
   state_.columns = columns_of(method);
+  if (options_.average_decay > 0) {
+    average_.emplace(options_.average_decay);
+  }
   method_.plan({options_.epochs, training_.batches()});
   make_optimizer();
 }
@@ -130,6 +133,17 @@ void Trainer::make_optimizer() {
     exchange_ = std::make_unique<GradientExchange>(*network_, *ranks_);
   }
   watch_.begin(*network_);
+  if (average_) {
+    average_->begin(*network_);
+  }
+}
+
+// Puts the average in place of what is trained, or the other way round.
+void Trainer::use_average(bool is_used) {
+  if (average_ && is_used != is_average_used_) {
+    average_->exchange(*network_);
+    is_average_used_ = is_used;
+  }
 }
 
 void Trainer::resume(const TrainingState& state) {
@@ -140,7 +154,8 @@ void Trainer::resume(const TrainingState& state) {
   load_slots(method_.state(), state.method);
   make_optimizer();
   optimizer_->load(state.optimizer);
-  load_slots(watch_.slots(), state.method);
+  load_slots(trainer_slots(), state.method);
+  is_average_used_ = average_ && state.next_step == 0;
   set_generator_states(device_of(*network_), state.generators);
   auto sums = state.sums;
   const auto take = [&](const char* name) {
@@ -156,11 +171,20 @@ void Trainer::resume(const TrainingState& state) {
   sums_.method = sums;
 }
 
+Slots Trainer::trainer_slots() const {
+  auto slots = watch_.slots();
+  if (average_) {
+    const auto averaged = average_->slots();
+    slots.insert(slots.end(), averaged.begin(), averaged.end());
+  }
+  return slots;
+}
+
 // The tensors beside the network's that a run needs to go on.
 Slots Trainer::own_slots() const {
   auto slots = method_.state();
-  const auto watched = watch_.slots();
-  slots.insert(slots.end(), watched.begin(), watched.end());
+  const auto own = trainer_slots();
+  slots.insert(slots.end(), own.begin(), own.end());
   return slots;
 }
 
@@ -197,7 +221,7 @@ void Trainer::take_from_first(int64_t begun_step) {
   load_slots(method_.state(), first.method);
   make_optimizer();
   optimizer_->load(first.optimizer);
-  load_slots(watch_.slots(), first.method);
+  load_slots(trainer_slots(), first.method);
 }
 
 // Whether any rank is asked to stop.
@@ -221,6 +245,7 @@ bool Trainer::run() {
 }
 
 bool Trainer::run_epoch(int64_t epoch) {
+  use_average(false);
   state_.learning_rate = state_.rate_factor * epoch_rate(epoch);
   if (state_.next_step == 0 && method_.before_epoch(*network_, epoch)) {
     if (method_.calibrates() && needs_calibration(*network_)) {
@@ -379,6 +404,9 @@ Trainer::StepResult Trainer::train_batch(const Batch& batch) {
   optimizer_->step(step_rate(batch.index));
   method_.after_step(*network_, sums_.method);
   watch_.after_step(*network_);
+  if (average_) {
+    average_->after_step(*network_);
+  }
   sums_.loss += result.loss;
   sums_.correct += result.correct;
   sums_.images += result.images;
@@ -408,6 +436,7 @@ void Trainer::end_epoch(int64_t epoch) {
   report.layers = watch_.records(*network_);
   report.train_loss = sums_.loss / sums_.images;
   report.train_top1 = 100.0 * sums_.correct / sums_.images;
+  use_average(true);
   if (options_.reestimate > 0) {
     const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
     reestimate_statistics(*network_, training_, epoch, options_.reestimate);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "bsq/train/layer_watch.h"
 #include "bsq/train/schedule.h"
 #include "bsq/train/training_state.h"
+#include "bsq/train/weight_average.h"
 
 namespace bsq {
 
@@ -31,6 +33,7 @@ struct TrainerOptions {
   /// what training tracked counts.
   int64_t reestimate = 0;
   Distillation distillation;
+  double average_decay = 0;    ///< of WeightAverage, which is what is evaluated and kept; 0: none
   double label_smoothing = 0;  ///< 0 to below 1, of the labels' part of the loss
   int64_t warmup = 0;  ///< steps over which the rate rises, at the start and where the method begins anew
   /// With several ranks: whether a batch's statistics (norms, ranges of activations) are of all ranks'
@@ -99,7 +102,9 @@ class Trainer {
   /// Brings the network into the method's final form. True where that has changed it.
   bool finish();
 
-  /// State from which resume() goes on; `network` in it is empty.
+  /// State from which resume() goes on; `network` in it is empty. With an average of weights the network
+  /// holds the average between epochs, and the state what is trained; within an epoch it is the other way
+  /// round.
   TrainingState state() const;
   const TrainerOptions& options() const { return options_; }
 
@@ -129,6 +134,8 @@ class Trainer {
   double epoch_rate(int64_t epoch) const;
   double step_rate(int64_t step) const;
   void make_optimizer();
+  void use_average(bool is_used);
+  Slots trainer_slots() const;
   Slots own_slots() const;
   void check_record(int64_t epoch, const std::string& name, double value) const;
   void end_epoch(int64_t epoch);
@@ -143,7 +150,9 @@ class Trainer {
   TrainingState state_;
   Sums sums_;
   LayerWatch watch_;
-  Ranks* ranks_;  ///< null: one process
+  std::optional<WeightAverage> average_;
+  bool is_average_used_ = false;  ///< between epochs, where the network holds the average
+  Ranks* ranks_;                  ///< null: one process
   std::unique_ptr<GradientExchange> exchange_;
 };
 

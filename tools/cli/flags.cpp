@@ -150,6 +150,13 @@ void add_loss(OptionTable& table, TrainingFlags& flags) {
            "the part of a label that goes to all classes alike; the reported loss is without it")
       .range(0, 0.999)
       .resume(kOverride);
+  table
+      .add("ema", &flags.average_decay,
+           "what is evaluated and kept is the exponential moving average of the trained tensors over the "
+           "steps, with this decay (0.999, for example); 0: the tensors of the last step")
+      .range(0, 0.999999)
+      .needs([&] { return flags.reestimate == 0 ? "no effect with --reestimate 0" : ""; })
+      .resume(ResumeRule::kFixed);
 }
 
 // What is written and when.

@@ -90,6 +90,7 @@ struct TrainingFlags {
   double teacher_weight = 0.5, temperature = 4;
   std::optional<double> label_weight;  ///< nothing: 1 - teacher_weight
   double label_smoothing = 0;
+  double average_decay = 0;                  ///< --ema; 0: none
   std::optional<std::string> rate_schedule;  ///< "step", "cosine" or "linear"
   bool needs_bits = false;
   bool evaluate = false;

@@ -75,6 +75,7 @@ TrainerOptions options_of(const TrainingFlags& flags) {
   options.rate_schedule = rate_schedule_of(flags.rate_schedule.value_or("step"));
   options.reestimate = flags.reestimate;
   options.label_smoothing = flags.label_smoothing;
+  options.average_decay = flags.average_decay;
   options.distillation.weight = flags.teacher_weight;
   options.distillation.label_weight = flags.label_weight;
   options.distillation.temperature = flags.temperature;

@@ -29,6 +29,11 @@ RunOptions run_options(const std::string& method) {
     options.bsq.alpha = 0.1;
     options.rate_schedule = RateSchedule::kCosine;
   }
+  if (method == "bsq average" || method == "frozen average") {
+    options.method = method.substr(0, method.find(' '));
+    options.average_decay = 0.8;
+    options.reestimate = 2;
+  }
   return options;
 }
 
@@ -110,6 +115,14 @@ TEST(TrainerResume, TheRelativeRuleGoesOnBitForBitFromAnyStep) {
 TEST(TrainerResume, PactGoesOnBitForBit) { expect_resumes("bsq", {7}, /*activation_bits=*/3); }
 
 TEST(TrainerResume, TwoInterruptionsLeaveNoTrace) { expect_resumes("bsq", {4, 6}); }
+
+TEST(TrainerResume, AnAverageOfWeightsGoesOnBitForBitFromAnyStep) {
+  for (int64_t stop = 1; stop < 15; ++stop) {
+    expect_resumes("bsq average", {stop});
+    ASSERT_FALSE(testing::Test::HasFailure()) << "stopped after " << stop << " steps";
+  }
+  expect_resumes("frozen average", {4, 6});
+}
 
 TEST(TrainerResume, FloatAndFinetuningGoOnBitForBit) {
   for (const char* method : {"float", "frozen"}) {
