@@ -10,6 +10,8 @@ find_package(nlohmann_json 3.9 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 find_package(PNG REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(ONNX REQUIRED)  # its schema, and nothing else of it
 find_path(BSQ_STB_INCLUDE stb/stb_image.h REQUIRED)
 if(BSQ_JEMALLOC)
   pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
