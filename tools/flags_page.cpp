@@ -149,7 +149,8 @@ void print_page(std::ostream& out) {
   SweepFlags sweep;
   ReportOptions report;
   CommandLine lines[] = {train_command_line(),    convert_command_line(), finetune_command_line(),
-                         describe_command_line(), export_command_line(), sweep_command_line(),   report_command_line()};
+                         describe_command_line(), export_command_line(),  sweep_command_line(),
+                         report_command_line()};
   add_options(lines[0], train);
   add_options(lines[1], convert);
   add_options(lines[2], finetune);

@@ -84,8 +84,8 @@ ActivationFunction UniformActivation::function() const {
   if (bits() > 0 && options_.batch_range()) {
     throw std::invalid_argument("its range is that of each batch; expected --act-range running");
   }
-  auto function =
-      bits() == 0 ? ActivationFunction() : unsigned_function(bits(), static_cast<double>(range_.item<float>()));
+  auto function = bits() == 0 ? ActivationFunction()
+                              : unsigned_function(bits(), static_cast<double>(range_.item<float>()));
   function.low = 0;
   function.high = alpha_.defined() ? alpha_.item<double>() : kTop;
   return function;

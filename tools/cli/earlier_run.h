@@ -19,12 +19,12 @@ void refuse_training_run(const std::string& folder, const std::string& expected)
 
 /// What is known of a file that a flag names as output.
 struct OutputFile {
-  const char* option;               ///< "export-pth"
-  std::string path;                 ///< "": not asked for, always good
-  std::vector<std::string> inputs;  ///< files that the program reads
-  std::string folder;               ///< of --out; "": none
-  bool overwrite = false;           ///< whether an earlier model may go
-  const char* kind = "PyTorch or .safetensors";            ///< what an earlier model is
+  const char* option;                                              ///< "export-pth"
+  std::string path;                                                ///< "": not asked for, always good
+  std::vector<std::string> inputs;                                 ///< files that the program reads
+  std::string folder;                                              ///< of --out; "": none
+  bool overwrite = false;                                          ///< whether an earlier model may go
+  const char* kind = "PyTorch or .safetensors";                    ///< what an earlier model is
   std::function<bool(const std::string& path)> is_kind = nullptr;  ///< null: of these two
 };
 

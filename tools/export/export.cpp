@@ -1,3 +1,5 @@
+#include "tools/cli/export.h"
+
 #include <filesystem>
 #include <iostream>
 #include <stdexcept>
@@ -10,7 +12,6 @@
 #include "bsq/nn/network_state.h"
 #include "models/registry.h"
 #include "tools/cli/earlier_run.h"
-#include "tools/cli/export.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/session.h"
 #include "tools/export/export_options.h"
@@ -22,7 +23,8 @@ namespace {
 Checkpoint read_described(const std::string& path) {
   auto file = read_model(path);
   if (!file.has_description) {
-    throw Error(path + ": says nothing of its network; expected a file that this toolkit wrote (convert makes one)");
+    throw Error(path +
+                ": says nothing of its network; expected a file that this toolkit wrote (convert makes one)");
   }
   return std::move(file.checkpoint);
 }
@@ -55,8 +57,7 @@ std::vector<torch::Tensor> first_images(const ExportOptions& options, const Chec
 
 void write_onnx(const ExportOptions& options, Network& network, const Checkpoint& file) {
   OnnxExportOptions wanted;
-  wanted.form =
-      options.format == "qonnx" ? OnnxExportOptions::Form::kQonnx : OnnxExportOptions::Form::kQcdq;
+  wanted.form = options.format == "qonnx" ? OnnxExportOptions::Form::kQonnx : OnnxExportOptions::Form::kQcdq;
   wanted.opset = options.opset;
   std::string bytes;
   try {

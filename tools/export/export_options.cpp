@@ -26,8 +26,8 @@ void check(const ExportOptions& options) {
     throw UsageError("--out " + options.output + ": expected a name that ends in .safetensors");
   }
   if (options.format != "safetensors" && is_safetensors_name(options.output)) {
-    throw UsageError("--out " + options.output + ": the name of a .safetensors file; expected another for --to " +
-                     options.format);
+    throw UsageError("--out " + options.output +
+                     ": the name of a .safetensors file; expected another for --to " + options.format);
   }
 }
 
@@ -41,7 +41,8 @@ void add_options(CommandLine& line, ExportOptions& options) {
   table.section("Export");
   table
       .add("to", &options.format,
-           "onnx: quantized by QuantizeLinear and DequantizeLinear; qonnx: by IntQuant and BipolarQuant; pth: PyTorch; "
+           "onnx: quantized by QuantizeLinear and DequantizeLinear; qonnx: by IntQuant and BipolarQuant; "
+           "pth: PyTorch; "
            "safetensors: the same tensors")
       .one_of({"onnx", "qonnx", "pth", "safetensors"})
       .value_name("FORMAT")
@@ -55,9 +56,11 @@ void add_options(CommandLine& line, ExportOptions& options) {
       .resume(ResumeRule::kCall);
   const auto needs_integers = [&] { return options.is_integer ? "" : "needs --int8"; };
   table
-      .add("int8", &options.is_integer,
-           "for programs that compute in int8: biases are int32, and values that the model keeps float between "
-           "layers of few bits are rounded to 8 bits, with ranges of training images; results change a little")
+      .add(
+          "int8", &options.is_integer,
+          "for programs that compute in int8: biases are int32, and values that the model keeps float "
+          "between "
+          "layers of few bits are rounded to 8 bits, with ranges of training images; results change a little")
       .needs([&] { return options.format == "onnx" ? "" : "needs --to onnx"; })
       .resume(ResumeRule::kCall);
   table.add("data", &options.data, "folder of the images that the model was trained on")

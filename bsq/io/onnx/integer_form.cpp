@@ -56,7 +56,8 @@ class Sites {
     return activation != nullptr && activation->module->activation().function().grid.has_value();
   }
   bool goes_along(int64_t index) const {
-    return as<op::Relu>(index) != nullptr || (as<op::Norm>(index) != nullptr && folded_.count(at(index).path) > 0);
+    return as<op::Relu>(index) != nullptr ||
+           (as<op::Norm>(index) != nullptr && folded_.count(at(index).path) > 0);
   }
   int64_t only_reader(int64_t index) const {
     const auto& readers = readers_[static_cast<size_t>(index)];
@@ -100,11 +101,14 @@ ActivationFunction::Grid grid_of(const ValueRange& range) {
 
 }  // namespace
 
-std::vector<int64_t> values_to_round(const Network& network) { return Sites(exported_program(network)).list(); }
+std::vector<int64_t> values_to_round(const Network& network) {
+  return Sites(exported_program(network)).list();
+}
 
 ValueGrids grids_of_8_bits(const Network& network, const std::vector<torch::Tensor>& batches) {
   ValueGrids grids;
-  for (const auto& [node, range] : value_ranges(exported_program(network), values_to_round(network), batches)) {
+  for (const auto& [node, range] :
+       value_ranges(exported_program(network), values_to_round(network), batches)) {
     grids[node] = grid_of(range);
   }
   return grids;

@@ -43,9 +43,8 @@ IntegerWeight integer_weight(const std::string& name, const StoredTensor& stored
   }
   IntegerWeight weight;
   weight.integers = stored.value;
-  weight.scale = stored.scale.to(torch::kFloat64)
-                     .div(static_cast<double>(stored.format.levels))
-                     .to(torch::kFloat32);
+  weight.scale =
+      stored.scale.to(torch::kFloat64).div(static_cast<double>(stored.format.levels)).to(torch::kFloat32);
   make_scales_positive(weight, stored.format);
   leave_no_zero_scale(weight);
   weight.integers = weight.integers.to(torch::kInt32).contiguous();

@@ -11,8 +11,8 @@ namespace bsq {
 
 /// A weight for other programs: value = scale * integer.
 struct IntegerWeight {
-  torch::Tensor integers;  ///< int32
-  torch::Tensor scale;     ///< float32, one number or one a channel (first axis), never 0
+  torch::Tensor integers;   ///< int32
+  torch::Tensor scale;      ///< float32, one number or one a channel (first axis), never 0
   bool is_bipolar = false;  ///< whether every integer is -1 or 1
 
   int64_t lowest() const { return integers.min().item<int64_t>(); }

@@ -19,8 +19,8 @@ namespace {
 using Attributes = std::vector<OnnxAttribute>;
 using Grid = ActivationFunction::Grid;
 
-// 255 * 64 * 2 and, of activations below 8 bits, 127 * 127 * 2 fit 16 bits, in which CPUs without VNNI add two
-// products.
+// 255 * 64 * 2 and, of activations below 8 bits, 127 * 127 * 2 fit 16 bits, in which CPUs without VNNI add
+// two products.
 constexpr int64_t kFullLimit = 127;
 constexpr int64_t kByteLimit = 64;
 
@@ -60,9 +60,8 @@ class Walker {
     return model_.constant(name, values, OnnxType::kFloat);
   }
   bool is_nonnegative(const Node& node) const {
-    return std::all_of(node.inputs.begin(), node.inputs.end(), [this](int64_t input) {
-      return values_[static_cast<size_t>(input)].is_nonnegative;
-    });
+    return std::all_of(node.inputs.begin(), node.inputs.end(),
+                       [this](int64_t input) { return values_[static_cast<size_t>(input)].is_nonnegative; });
   }
 
   const Program& program_;
@@ -98,7 +97,8 @@ Walker::Walker(Network& network, const OnnxExportOptions& options)
 }
 
 const StoredTensor* Walker::find(const std::string& name) const {
-  const auto found = std::find_if(state_.begin(), state_.end(), [&](const auto& e) { return e.first == name; });
+  const auto found =
+      std::find_if(state_.begin(), state_.end(), [&](const auto& e) { return e.first == name; });
   return found == state_.end() ? nullptr : &found->second;
 }
 
@@ -115,7 +115,8 @@ torch::Tensor float_values(const StoredTensor& stored) {
 
 std::string Walker::integer_bias(const std::string& name, const torch::Tensor& bias,
                                  const IntegerWeight& weight, const Grid& input) {
-  const auto scale = weight.scale.to(torch::kFloat64) * static_cast<double>(static_cast<float>(input.value_step));
+  const auto scale =
+      weight.scale.to(torch::kFloat64) * static_cast<double>(static_cast<float>(input.value_step));
   const auto integers = bias.to(torch::kFloat64).div(scale).round();
   if (integers.abs().max().item<double>() > static_cast<double>(limits_of(OnnxType::kInt32).second)) {
     throw std::invalid_argument(name + ": too large for int32 in units of " +
@@ -135,25 +136,27 @@ Written Walker::layer(const Node& node, const char* operation, const Attributes&
   const auto& stored = *find(name);
   const auto* stored_bias = find(node.path + ".bias");
   const auto bias = stored_bias == nullptr ? torch::Tensor() : float_values(*stored_bias);
+  const bool has_integers = stored.encoding == Encoding::kCodes;
+  const bool is_integer = options_.is_integer && has_integers && x.grid;
   std::vector<std::string> inputs = {x.name};
-  if (stored.encoding == Encoding::kFloat) {
-    inputs.push_back(constant(name, stored.value));
-    if (bias.defined()) {
-      inputs.push_back(constant(node.path + ".bias", bias));
+  if (has_integers) {
+    auto weight = integer_weight(name, stored);
+    if (is_integer) {
+      const bool is_byte = x.grid->highest - x.grid->lowest > kFullLimit;
+      weight = widened(weight, is_byte ? kByteLimit : kFullLimit);
     }
-    return {model_.node(operation, node.path, inputs, attributes)};
-  }
-  auto weight = integer_weight(name, stored);
-  const bool is_integer = options_.is_integer && x.grid;
-  if (is_integer) {
-    const bool is_byte = x.grid->highest - x.grid->lowest > kFullLimit;
-    weight = widened(weight, is_byte ? kByteLimit : kFullLimit);
-  }
-  inputs.push_back(writer_->weight(name, weight));
-  if (is_integer && bias.defined()) {
-    inputs.push_back(integer_bias(node.path + ".bias", bias, weight, *x.grid));
+    inputs.push_back(writer_->weight(name, weight));
+    if (is_integer && bias.defined()) {
+      inputs.push_back(integer_bias(node.path + ".bias", bias, weight, *x.grid));
+    }
+  } else {
+    inputs.push_back(constant(name, stored.value));
   }
   if (is_integer || !bias.defined()) {
+    return {model_.node(operation, node.path, inputs, attributes)};
+  }
+  if (!has_integers && !x.grid) {
+    inputs.push_back(constant(node.path + ".bias", bias));
     return {model_.node(operation, node.path, inputs, attributes)};
   }
   const auto product = model_.node(operation, node.path + ".product", inputs, attributes);
@@ -191,7 +194,8 @@ Written Walker::write(const Node& node, const op::Norm& norm) {
 Written Walker::on_grid(const std::string& name, const Written& x, Grid grid) {
   if (grid.lowest == ActivationFunction::kUnbounded) {
     if (!x.is_nonnegative) {
-      throw std::invalid_argument(name + ": reads values below 0, for which its grid has no end; expected a "
+      throw std::invalid_argument(name +
+                                  ": reads values below 0, for which its grid has no end; expected a "
                                   "ReLU in front of it");
     }
     grid.lowest = 0;
@@ -251,8 +255,8 @@ Written Walker::write(const Node& node, const op::PadChannels& pad) {
   if (pad.before == 0 && pad.after == 0) {
     return input(node);
   }
-  const auto counts = torch::tensor({int64_t{0}, pad.before, int64_t{0}, int64_t{0}, int64_t{0}, pad.after,
-                                     int64_t{0}, int64_t{0}});
+  const auto counts = torch::tensor(
+      {int64_t{0}, pad.before, int64_t{0}, int64_t{0}, int64_t{0}, pad.after, int64_t{0}, int64_t{0}});
   const auto pads = model_.constant(node.path + "_pads", counts, OnnxType::kInt64);
   return {model_.node("Pad", node.path, {input(node).name, pads}), input(node).is_nonnegative};
 }
@@ -264,7 +268,9 @@ Written Walker::write(const Node& node) {
           [&](const op::Conv& conv) { return write(node, conv); },
           [&](const op::Linear& linear) { return write(node, linear); },
           [&](const op::Norm& norm) { return write(node, norm); },
-          [&](const op::Relu&) -> Written { return {unary(node, "Relu").name, /*is_nonnegative=*/true}; },
+          [&](const op::Relu&) -> Written {
+            return {unary(node, "Relu").name, /*is_nonnegative=*/true};
+          },
           [&](const op::Activation& activation) { return write(node, activation); },
           [&](const op::Add&) -> Written {
             return {model_.node("Add", node.path, {input(node, 0).name, input(node, 1).name}),

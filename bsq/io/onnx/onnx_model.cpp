@@ -2,7 +2,6 @@
 
 #include <onnx/onnx_pb.h>
 
-
 #include <fstream>
 #include <set>
 #include <stdexcept>
@@ -12,8 +11,8 @@ namespace {
 
 // The release of the file format that came with an opset.
 int64_t ir_version(int64_t opset) {
-  const std::pair<int64_t, int64_t> releases[] = {{13, 7},  {14, 7},  {15, 8},  {16, 8},  {17, 8},
-                                                  {18, 8},  {19, 9},  {20, 9},  {21, 10}, {22, 10},
+  const std::pair<int64_t, int64_t> releases[] = {{13, 7},  {14, 7},  {15, 8}, {16, 8},  {17, 8},
+                                                  {18, 8},  {19, 9},  {20, 9}, {21, 10}, {22, 10},
                                                   {23, 11}, {24, 12}, {25, 13}};
   for (const auto& [known, version] : releases) {
     if (known == opset) {

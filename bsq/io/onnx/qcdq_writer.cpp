@@ -30,7 +30,8 @@ class QcdqWriter : public QuantWriter {
     const auto type = weight_type(name, weight);
     const auto integers = model_.constant(name + "_integers", weight.integers, type);
     const auto scale = model_.constant(name + "_scale", weight.scale, OnnxType::kFloat);
-    const auto zero = model_.constant(name + "_zero_point", torch::zeros_like(weight.scale, torch::kInt64), type);
+    const auto zero =
+        model_.constant(name + "_zero_point", torch::zeros_like(weight.scale, torch::kInt64), type);
     std::vector<OnnxAttribute> attributes;
     if (weight.scale.dim() > 0) {
       attributes.push_back({"axis", int64_t{0}});
@@ -69,10 +70,10 @@ class QcdqWriter : public QuantWriter {
     if (!is_integer_ && model_.opset() >= kInt16Opset && holds(OnnxType::kInt16, lowest, highest)) {
       return OnnxType::kInt16;
     }
-    throw std::invalid_argument(
-        name + ": integers from " + std::to_string(lowest) + " to " + std::to_string(highest) +
-        " do not fit int8; expected a model trained with --max-bits 7" +
-        (is_integer_ ? "" : ", --opset 21 or more, which has int16, or --to qonnx"));
+    throw std::invalid_argument(name + ": integers from " + std::to_string(lowest) + " to " +
+                                std::to_string(highest) +
+                                " do not fit int8; expected a model trained with --max-bits 7" +
+                                (is_integer_ ? "" : ", --opset 21 or more, which has int16, or --to qonnx"));
   }
 
   std::optional<Container> container_of(const ActivationFunction::Grid& grid) const {

@@ -31,7 +31,8 @@ QonnxRange range_of(int64_t lowest, int64_t highest) {
   }
   const int64_t digits = bits_for(std::max(-lowest - 1, highest));
   // One bit with a sign means -1 and 1 to QONNX's executor.
-  return {std::max<int64_t>(digits + 1, 2), /*is_signed=*/true, /*is_narrow=*/lowest > -(int64_t{1} << digits)};
+  return {std::max<int64_t>(digits + 1, 2), /*is_signed=*/true,
+          /*is_narrow=*/lowest > -(int64_t{1} << digits)};
 }
 
 std::vector<OnnxAttribute> attributes_of(const QonnxRange& range) {
@@ -51,7 +52,8 @@ class QonnxWriter : public QuantWriter {
     if (weight.is_bipolar && weight.scale.gt(0).all().item<bool>()) {
       return model_.node("BipolarQuant", name, {values, own_scale}, {}, OnnxModel::kQonnxDomain);
     }
-    return quantized(name, values, own_scale, range_of(std::min<int64_t>(weight.lowest(), -1), weight.highest()));
+    return quantized(name, values, own_scale,
+                     range_of(std::min<int64_t>(weight.lowest(), -1), weight.highest()));
   }
 
   std::string activation(const std::string& name, const std::string& x,

@@ -23,8 +23,8 @@ class QuantWriter {
 
 /// QuantizeLinear, Clip and DequantizeLinear of ONNX. Weights are int8, int4 from opset 21 on and int2 from
 /// opset 25 on where their integers fit, and int16 from opset 21 on where they do not fit int8; with
-/// `is_integer` they have to fit int8. Activations are 8 bits, and 16 from opset 21 on; wider ones are rounded
-/// in float.
+/// `is_integer` they have to fit int8. Activations are 8 bits, and 16 from opset 21 on; wider ones are
+/// rounded in float.
 std::unique_ptr<QuantWriter> qcdq_writer(OnnxModel& model, bool is_integer);
 /// IntQuant and BipolarQuant of QONNX, of any bit width.
 std::unique_ptr<QuantWriter> qonnx_writer(OnnxModel& model);

@@ -29,7 +29,8 @@ std::string OnnxJobs::file(const std::string& name) {
 std::map<std::string, OnnxResult> OnnxJobs::run(const torch::Tensor& images) const {
   const auto raw = images.to(torch::kFloat32).contiguous();
   write_bytes(folder_.file("images.f32"), {static_cast<const char*>(raw.data_ptr()), raw.nbytes()});
-  std::string command = "'" BSQ_PYTHON "' '" BSQ_SOURCE "/tests/python/run_onnx.py' " + folder_.path().string();
+  std::string command =
+      "'" BSQ_PYTHON "' '" BSQ_SOURCE "/tests/python/run_onnx.py' " + folder_.path().string();
   for (const auto& name : names_) {
     command += " " + name;
   }
@@ -37,10 +38,11 @@ std::map<std::string, OnnxResult> OnnxJobs::run(const torch::Tensor& images) con
   EXPECT_EQ(result.status, 0) << result.err;
   std::map<std::string, OnnxResult> results;
   std::istringstream lines(result.out);
-  for (std::string name, metadata, kinds;
-       std::getline(lines, name, '\t') && std::getline(lines, metadata, '\t') && std::getline(lines, kinds);) {
-    results[name] = {read_floats(folder_.file(name + ".f32"), images.size(0)), nlohmann::json::parse(metadata),
-                     nlohmann::json::parse(kinds)};
+  for (std::string name, metadata, kinds; std::getline(lines, name, '\t') &&
+                                          std::getline(lines, metadata, '\t') &&
+                                          std::getline(lines, kinds);) {
+    results[name] = {read_floats(folder_.file(name + ".f32"), images.size(0)),
+                     nlohmann::json::parse(metadata), nlohmann::json::parse(kinds)};
   }
   EXPECT_EQ(results.size(), names_.size()) << result.out;
   return results;

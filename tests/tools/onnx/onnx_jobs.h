@@ -37,9 +37,9 @@ class OnnxJobs {
 
 /// How much two evaluations of the same images differ.
 struct Disagreement {
-  int64_t classes = 0;     ///< images of another class
-  double median = 0;       ///< of the images' largest differences of a logit, in units of the logits' spread
-  double largest = 0;      ///< the largest of them
+  int64_t classes = 0;  ///< images of another class
+  double median = 0;    ///< of the images' largest differences of a logit, in units of the logits' spread
+  double largest = 0;   ///< the largest of them
   std::string text() const;
 };
 Disagreement disagreement(const torch::Tensor& ours, const torch::Tensor& theirs);

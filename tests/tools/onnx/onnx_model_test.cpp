@@ -10,7 +10,9 @@
 namespace bsq::test {
 namespace {
 
-bool holds(const std::string& bytes, const std::string& part) { return bytes.find(part) != std::string::npos; }
+bool holds(const std::string& bytes, const std::string& part) {
+  return bytes.find(part) != std::string::npos;
+}
 
 TEST(OnnxModel, SmallIntegersArePackedFromTheLowestBits) {
   OnnxModel model("m", 25);

@@ -130,9 +130,16 @@ TEST_F(OnnxNetwork, EveryKindOfNodeGivesTheSame) {
 }
 
 TEST_F(OnnxNetwork, EveryKindOfActivationGivesTheSame) {
-  for (const auto& [kind, bits] : std::vector<std::pair<std::string, int64_t>>{
-           {"uniform", 2}, {"uniform", 8}, {"uniform", 12}, {"uniform", 32}, {"lsq", 3}, {"dorefa", 4},
-           {"duq", 4}, {"hysteresis-fixed", 4}, {"hysteresis-pact", 4}, {"pact", 4}}) {
+  for (const auto& [kind, bits] : std::vector<std::pair<std::string, int64_t>>{{"uniform", 2},
+                                                                               {"uniform", 8},
+                                                                               {"uniform", 12},
+                                                                               {"uniform", 32},
+                                                                               {"lsq", 3},
+                                                                               {"dorefa", 4},
+                                                                               {"duq", 4},
+                                                                               {"hysteresis-fixed", 4},
+                                                                               {"hysteresis-pact", 4},
+                                                                               {"pact", 4}}) {
     auto description = with_activation(kind, bits);
     if (kind == "pact") {
       description.activation_place = ActivationPlace::kInput;

@@ -114,7 +114,8 @@ TEST(ExportTool, TrainedModelsGiveTheSameClassesElsewhere) {
   add("sawb", sawb, "--to onnx");
   add("sawb-qonnx", sawb, "--to qonnx");
   add("sawb-int8", sawb, "--to onnx --int8 --images 50 --data " + tiny_data());
-  const auto mobile = trained(folder, "mobilenet", "-a mobilenet_v1 --multiplier 0.25 --method lsq --bits 4 --act 4");
+  const auto mobile =
+      trained(folder, "mobilenet", "-a mobilenet_v1 --multiplier 0.25 --method lsq --bits 4 --act 4");
   add("mobilenet", mobile, "--to onnx");
   add("float", full, "--to onnx");
   const auto images = test_images();
