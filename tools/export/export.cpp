@@ -44,6 +44,7 @@ std::shared_ptr<Network> network_of(const std::string& path, const Checkpoint& f
 std::vector<torch::Tensor> first_images(const ExportOptions& options, const Checkpoint& file) {
   DataFlags flags;
   flags.folder = options.data;
+  set_up_runtime(RuntimeFlags(), flags.seed);
   const auto data = load_data(flags, RuntimeFlags(), file);
   std::vector<torch::Tensor> batches;
   int64_t left = options.images;
@@ -62,6 +63,7 @@ void write_onnx(const ExportOptions& options, Network& network, const Checkpoint
   std::string bytes;
   try {
     if (options.is_integer) {
+      export_onnx(network, wanted);  // What cannot be exported is told before images are read.
       wanted.is_integer = true;
       wanted.grids = grids_of_8_bits(network, first_images(options, file));
     }

@@ -1,9 +1,12 @@
 #include "tools/export/metadata.h"
 
 #include <array>
+#include <charconv>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "bsq/data/class_names.h"
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/network_sizes.h"
 
@@ -17,11 +20,13 @@ std::string text_of(Number number) {
 }
 
 std::string text_of(const std::array<float, 3>& numbers) {
-  auto list = nlohmann::json::array();
+  std::string list;
   for (const float number : numbers) {
-    list.push_back(nlohmann::json::parse(c10::str(number)));
+    char digits[32];
+    const auto end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
+    list += (list.empty() ? "" : ",") + std::string(digits, end);
   }
-  return list.dump();
+  return "[" + list + "]";
 }
 
 // {"conv1": [8, 0]}: bits of weight and bias.
@@ -33,6 +38,16 @@ std::string scheme_text(Network& network) {
   return scheme.dump();
 }
 
+// Files of older runs name none.
+std::vector<std::string> class_names(const Checkpoint& origin) {
+  if (!origin.data.class_names.empty()) {
+    return origin.data.class_names;
+  }
+  return origin.dataset == "cifar10"    ? cifar10_class_names()
+         : origin.dataset == "cifar100" ? cifar100_class_names()
+                                        : std::vector<std::string>();
+}
+
 }  // namespace
 
 std::map<std::string, std::string> export_metadata(Network& network, const Checkpoint& origin) {
@@ -42,19 +57,18 @@ std::map<std::string, std::string> export_metadata(Network& network, const Check
                                               {"comp", text_of(sizes.comp())},
                                               {"comp_stored", text_of(sizes.comp_stored())},
                                               {"scheme", scheme_text(network)}};
-  const auto& data = origin.data;
   if (!origin.dataset.empty()) {
     texts["dataset"] = origin.dataset;
   }
   if (std::isfinite(origin.top1)) {
     texts["top1"] = text_of(origin.top1);
   }
-  if (data.normalization) {
-    texts["normalization_mean"] = text_of(data.normalization->mean);
-    texts["normalization_std"] = text_of(data.normalization->std);
-  }
-  if (!data.class_names.empty()) {
-    texts["class_names"] = nlohmann::json(data.class_names).dump();
+  const auto normalization = origin.data.normalization.value_or(Normalization());
+  texts["normalization_mean"] = text_of(normalization.mean);
+  texts["normalization_std"] = text_of(normalization.std);
+  const auto names = class_names(origin);
+  if (!names.empty()) {
+    texts["class_names"] = nlohmann::json(names).dump();
   }
   return texts;
 }

@@ -65,9 +65,11 @@ TEST(OnnxShipped, OnnxruntimeAndQonnxGiveOurClasses) {
   const auto data = load_cifar10(shared_folder() + "/data/cifar10-exact");
   const auto test = all_of(data.test, Normalization());
   ASSERT_EQ(test.images.size(0), 1000);
+  std::map<std::string, torch::Tensor> by_file;
   for (const auto& [name, result] : jobs.run(test.images)) {
     const auto file = read_checkpoint(files[name]);
-    const auto ours = logits_of(file, test.images);
+    auto& ours = by_file[files[name]];
+    ours = ours.defined() ? ours : logits_of(file, test.images);
     const auto difference = disagreement(ours, result.logits);
     EXPECT_EQ(difference.classes, 0) << name << ": " << difference.text();
     EXPECT_LT(difference.median, 1e-5) << name << ": " << difference.text();

@@ -17,6 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string shipped(const std::string& name) {
+  return BSQ_SOURCE "/checkpoints/resnet20-cifar10-" + name + ".h5";
+}
+
 CommandResult run_export(const std::string& arguments) { return run_tool("bsq_export", arguments); }
 
 void expect_refused(const std::string& arguments, int status, const std::string& part) {
@@ -26,7 +30,7 @@ void expect_refused(const std::string& arguments, int status, const std::string&
 }
 
 TEST(ExportTool, WrongCallsAreToldApart) {
-  const auto model = tiny_runs().full.file("model_best.h5");
+  const auto model = shipped("fixed-4");
   expect_refused("--to onnx --out a.onnx", 2, "no model named");
   expect_refused(model + " " + model + " --to onnx --out a.onnx", 2, "a second model");
   expect_refused(model + " --out a.onnx", 2, "--to FORMAT is missing");
@@ -43,15 +47,14 @@ TEST(ExportTool, WrongCallsAreToldApart) {
 TEST(ExportTool, WhatCannotBeExportedWritesNothing) {
   const TemporaryFolder folder;
   const auto out = folder.file("a.onnx");
-  expect_refused(tiny_runs().eight_bits.file("model_best.h5") + " --to onnx --out " + out, 1,
-                 "conv1.weight: integers from -");
+  expect_refused(shipped("8bit") + " --to onnx --out " + out, 1, "conv1.weight: integers from -");
   expect_refused("missing.h5 --to onnx --out " + out, 1, "missing.h5");
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
 TEST(ExportTool, AnEarlierFileGoesOnlyWithOverwrite) {
   const TemporaryFolder folder;
-  const auto call = tiny_runs().full.file("model_best.h5") + " --to onnx --out " + folder.file("a.onnx");
+  const auto call = shipped("fixed-4") + " --to onnx --out " + folder.file("a.onnx");
   ASSERT_EQ(run_export(call).status, 0);
   const auto bytes = read_bytes(folder.file("a.onnx"));
   expect_refused(call, 1, "is there already");
@@ -64,7 +67,7 @@ TEST(ExportTool, AnEarlierFileGoesOnlyWithOverwrite) {
 
 TEST(ExportTool, PyTorchAndSafetensorsFilesComeBack) {
   const TemporaryFolder folder;
-  const auto model = tiny_runs().finetuned.file("best_bin.h5");
+  const auto model = shipped("fixed-2");
   for (const std::string format : {"pth", "safetensors"}) {
     const auto file = folder.file("a." + format);
     ASSERT_EQ(run_export(model + " --to " + format + " --out " + file).status, 0);
@@ -109,7 +112,7 @@ TEST(ExportTool, TrainedModelsGiveTheSameClassesElsewhere) {
     const auto result = run_export(file + " --out " + jobs.file(name) + " " + arguments);
     ASSERT_EQ(result.status, 0) << result.err;
   };
-  const auto full = tiny_runs().full.file("model_best.h5");
+  const auto full = trained(folder, "full", "--float --depth 8");
   const auto sawb = trained(folder, "sawb", "--method sawb --bits 4 --act 4 --pact-alpha 4 --model " + full);
   add("sawb", sawb, "--to onnx");
   add("sawb-qonnx", sawb, "--to qonnx");
