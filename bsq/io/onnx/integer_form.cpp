@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "bsq/graph/conv_norms.h"
@@ -35,6 +36,25 @@ class Sites {
 
   std::vector<int64_t> list() const { return {sites_.begin(), sites_.end()}; }
 
+  // The part of a value's range that counts. Of a value that is added to a quantized one, and whose sum only
+  // a quantized activation reads, it is what keeps the sum within the activation's ends: from minus the
+  // other's largest value on, up to the activation's end less the other's smallest value.
+  ValueRange what_counts(int64_t index, ValueRange range) const {
+    const int64_t sum = only_reader(index);
+    const int64_t reader = sum < 0 || as<op::Add>(sum) == nullptr ? -1 : only_reader(sum);
+    const auto end = reader < 0 ? std::nullopt : ends_of(reader, /*is_input=*/true);
+    if (!end) {
+      return range;
+    }
+    const auto& inputs = at(sum).inputs;
+    const auto other = ends_of(inputs[0] == index ? inputs[1] : inputs[0], /*is_input=*/false);
+    if (other) {
+      range.low = std::max(range.low, end->low - other->high);
+      range.high = std::min(range.high, end->high - other->low);
+    }
+    return {std::min(range.low, 0.0), std::max(range.high, 0.0)};
+  }
+
  private:
   const Node& at(int64_t index) const { return nodes_[static_cast<size_t>(index)]; }
   template <typename Op>
@@ -54,6 +74,20 @@ class Sites {
   bool gives_integers(int64_t index) const {
     const auto* activation = as<op::Activation>(index);
     return activation != nullptr && activation->module->activation().function().grid.has_value();
+  }
+  // Between which ends a quantized activation tells its inputs apart, or its values lie; nothing for another
+  // node.
+  std::optional<ValueRange> ends_of(int64_t index, bool is_input) const {
+    if (!gives_integers(index)) {
+      return std::nullopt;
+    }
+    const auto function = as<op::Activation>(index)->module->activation().function();
+    const auto& grid = *function.grid;
+    if (grid.lowest == ActivationFunction::kUnbounded) {
+      return std::nullopt;
+    }
+    const double step = is_input ? grid.step : grid.value_step;
+    return ValueRange{step * static_cast<double>(grid.lowest), step * static_cast<double>(grid.highest)};
   }
   bool goes_along(int64_t index) const {
     return as<op::Relu>(index) != nullptr ||
@@ -106,10 +140,10 @@ std::vector<int64_t> values_to_round(const Network& network) {
 }
 
 ValueGrids grids_of_8_bits(const Network& network, const std::vector<torch::Tensor>& batches) {
+  const Sites sites(exported_program(network));
   ValueGrids grids;
-  for (const auto& [node, range] :
-       value_ranges(exported_program(network), values_to_round(network), batches)) {
-    grids[node] = grid_of(range);
+  for (const auto& [node, range] : value_ranges(exported_program(network), sites.list(), batches)) {
+    grids[node] = grid_of(sites.what_counts(node, range));
   }
   return grids;
 }

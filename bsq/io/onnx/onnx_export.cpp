@@ -160,7 +160,11 @@ Written Walker::layer(const Node& node, const char* operation, const Attributes&
     return {model_.node(operation, node.path, inputs, attributes)};
   }
   const auto product = model_.node(operation, node.path + ".product", inputs, attributes);
-  return {model_.node("Add", node.path, {product, constant(node.path + ".bias", bias.reshape(bias_shape))})};
+  const auto apart = bias.reshape(bias_shape);
+  // onnxruntime makes an Add behind float weights a bias again.
+  return has_integers
+             ? Written{model_.node("Add", node.path, {product, constant(node.path + ".bias", apart)})}
+             : Written{model_.node("Sub", node.path, {product, constant(node.path + ".minus_bias", -apart)})};
 }
 
 Written Walker::write(const Node& node, const op::Conv& conv) {

@@ -32,8 +32,9 @@ const Program& exported_program(const Network& network);
 /// width). Output "logits": (batch, classes). Batch norms are in the scales and biases of the convolutions in
 /// front of them where they can be. `metadata`: texts that go beside the graph.
 ///
-/// The bias of a layer that reads or holds integers is a node of its own: onnxruntime would round a bias, and
-/// float weights, of a convolution between QuantizeLinear and DequantizeLinear.
+/// The bias of a layer that reads or holds integers is a node of its own (Add; behind float weights Sub):
+/// onnxruntime would round a bias, and float weights, of a convolution between QuantizeLinear and
+/// DequantizeLinear.
 ///
 /// Throws std::invalid_argument that names the layer for what the form cannot hold: integers that do not fit
 /// int8, grids without a point at 0, activations without a range, norms other than batch norm, and a network

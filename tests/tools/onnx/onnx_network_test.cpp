@@ -123,6 +123,7 @@ TEST_F(OnnxNetwork, EveryKindOfNodeGivesTheSame) {
   add("int2", network_of(every_node, {}, /*bits=*/1), /*opset=*/25);
   add("int16", network_of(every_node, {}, /*bits=*/8), /*opset=*/21);
   add("float", network_of(every_node, with_activation("uniform", 0), /*bits=*/0), /*opset=*/13);
+  add("float-weights", network_of(every_node, with_activation("uniform", 4), /*bits=*/0));
   for (uint64_t seed = 0; seed < 4; ++seed) {
     add("random" + std::to_string(seed), network_of(random_flow(seed), {}, /*bits=*/4));
   }
