@@ -12,6 +12,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(ONNX REQUIRED)  # its schema, and nothing else of it
 if(BSQ_JEMALLOC)
   pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 endif()

@@ -21,7 +21,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS libopenblas0-pthread)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME bsq-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
-  "cmake, g++, pkg-config, libtorch-dev, libgloo-dev, libboost-program-options-dev, libhdf5-dev, libssl-dev, libzip-dev, libpng-dev, libjpeg62-turbo-dev, nlohmann-json3-dev")
+  "cmake, g++, pkg-config, libtorch-dev, libgloo-dev, libboost-program-options-dev, libhdf5-dev, libssl-dev, libzip-dev, libpng-dev, libjpeg62-turbo-dev, libonnx-dev, libprotobuf-dev, nlohmann-json3-dev")
 if(BSQ_JEMALLOC)
   string(APPEND CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS ", libjemalloc-dev")
 endif()

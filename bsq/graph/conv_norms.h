@@ -22,5 +22,7 @@ struct ConvNorm {
 /// it is no batch norm, where it reads something else than a convolution's value and where others read that
 /// value too; and for a program without norms.
 std::vector<ConvNorm> conv_norms(const Program& program);
+/// The same without those that it refuses; may be empty.
+std::vector<ConvNorm> foldable_norms(const Program& program);
 
 }  // namespace bsq

@@ -32,9 +32,9 @@ struct Fusion {
   std::set<std::string> norms;             ///< paths
 };
 
-Fusion fusion_of(const Program& program) {
+Fusion fusion_of(const std::vector<ConvNorm>& pairs) {
   Fusion fusion;
-  for (const auto& pair : conv_norms(program)) {
+  for (const auto& pair : pairs) {
     fusion.maps[pair.layer_path] = map_of(*pair.norm);
     fusion.norms.insert(pair.norm_path);
   }
@@ -51,6 +51,9 @@ torch::Tensor least_scale(const torch::Tensor& scale) {
 }
 
 StoredTensor fused_codes(StoredTensor stored, const ChannelMap& map) {
+  if (stored.offset.defined()) {
+    throw std::invalid_argument("a weight with an offset; expected a grid around 0");
+  }
   if (stored.format.bits == 0) {
     return stored;
   }
@@ -104,8 +107,12 @@ const StoredTensor* entry_of(const NetworkState& state, const std::string& name)
 }  // namespace
 
 NetworkState fuse_norms(const Program& program, const NetworkState& state) {
+  return fuse_norms(conv_norms(program), state);
+}
+
+NetworkState fuse_norms(const std::vector<ConvNorm>& pairs, const NetworkState& state) {
   torch::NoGradGuard no_grad;
-  const auto fusion = fusion_of(program);
+  const auto fusion = fusion_of(pairs);
   NetworkState fused;
   for (const auto& [name, stored] : state) {
     const auto path = name.substr(0, name.rfind('.'));

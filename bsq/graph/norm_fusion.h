@@ -1,5 +1,8 @@
 #pragma once
 
+#include <vector>
+
+#include "bsq/graph/conv_norms.h"
 #include "bsq/graph/program.h"
 #include "bsq/nn/stored_tensor.h"
 
@@ -16,5 +19,7 @@ namespace bsq {
 /// `program`: with modules. `state`: of its network, weights as codes (codes_of_network()) or float. Throws
 /// what conv_norms() throws.
 NetworkState fuse_norms(const Program& program, const NetworkState& state);
+/// The same of these norms alone, with modules; the others stay.
+NetworkState fuse_norms(const std::vector<ConvNorm>& pairs, const NetworkState& state);
 
 }  // namespace bsq

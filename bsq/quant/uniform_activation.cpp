@@ -83,6 +83,18 @@ std::optional<ActivationCall> UniformActivation::fused_call(bool is_training) co
   return result;
 }
 
+ActivationFunction UniformActivation::function() const {
+  constexpr double kTop = 6;  // of ReLU6
+  if (bits() > 0 && options_.batch_range()) {
+    throw std::invalid_argument("its range is that of each batch; expected --act-range running");
+  }
+  auto function = bits() == 0 ? ActivationFunction()
+                              : unsigned_function(bits(), static_cast<double>(range_.item<float>()));
+  function.low = 0;
+  function.high = alpha_.defined() ? alpha_.item<double>() : kTop;
+  return function;
+}
+
 void UniformActivation::observe(const torch::Tensor& maximum, bool is_training) {
   if (!range_.defined() || !(is_training || is_calibrating_)) {
     return;

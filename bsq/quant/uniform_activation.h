@@ -37,6 +37,7 @@ class UniformActivation : public Activation {
   std::optional<ActivationCall> fused_call(bool is_training) const override;
   void observe(const torch::Tensor& maximum, bool is_training) override;
   int64_t bits() const override { return options_.bits(); }
+  ActivationFunction function() const override;
   Slots slots() const override;
   bool needs_calibration() const override;
   void begin_calibration() override;

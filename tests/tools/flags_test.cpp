@@ -10,6 +10,7 @@
 #include "tests/tools/bsq_options.h"
 #include "tests/tools/tool_runs.h"
 #include "tools/describe_options.h"
+#include "tools/export/export_options.h"
 #include "tools/report/report_options.h"
 #include "tools/sweep/sweep_options.h"
 
@@ -29,6 +30,7 @@ struct Programs {
     add_options(lines[3], describe);
     add_options(lines[4], sweep);
     add_options(lines[5], report);
+    add_options(lines[6], exported);
     for (const auto& line : lines) {
       tables.push_back({&line, "", &line.table()});
       for (const auto& family : line.families()) {
@@ -52,9 +54,11 @@ struct Programs {
   cli::DescribeOptions describe;
   cli::SweepFlags sweep;
   cli::ReportOptions report;
-  CommandLine lines[6] = {cli::train_command_line(),    cli::convert_command_line(),
+  cli::ExportOptions exported;
+  CommandLine lines[7] = {cli::train_command_line(),    cli::convert_command_line(),
                           cli::finetune_command_line(), cli::describe_command_line(),
-                          cli::sweep_command_line(),    cli::report_command_line()};
+                          cli::sweep_command_line(),    cli::report_command_line(),
+                          cli::export_command_line()};
   std::deque<OptionTable> members;
   std::vector<Table> tables;
 };

@@ -162,8 +162,10 @@ void check_output_file(const OutputFile& file) {
   if (!fs::is_regular_file(path)) {
     fail("names something that is no file; expected a file's name");
   }
-  if (!is_pytorch_file(file.path) && !is_safetensors_file(file.path)) {
-    fail("would write over a file that is no PyTorch or .safetensors file; expected another name");
+  const bool is_kind =
+      file.is_kind ? file.is_kind(file.path) : is_pytorch_file(file.path) || is_safetensors_file(file.path);
+  if (!is_kind) {
+    fail(std::string("would write over a file that is no ") + file.kind + " file; expected another name");
   }
   if (!file.overwrite) {
     fail("is there already; expected another name, or --overwrite");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,11 +19,13 @@ void refuse_training_run(const std::string& folder, const std::string& expected)
 
 /// What is known of a file that a flag names as output.
 struct OutputFile {
-  const char* option;               ///< "export-pth"
-  std::string path;                 ///< "": not asked for, always good
-  std::vector<std::string> inputs;  ///< files that the program reads
-  std::string folder;               ///< of --out; "": none
-  bool overwrite = false;           ///< whether an earlier model may go
+  const char* option;                                              ///< "export-pth"
+  std::string path;                                                ///< "": not asked for, always good
+  std::vector<std::string> inputs;                                 ///< files that the program reads
+  std::string folder;                                              ///< of --out; "": none
+  bool overwrite = false;                                          ///< whether an earlier model may go
+  const char* kind = "PyTorch or .safetensors";                    ///< what an earlier model is
+  std::function<bool(const std::string& path)> is_kind = nullptr;  ///< null: of these two
 };
 
 /// Throws bsq::Error, before anything runs, where the file cannot be written, is an input or one of the run's

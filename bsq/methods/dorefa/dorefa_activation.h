@@ -18,6 +18,7 @@ class DorefaActivation : public Activation {
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   int64_t bits() const override { return bits_; }
+  ActivationFunction function() const override { return unsigned_function(bits_, /*range=*/1); }
   void print(std::ostream& stream) const override;
 
  private:

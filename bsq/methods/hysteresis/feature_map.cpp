@@ -17,6 +17,12 @@ torch::Tensor FixedMap::forward(const torch::Tensor& x, bool /*is_training*/) {
   return fixed_map_ste(x, bits_);
 }
 
+ActivationFunction FixedMap::function() const {
+  ActivationFunction function;
+  function.grid = {/*step=*/1, /*value_step=*/1, /*lowest=*/0, max_integer(bits_)};
+  return function;
+}
+
 void FixedMap::print(std::ostream& stream) const { stream << "bits=" << bits_ << ", step 1"; }
 
 PactMap::PactMap(int64_t bits) : bits_(bits) {
@@ -35,6 +41,19 @@ torch::Tensor PactMap::forward(const torch::Tensor& x, bool /*is_training*/) {
 
 Slots PactMap::slots() const {
   return {{"alpha", alpha_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kSmallestAlpha}};
+}
+
+ActivationFunction PactMap::function() const {
+  const double alpha = alpha_.item<double>();
+  if (!(alpha >= kSmallestAlpha)) {
+    throw std::invalid_argument("alpha " + std::to_string(alpha) + "; expected " +
+                                std::to_string(kSmallestAlpha) + " or more");
+  }
+  const auto highest = max_integer(bits_);
+  const auto levels = static_cast<double>(highest);
+  ActivationFunction function;
+  function.grid = {(alpha + kAlphaEpsilon) / levels, alpha / levels, /*lowest=*/0, highest};
+  return function;
 }
 
 void PactMap::print(std::ostream& stream) const { stream << "bits=" << bits_ << ", PACT"; }

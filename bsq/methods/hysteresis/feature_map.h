@@ -19,6 +19,7 @@ class FixedMap : public Activation {
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   int64_t bits() const override { return bits_; }
+  ActivationFunction function() const override;
   void print(std::ostream& stream) const override;
 
  private:
@@ -39,6 +40,7 @@ class PactMap : public Activation {
   /// Throws bsq::Error for an alpha below kSmallestAlpha: a file may hold any.
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   int64_t bits() const override { return bits_; }
+  ActivationFunction function() const override;
   Slots slots() const override;
   void print(std::ostream& stream) const override;
 

@@ -43,6 +43,16 @@ Slots LsqActivation::slots() const {
   return {{"step", step_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kSmallestStep}};
 }
 
+ActivationFunction LsqActivation::function() const {
+  if (needs_calibration()) {
+    throw std::invalid_argument("no step is stored; expected one that training or calibration has found");
+  }
+  ActivationFunction function;
+  const double step = step_.item<double>();
+  function.grid = {step, step, grid().low, grid().high};
+  return function;
+}
+
 bool LsqActivation::needs_calibration() const { return !(step_.item<double>() > 0); }
 
 // A step that has been trained stays: statistics that are estimated anew are not its business.

@@ -21,6 +21,7 @@ class LsqActivation : public Activation {
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   int64_t bits() const override { return bits_; }
+  ActivationFunction function() const override;
   Slots slots() const override;
   bool needs_calibration() const override;
   void begin_calibration() override;

@@ -49,6 +49,22 @@ torch::Tensor DuqActivation::forward(const torch::Tensor& x, bool is_training) {
   return duq_ste(x, a_, c_, duq_activation_grid(bits_));
 }
 
+ActivationFunction DuqActivation::function() const {
+  ActivationFunction function;
+  if (is_off()) {
+    return function;
+  }
+  if (!has_started()) {
+    throw std::invalid_argument("no clip is stored; expected one that training or calibration has found");
+  }
+  const auto grid = duq_activation_grid(bits_);
+  const auto step = [&](const torch::Tensor& slot) {
+    return duq_softplus(slot.detach()).item<double>() / static_cast<double>(grid.levels);
+  };
+  function.grid = {step(a_), step(c_), grid.low, grid.levels};
+  return function;
+}
+
 Slots DuqActivation::slots() const {
   return {{"a", a_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kDuqLowest},
           {"c", c_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kDuqLowest}};

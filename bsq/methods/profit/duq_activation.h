@@ -27,6 +27,7 @@ class DuqActivation : public Activation {
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   int64_t bits() const override { return is_off() ? 0 : bits_; }
+  ActivationFunction function() const override;
   Slots slots() const override;
   bool needs_calibration() const override;
   void begin_calibration() override;

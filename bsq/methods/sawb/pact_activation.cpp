@@ -22,6 +22,12 @@ torch::Tensor PactActivation::forward(const torch::Tensor& x, bool /*is_training
   return pact_clip_ste(x, alpha_, bits_);
 }
 
+ActivationFunction PactActivation::function() const {
+  auto function = unsigned_function(bits_, alpha_.item<double>());
+  function.grid->lowest = ActivationFunction::kUnbounded;
+  return function;
+}
+
 Slots PactActivation::slots() const {
   return {{"alpha", alpha_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kSmallestAlpha}};
 }

@@ -24,6 +24,8 @@ class PactActivation : public Activation {
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   int64_t bits() const override { return bits_; }
+  /// Of a value below 0 the integer is below 0 too, as far as it goes.
+  ActivationFunction function() const override;
   Slots slots() const override;
   void print(std::ostream& stream) const override;
 
