@@ -33,7 +33,8 @@ target_link_libraries(bsq_all INTERFACE bsq_models bsq_train_lib bsq_io)
 set_target_properties(bsq_all PROPERTIES EXPORT_NAME bsq)
 
 set(BSQ_INSTALLED_LIBRARIES
-  bsq_all bsq_common bsq_base bsq_kernels bsq_quant bsq_nn bsq_graph ${BSQ_METHOD_LIBRARIES} bsq_data bsq_atomic_file bsq_seal
+  bsq_all bsq_plain bsq_common bsq_base bsq_kernels bsq_quant bsq_nn bsq_graph ${BSQ_METHOD_LIBRARIES} bsq_data bsq_atomic_file bsq_seal bsq_hdf5
+  bsq_infer bsq_infer_tool
   bsq_pytorch bsq_io bsq_train_lib bsq_models bsq_architectures bsq_cli bsq_train_options bsq_convert_options bsq_finetune_options
   bsq_describe bsq_sweep bsq_report)
 foreach(tool ${BSQ_PROGRAMS})

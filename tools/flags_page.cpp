@@ -10,6 +10,7 @@
 #include "finetune/finetune_options.h"
 #include "tools/cli/option_help.h"
 #include "tools/describe_options.h"
+#include "tools/infer/infer_options.h"
 #include "tools/report/report_options.h"
 #include "tools/sweep/sweep_options.h"
 
@@ -144,16 +145,19 @@ void print_page(std::ostream& out) {
   ConvertOptions convert;
   FinetuneOptions finetune;
   DescribeOptions describe;
+  InferOptions infer;
   SweepFlags sweep;
   ReportOptions report;
   CommandLine lines[] = {train_command_line(),    convert_command_line(), finetune_command_line(),
-                         describe_command_line(), sweep_command_line(),   report_command_line()};
+                         describe_command_line(), infer_command_line(),   sweep_command_line(),
+                         report_command_line()};
   add_options(lines[0], train);
   add_options(lines[1], convert);
   add_options(lines[2], finetune);
   add_options(lines[3], describe);
-  add_options(lines[4], sweep);
-  add_options(lines[5], report);
+  add_options(lines[4], infer);
+  add_options(lines[5], sweep);
+  add_options(lines[6], report);
   Page page;
   for (const auto& line : lines) {
     page.add(line);

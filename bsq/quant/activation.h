@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,16 @@
 #include "bsq/quant/slot.h"
 
 namespace bsq {
+
+/// What an activation computes in evaluation, in numbers alone: with c = min(max(x, low), high),
+///     y = step * round((c - offset) / divisor) + offset, half to even, or y = c where divisor is 0.
+struct ActivationRule {
+  double low = 0;
+  double high = std::numeric_limits<double>::infinity();
+  double divisor = 0;  ///< 0: not rounded
+  double step = 0;     ///< from one value to the next
+  double offset = 0;
+};
 
 /// An activation function with its quantization. Its tensors are slots of the module that holds it.
 class Activation {
@@ -24,6 +35,10 @@ class Activation {
   /// observe() must follow with the range that it used. Nothing: forward() has to be called.
   virtual std::optional<ActivationCall> fused_call(bool /*is_training*/) const { return std::nullopt; }
   virtual void observe(const torch::Tensor& /*maximum*/, bool /*is_training*/) {}
+
+  /// What evaluation computes now, for files and for engines without libtorch. Nothing where it depends on
+  /// the batch at hand, or on a range that was never tracked.
+  virtual std::optional<ActivationRule> rule() const { return std::nullopt; }
 
   /// Bit width of what it gives; 0: float.
   virtual int64_t bits() const = 0;

@@ -10,6 +10,7 @@
 #include "tests/tools/bsq_options.h"
 #include "tests/tools/tool_runs.h"
 #include "tools/describe_options.h"
+#include "tools/infer/infer_options.h"
 #include "tools/report/report_options.h"
 #include "tools/sweep/sweep_options.h"
 
@@ -27,8 +28,9 @@ struct Programs {
     add_options(lines[1], convert);
     add_options(lines[2], finetune);
     add_options(lines[3], describe);
-    add_options(lines[4], sweep);
-    add_options(lines[5], report);
+    add_options(lines[4], infer);
+    add_options(lines[5], sweep);
+    add_options(lines[6], report);
     for (const auto& line : lines) {
       tables.push_back({&line, "", &line.table()});
       for (const auto& family : line.families()) {
@@ -50,11 +52,13 @@ struct Programs {
   cli::ConvertOptions convert;
   cli::FinetuneOptions finetune;
   cli::DescribeOptions describe;
+  cli::InferOptions infer;
   cli::SweepFlags sweep;
   cli::ReportOptions report;
-  CommandLine lines[6] = {cli::train_command_line(),    cli::convert_command_line(),
+  CommandLine lines[7] = {cli::train_command_line(),    cli::convert_command_line(),
                           cli::finetune_command_line(), cli::describe_command_line(),
-                          cli::sweep_command_line(),    cli::report_command_line()};
+                          cli::infer_command_line(),    cli::sweep_command_line(),
+                          cli::report_command_line()};
   std::deque<OptionTable> members;
   std::vector<Table> tables;
 };
@@ -262,7 +266,7 @@ TEST(Flags, HelpShowsWhatCounts) {
 }
 
 TEST(Flags, VersionNamesWhatItIsBuiltOn) {
-  for (const std::string tool : {"bsq_train", "convert", "finetune", "describe", "sweep", "report"}) {
+  for (const std::string tool : {"bsq_train", "convert", "finetune", "describe", "infer", "sweep", "report"}) {
     const auto text = output_of("'" + program(tool) + "' --version");
     EXPECT_EQ(text.find(tool + " (bsq) "), 0U) << text;
     for (const char* part : {"\nlibtorch ", "\nHDF5 1.", "\nCPU: "}) {

@@ -17,6 +17,7 @@ class DorefaActivation : public Activation {
   explicit DorefaActivation(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
   void print(std::ostream& stream) const override;
 

@@ -17,6 +17,13 @@ torch::Tensor FixedMap::forward(const torch::Tensor& x, bool /*is_training*/) {
   return fixed_map_ste(x, bits_);
 }
 
+std::optional<ActivationRule> FixedMap::rule() const {
+  ActivationRule rule;
+  rule.high = static_cast<double>(max_integer(bits_));
+  rule.divisor = rule.step = 1;
+  return rule;
+}
+
 void FixedMap::print(std::ostream& stream) const { stream << "bits=" << bits_ << ", step 1"; }
 
 PactMap::PactMap(int64_t bits) : bits_(bits) {
@@ -31,6 +38,16 @@ torch::Tensor PactMap::forward(const torch::Tensor& x, bool /*is_training*/) {
                 std::to_string(kSmallestAlpha) + " or more");
   }
   return pact_map_ste(x, alpha_, bits_);
+}
+
+std::optional<ActivationRule> PactMap::rule() const {
+  const double alpha = alpha_.item<double>();
+  const auto largest = static_cast<double>(max_integer(bits_));
+  ActivationRule rule;
+  rule.divisor = (alpha + kAlphaEpsilon) / largest;
+  rule.step = alpha / largest;
+  rule.high = rule.divisor * largest;
+  return rule;
 }
 
 Slots PactMap::slots() const {

@@ -18,6 +18,7 @@ class FixedMap : public Activation {
   explicit FixedMap(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
   void print(std::ostream& stream) const override;
 
@@ -38,6 +39,7 @@ class PactMap : public Activation {
 
   /// Throws bsq::Error for an alpha below kSmallestAlpha: a file may hold any.
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
   Slots slots() const override;
   void print(std::ostream& stream) const override;

@@ -39,6 +39,16 @@ torch::Tensor LsqActivation::first_step(const torch::Tensor& x, bool is_training
   return torch::full({}, start, step_.options().requires_grad(false));
 }
 
+std::optional<ActivationRule> LsqActivation::rule() const {
+  if (needs_calibration()) {
+    return std::nullopt;
+  }
+  ActivationRule rule;
+  rule.divisor = rule.step = step_.item<double>();
+  rule.high = rule.step * static_cast<double>(grid().high);
+  return rule;
+}
+
 Slots LsqActivation::slots() const {
   return {{"step", step_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kSmallestStep}};
 }

@@ -20,6 +20,7 @@ class LsqActivation : public Activation {
   explicit LsqActivation(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
   Slots slots() const override;
   bool needs_calibration() const override;

@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <limits>
 #include <ostream>
 #include <stdexcept>
 
@@ -47,6 +48,22 @@ torch::Tensor DuqActivation::forward(const torch::Tensor& x, bool is_training) {
     start_at(duq_start(x));
   }
   return duq_ste(x, a_, c_, duq_activation_grid(bits_));
+}
+
+std::optional<ActivationRule> DuqActivation::rule() const {
+  ActivationRule rule;
+  if (is_off()) {
+    rule.low = -std::numeric_limits<double>::infinity();
+    return rule;
+  }
+  if (!has_started()) {
+    return std::nullopt;
+  }
+  const auto levels = static_cast<double>(duq_activation_grid(bits_).levels);
+  rule.high = duq_softplus(a_.detach()).item<double>();
+  rule.divisor = rule.high / levels;
+  rule.step = duq_softplus(c_.detach()).item<double>() / levels;
+  return rule;
 }
 
 Slots DuqActivation::slots() const {

@@ -26,6 +26,7 @@ class DuqActivation : public Activation {
   explicit DuqActivation(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return is_off() ? 0 : bits_; }
   Slots slots() const override;
   bool needs_calibration() const override;

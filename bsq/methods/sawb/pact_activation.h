@@ -23,6 +23,7 @@ class PactActivation : public Activation {
   explicit PactActivation(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
   Slots slots() const override;
   void print(std::ostream& stream) const override;
