@@ -40,7 +40,8 @@ class Engine {
   /// bsq::Error where images have other than three channels.
   void run(const uint8_t* images, int64_t count, float* logits, int threads = 1) const;
 
-  /// One line a step: path, how it is computed, shape, seconds of one image on one thread.
+  /// One line a step: path, how it is computed, shape, and the least microseconds of some runs of one image
+  /// on one thread.
   std::string profile(const float* image) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -18,6 +19,7 @@ namespace bsq::infer {
 namespace {
 
 constexpr int64_t kVersion = 2;
+constexpr const char* kCodesV1 = "binary";  // what version 1 called them
 constexpr int64_t kMostBits = 16;
 constexpr int64_t kFarthestInteger = int64_t{1} << 20;
 constexpr int64_t kMostLevels = int64_t{1} << 20;
@@ -169,7 +171,7 @@ void read_tensor(const Hdf5Handle& group, const std::string& name, Budget& budge
     return;
   }
   const auto encoding = read_text(dataset, "encoding");
-  if (encoding != "codes") {
+  if (encoding != "codes" && encoding != kCodesV1) {
     dataset.fail("is in training (encoding '" + printable(encoding) +
                  "'); expected codes, as in best_bin.h5 or final.h5");
   }
@@ -208,21 +210,35 @@ double read_number(const Hdf5Handle& file, const char* name) {
   return numbers[0];
 }
 
-void check_version(const Hdf5Handle& file) {
+int64_t read_version(const Hdf5Handle& file) {
   if (!has_attribute(file, "format") || read_text(file, "format") != "bsq") {
     file.fail("no BSQ checkpoint: the attribute format is not 'bsq'");
   }
-  const auto version = integer_attribute(file, "version", 1, INT64_MAX);
-  if (version != kVersion) {
-    file.fail("the file has version " + std::to_string(version) + "; expected version " +
-              std::to_string(kVersion) + ": let finetune or convert write it anew");
+  const auto version = integer_attribute(file, "version", 1, std::numeric_limits<int64_t>::max());
+  if (version > kVersion) {
+    file.fail("the file has version " + std::to_string(version) + ", this program reads versions up to " +
+              std::to_string(kVersion) + ": a newer program is needed");
   }
+  return version;
+}
+
+// Version 1 knew three methods, which it called kinds, and the options of a ResNet.
+void read_form_v1(const Hdf5Handle& file, StoredModel& model) {
+  const auto kind = read_text(file, "kind");
+  model.method = kind == "bits" ? "bsq" : kind;
+  const nlohmann::json options = {{"depth", std::to_string(integer_attribute(file, "depth", 1, 1 << 20))},
+                                  {"block-name", printable(read_text(file, "block_name"))}};
+  model.options = options.dump();
 }
 
 void read_about(const Hdf5Handle& file, StoredModel& model) {
-  model.method = read_text(file, "method");
+  if (read_version(file) == 1) {
+    read_form_v1(file, model);
+  } else {
+    model.method = read_text(file, "method");
+    model.options = read_text(file, "options");
+  }
   model.architecture = read_text(file, "architecture");
-  model.options = read_text(file, "options");
   model.dataset = read_text(file, "dataset");
   model.scheme = read_text(file, "scheme");
   model.classes = integer_attribute(file, "classes", 1, kMostClasses);
@@ -244,7 +260,6 @@ void read_about(const Hdf5Handle& file, StoredModel& model) {
 StoredModel read_file(const std::string& path) {
   const Hdf5Session session;
   const auto file = open_hdf5_file(path);
-  check_version(file);
   StoredModel model;
   model.path = path;
   read_about(file, model);

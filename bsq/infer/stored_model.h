@@ -42,9 +42,9 @@ struct StoredModel {
   std::vector<std::string> names;  ///< of all tensors, in the file's order
 };
 
-/// Reads a model file of version 2 whose tensors are codes or float, such as best_bin.h5. Nothing in it is
-/// trusted: the seal is compared, a child process reads the file first, every size is checked before memory
-/// is asked for. Throws bsq::Error for whatever is wrong with it.
+/// Reads a model file of version 1 or 2 whose tensors are codes or float, such as best_bin.h5. Nothing in it
+/// is trusted: the seal is compared, a child process reads the file first, every size is checked before
+/// memory is asked for. Throws bsq::Error for whatever is wrong with it.
 StoredModel read_model(const std::string& path);
 
 }  // namespace bsq::infer

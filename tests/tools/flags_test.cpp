@@ -266,7 +266,8 @@ TEST(Flags, HelpShowsWhatCounts) {
 }
 
 TEST(Flags, VersionNamesWhatItIsBuiltOn) {
-  for (const std::string tool : {"bsq_train", "convert", "finetune", "describe", "infer", "sweep", "report"}) {
+  for (const std::string tool :
+       {"bsq_train", "convert", "finetune", "describe", "infer", "sweep", "report"}) {
     const auto text = output_of("'" + program(tool) + "' --version");
     EXPECT_EQ(text.find(tool + " (bsq) "), 0U) << text;
     for (const char* part : {"\nlibtorch ", "\nHDF5 1.", "\nCPU: "}) {

@@ -61,8 +61,8 @@ TEST(Engine, Figures) {
       const auto images = random_images(32);
       const auto ours = run(fast, images), theirs = network->forward(images);
       std::cout << wanted.name << " max " << (ours - theirs).abs().max().item<float>() << " mean "
-                << (ours - theirs).abs().mean().item<float>() << " std " << theirs.std().item<float>() << " same "
-                << ours.argmax(1).eq(theirs.argmax(1)).sum().item<int64_t>() << " of 32\n";
+                << (ours - theirs).abs().mean().item<float>() << " std " << theirs.std().item<float>()
+                << " same " << ours.argmax(1).eq(theirs.argmax(1)).sum().item<int64_t>() << " of 32\n";
       const auto few = images.slice(0, 0, 2);
       EXPECT_TRUE(same_bits(run(slow, few), ours.slice(0, 0, 2)));
       EXPECT_TRUE(same_bits(run_reference(fast.plan(), few), ours.slice(0, 0, 2)));
