@@ -42,7 +42,7 @@ py::dict metadata_of(const StoredModel& model) {
 }
 
 // (metadata, {name: values}, {name: (integers, scale, levels, offset or None, bits)}).
-py::tuple read(const std::string& path) {
+py::tuple read_stored(const std::string& path) {
   StoredModel model;
   {
     const py::gil_scoped_release release;
@@ -91,7 +91,7 @@ py::array_t<float> run(const Engine& engine,
 
 PYBIND11_MODULE(_engine, module) {
   py::register_exception<bsq::Error>(module, "Error", PyExc_RuntimeError);
-  module.def("read", &read);
+  module.def("read", &read_stored);
   py::class_<Engine>(module, "Engine")
       .def(py::init<const std::string&, const std::string&>(), py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("metadata", [](const Engine& engine) { return metadata_of(engine.about()); })

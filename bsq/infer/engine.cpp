@@ -14,6 +14,7 @@
 #include "bsq/base/error.h"
 #include "bsq/infer/graph.h"
 #include "bsq/infer/packed_layer.h"
+#include "bsq/infer/parallel.h"
 
 namespace bsq::infer {
 namespace {
@@ -51,22 +52,6 @@ Plan plan_of(const StoredModel& model, const std::string& program) {
                 "release: let finetune or convert write it anew");
   }
   return make_plan(parse_graph(text, model.path + ": the attribute program"), model);
-}
-
-template <typename Work>
-void for_each(int64_t count, int threads, const Work& work) {
-  if (threads <= 1 || count <= 1) {
-    for (int64_t i = 0; i < count; ++i) {
-      work(i);
-    }
-    return;
-  }
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(static)
-#endif
-  for (int64_t i = 0; i < count; ++i) {
-    work(i);
-  }
 }
 
 }  // namespace
@@ -467,8 +452,7 @@ std::string Engine::profile(const float* image) const {
     const auto& out = plan_.values[static_cast<size_t>(step.output)];
     const bool is_layer = step.kind == StepKind::kLayer || step.kind == StepKind::kPointwise;
     text << step.path << ": " << (is_layer ? to_string(prepared_->layers[i].route) : "moves") << ", ("
-         << out.channels << ", " << out.height << ", " << out.width << "), " << time.count() / kRuns
-         << " us\n";
+         << out.channels << ", " << out.height << ", " << out.width << "), " << least << " us\n";
   }
   return text.str();
 }
