@@ -339,8 +339,12 @@ class Engine::Workspace {
 Engine::Engine(const std::string& path, const std::string& program) : Engine(read_model(path), program) {}
 
 Engine::Engine(StoredModel model, const std::string& program, const Kernels& kernels)
-    : plan_(plan_of(model, program)), prepared_(new Prepared{kernels, {}, {}, {}, {}, {}, {}}) {
+    : Engine(plan_of(model, program), kernels) {
   about_ = without_tensors(std::move(model));
+}
+
+Engine::Engine(Plan plan, const Kernels& kernels)
+    : plan_(std::move(plan)), prepared_(new Prepared{kernels, {}, {}, {}, {}, {}, {}}) {
   for (size_t i = 0; i < plan_.values.size(); ++i) {
     prepared_->layouts.push_back(layout_of(plan_, static_cast<int>(i)));
   }

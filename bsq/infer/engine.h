@@ -20,8 +20,10 @@ class Engine {
   explicit Engine(const std::string& path, const std::string& program = "");
   /// The same of what was read already. `kernels`: for tests and measurements.
   Engine(StoredModel model, const std::string& program, const Kernels& kernels = best_kernels());
+  /// A plan of one's own, for tests of kernels.
+  explicit Engine(Plan plan, const Kernels& kernels = best_kernels());
   ~Engine();
-  Engine(Engine&&) noexcept;
+  Engine(const Engine&) = delete;
 
   /// The file without its tensors.
   const StoredModel& about() const { return about_; }
