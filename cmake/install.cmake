@@ -64,7 +64,7 @@ install(FILES ${CMAKE_BINARY_DIR}/cmake/bsqConfig.cmake ${CMAKE_BINARY_DIR}/cmak
   DESTINATION ${BSQ_INSTALL_CMAKEDIR} COMPONENT development)
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
 
-# bsq::infer, for C programs: a package of its own, which does not look for libtorch.
+# bsq::infer_c, for C programs: a package of its own, which does not look for libtorch.
 install(TARGETS bsq_infer_c EXPORT bsq_inferTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development)
 install(EXPORT bsq_inferTargets NAMESPACE bsq:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/bsq_infer COMPONENT development)
