@@ -13,45 +13,68 @@ namespace {
 constexpr int kPixels = 4;   // computed together
 constexpr int kVectors = 2;  // of 8 outputs each: a block
 
-__m256 load_residual(const RowTask& task, int64_t at) {
-  if (!task.residual_is_codes) {
-    return _mm256_loadu_ps(static_cast<const float*>(task.residual) + at);
-  }
-  const auto* codes = static_cast<const uint8_t*>(task.residual) + at;
-  const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes));
-  return _mm256_mul_ps(_mm256_set1_ps(task.residual_step), _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)));
-}
+/// What is done to sums, with its numbers in registers: a copy that no store through a pointer of bytes can
+/// change.
+class Epilogue {
+ public:
+  explicit Epilogue(const RowTask& task)
+      : task_(task),
+        low_(_mm256_set1_ps(task.finish->low)),
+        high_(_mm256_set1_ps(task.finish->high)),
+        per_step_(_mm256_set1_ps(task.finish->per_step)),
+        step_(_mm256_set1_ps(task.finish->step)),
+        offset_(_mm256_set1_ps(task.finish->offset)),
+        residual_step_(_mm256_set1_ps(task.residual_step)),
+        rounds_(task.finish->rounds) {}
 
-void store_codes(uint8_t* out, __m256i codes) {
-  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packus_epi16(words, words));
-}
+  /// Gain and shift of 8 outputs.
+  struct Affine {
+    __m256 gain, shift;
+  };
+  Affine affine(int64_t output) const {
+    return {_mm256_loadu_ps(task_.gain + output), _mm256_loadu_ps(task_.shift + output)};
+  }
 
-// The order of the operands of max and min decides what a NaN becomes: the lower limit.
-void store(const RowTask& task, int64_t x, int64_t output, __m256 sum) {
-  const Finish& finish = *task.finish;
-  __m256 y = _mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(task.gain + output), sum),
-                           _mm256_loadu_ps(task.shift + output));
-  if (task.residual != nullptr) {
-    y = _mm256_add_ps(y, load_residual(task, x * task.residual_pixel + output));
+  // The order of the operands of max and min decides what a NaN becomes: the lower limit.
+  void store(int64_t x, int64_t output, const Affine& affine, __m256 sum) const {
+    __m256 y = _mm256_add_ps(_mm256_mul_ps(affine.gain, sum), affine.shift);
+    if (task_.residual != nullptr) {
+      y = _mm256_add_ps(y, residual(x * task_.residual_pixel + output));
+    }
+    const __m256 c = _mm256_min_ps(_mm256_max_ps(y, low_), high_);
+    const int64_t at = x * task_.out_pixel + output;
+    if (task_.out_is_codes) {
+      store_codes(static_cast<uint8_t*>(task_.out) + at, _mm256_cvtps_epi32(_mm256_mul_ps(c, per_step_)));
+    } else {
+      _mm256_storeu_ps(static_cast<float*>(task_.out) + at, rounds_ ? rounded(c) : c);
+    }
   }
-  const __m256 c = _mm256_min_ps(_mm256_max_ps(y, _mm256_set1_ps(finish.low)), _mm256_set1_ps(finish.high));
-  const int64_t at = x * task.out_pixel + output;
-  const __m256 per_step = _mm256_set1_ps(finish.per_step);
-  if (task.out_is_codes) {
-    store_codes(static_cast<uint8_t*>(task.out) + at, _mm256_cvtps_epi32(_mm256_mul_ps(c, per_step)));
-    return;
+
+ private:
+  __m256 residual(int64_t at) const {
+    if (!task_.residual_is_codes) {
+      return _mm256_loadu_ps(static_cast<const float*>(task_.residual) + at);
+    }
+    const auto* codes = static_cast<const uint8_t*>(task_.residual) + at;
+    const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes));
+    return _mm256_mul_ps(residual_step_, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)));
   }
-  auto* out = static_cast<float*>(task.out) + at;
-  if (!finish.rounds) {
-    _mm256_storeu_ps(out, c);
-    return;
+
+  __m256 rounded(__m256 c) const {
+    const __m256 steps = _mm256_round_ps(_mm256_mul_ps(_mm256_sub_ps(c, offset_), per_step_),
+                                         _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm256_add_ps(_mm256_mul_ps(step_, steps), offset_);
   }
-  const __m256 offset = _mm256_set1_ps(finish.offset);
-  const __m256 steps = _mm256_round_ps(_mm256_mul_ps(_mm256_sub_ps(c, offset), per_step),
-                                       _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  _mm256_storeu_ps(out, _mm256_add_ps(_mm256_mul_ps(_mm256_set1_ps(finish.step), steps), offset));
-}
+
+  static void store_codes(uint8_t* out, __m256i codes) {
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packus_epi16(words, words));
+  }
+
+  const RowTask task_;
+  const __m256 low_, high_, per_step_, step_, offset_, residual_step_;
+  const bool rounds_;
+};
 
 template <typename T>
 __m256i broadcast(const T* numbers) {
@@ -175,32 +198,36 @@ struct Reals {
 };
 
 template <template <int> class Sums, int kCount>
-void compute_tile(const RowTask& task, int64_t x, int64_t output) {
+void compute_tile(const RowTask& task, const Epilogue& epilogue, const Epilogue::Affine (&affine)[kVectors],
+                  int64_t x, int64_t output) {
   using In = typename Sums<kCount>::In;
   using Weight = typename Sums<kCount>::Weight;
   __m256 sums[kCount][kVectors];
   Sums<kCount>::compute(task, static_cast<const In*>(task.in) + x * task.pixel,
                         static_cast<const Weight*>(task.weights) + output * task.taps * task.run, sums);
   for (int t = 0; t < kCount; ++t) {
-    store(task, x + t, output, sums[t][0]);
+    epilogue.store(x + t, output, affine[0], sums[t][0]);
     if (output + kLanes < task.outputs) {
-      store(task, x + t, output + kLanes, sums[t][1]);
+      epilogue.store(x + t, output + kLanes, affine[1], sums[t][1]);
     }
   }
 }
 
 template <template <int> class Sums>
-void multiply(const RowTask& task) {
+void multiply(const RowTask& given) {
+  const RowTask task = given;
+  const Epilogue epilogue(task);
   for (int64_t output = 0; output < task.outputs; output += kBlock) {
+    const Epilogue::Affine affine[kVectors] = {epilogue.affine(output), epilogue.affine(output + kLanes)};
     int64_t x = 0;
     for (; x + kPixels <= task.width; x += kPixels) {
-      compute_tile<Sums, kPixels>(task, x, output);
+      compute_tile<Sums, kPixels>(task, epilogue, affine, x, output);
     }
     for (; x + 2 <= task.width; x += 2) {
-      compute_tile<Sums, 2>(task, x, output);
+      compute_tile<Sums, 2>(task, epilogue, affine, x, output);
     }
     for (; x < task.width; ++x) {
-      compute_tile<Sums, 1>(task, x, output);
+      compute_tile<Sums, 1>(task, epilogue, affine, x, output);
     }
   }
 }
@@ -212,10 +239,13 @@ __m256 load_reals(const uint8_t* codes) {
 }
 
 template <typename In>
-void depthwise(const RowTask& task) {
+void depthwise(const RowTask& given) {
+  const RowTask task = given;
+  const Epilogue epilogue(task);
   const auto* in = static_cast<const In*>(task.in);
   const auto* weights = static_cast<const float*>(task.weights);
   for (int64_t output = 0; output < task.outputs; output += kLanes) {
+    const auto affine = epilogue.affine(output);
     int64_t x = 0;
     for (; x + kPixels <= task.width; x += kPixels) {
       __m256 sums[kPixels];
@@ -230,7 +260,7 @@ void depthwise(const RowTask& task) {
         }
       }
       for (int t = 0; t < kPixels; ++t) {
-        store(task, x + t, output, sums[t]);
+        epilogue.store(x + t, output, affine, sums[t]);
       }
     }
     for (; x < task.width; ++x) {
@@ -239,7 +269,7 @@ void depthwise(const RowTask& task) {
         const In* from = in + task.offsets[tap] + x * task.pixel + output;
         sum = _mm256_fmadd_ps(load_reals(from), _mm256_loadu_ps(weights + tap * task.outputs + output), sum);
       }
-      store(task, x, output, sum);
+      epilogue.store(x, output, affine, sum);
     }
   }
 }
