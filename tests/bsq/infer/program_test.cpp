@@ -24,6 +24,7 @@ const std::string kConv = R"({"kind":"conv","path":"conv","kernel":3,"padding":1
 const std::string kActivation =
     R"({"kind":"activation","path":"act","rule":{"low":0,"high":3,"divisor":0.2}})";
 const std::string kInner = R"({"kind":"conv","path":"inner","kernel":1})";
+const std::string kWide = R"({"kind":"pad_channels","path":"p","before":1000000,"after":0})";
 const std::string kPool = R"({"kind":"global_average_pool","path":"pool"})";
 const std::string kLinear = R"({"kind":"linear","path":"fc"})";
 
@@ -94,7 +95,7 @@ TEST(Program, WhatIsNoneIsRefused) {
       {program_of({kInput, R"({"kind":"activation","path":"r","bits":4})"}), "without a stored range"},
       {program_of({kInput, R"({"kind":"activation","path":"r","rule":{"divisor":-1}})"}), "a divisor"},
       {program_of({kInput, R"({"kind":"activation","path":"r","rule":{"high":1e40}})"}), "within 1e30"},
-      {program_of({kInput, R"({"kind":"pad_channels","path":"p","before":0,"after":1000000})"}), "2^27"},
+      {program_of({kInput, kWide, kWide, kWide}), "2^27"},
       {program_of({kInput, kConv, kLinear}), "expected features"},
       {program_of({kInput, kPool}), "expected 2 logits"},
   };
