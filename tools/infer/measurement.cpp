@@ -18,6 +18,9 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 }
 
 void require_fitting(const infer::Engine& engine, const ImageDataset& images) {
+  if (images.size() == 0) {
+    throw Error("the data set has no test images");
+  }
   const auto sizes = images.images.sizes();
   if (sizes[2] != engine.height() || sizes[3] != engine.width() || images.classes != engine.classes()) {
     throw Error(engine.about().path + ": takes images of " + std::to_string(engine.height()) + " x " +
