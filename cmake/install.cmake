@@ -33,9 +33,9 @@ target_link_libraries(bsq_all INTERFACE bsq_models bsq_train_lib bsq_io)
 set_target_properties(bsq_all PROPERTIES EXPORT_NAME bsq)
 
 set(BSQ_INSTALLED_LIBRARIES
-  bsq_all bsq_common bsq_base bsq_pickle bsq_kernels bsq_quant bsq_nn bsq_graph ${BSQ_METHOD_LIBRARIES} bsq_data bsq_atomic_file bsq_seal
-  bsq_pytorch bsq_onnx bsq_io bsq_ranks bsq_train_lib bsq_models bsq_architectures bsq_cli bsq_train_options bsq_convert_options
-  bsq_finetune_options bsq_describe bsq_export_options bsq_sweep bsq_report)
+  bsq_all bsq_plain bsq_common bsq_base bsq_pickle bsq_kernels bsq_quant bsq_nn bsq_graph ${BSQ_METHOD_LIBRARIES} bsq_data bsq_atomic_file
+  bsq_seal bsq_hdf5 bsq_infer bsq_infer_tool bsq_pytorch bsq_onnx bsq_io bsq_ranks bsq_train_lib bsq_models bsq_architectures bsq_cli
+  bsq_train_options bsq_convert_options bsq_finetune_options bsq_describe bsq_export_options bsq_sweep bsq_report)
 foreach(tool ${BSQ_PROGRAMS})
   list(APPEND BSQ_INSTALLED_LIBRARIES bsq_main_${tool})
 endforeach()
@@ -62,3 +62,9 @@ install(FILES ${CMAKE_BINARY_DIR}/cmake/bsqConfig.cmake ${CMAKE_BINARY_DIR}/cmak
   cmake/find_torch.cmake cmake/bsq_add_tools.cmake
   DESTINATION ${BSQ_INSTALL_CMAKEDIR} COMPONENT development)
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
+
+# bsq::infer_c, for C programs: a package of its own, which does not look for libtorch.
+install(TARGETS bsq_infer_c EXPORT bsq_inferTargets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development)
+install(EXPORT bsq_inferTargets NAMESPACE bsq:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/bsq_infer COMPONENT development)
+install(FILES cmake/bsq_inferConfig.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/bsq_infer COMPONENT development)

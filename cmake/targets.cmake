@@ -1,28 +1,32 @@
-# bsq_common: the flags and the precompiled torch header that every target shares. Installed, it stands for what
-# bsqConfig.cmake finds there, so that no path of this machine gets into the package.
-add_library(bsq_common INTERFACE)
-target_include_directories(bsq_common INTERFACE
+# bsq_plain: the flags that every target shares, without libtorch itself; those that say which C++ library it was built with
+# stay, so that all parts go together.
+add_library(bsq_plain INTERFACE)
+target_include_directories(bsq_plain INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${BSQ_INSTALL_INCLUDEDIR}>)
-target_include_directories(bsq_common SYSTEM INTERFACE "$<BUILD_INTERFACE:${TORCH_INCLUDE_DIRS}>")
-target_link_libraries(bsq_common INTERFACE
-  "$<BUILD_INTERFACE:${TORCH_LIBRARIES}>" $<INSTALL_INTERFACE:bsq::torch> Threads::Threads)
-target_link_options(bsq_common INTERFACE "$<BUILD_INTERFACE:${BSQ_TORCH_LINK_OPTIONS}>")
+target_link_libraries(bsq_plain INTERFACE Threads::Threads)
 separate_arguments(BSQ_TORCH_FLAGS UNIX_COMMAND "${TORCH_CXX_FLAGS}")
-target_compile_options(bsq_common INTERFACE
+target_compile_options(bsq_plain INTERFACE
   "$<BUILD_INTERFACE:-Wall;-Wextra;-fopenmp-simd;-fno-math-errno;-fno-trapping-math;${BSQ_TORCH_FLAGS}>")
 if(BSQ_SANITIZE)
-  target_compile_options(bsq_common INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
-  target_link_options(bsq_common INTERFACE -fsanitize=address,undefined)
+  target_compile_options(bsq_plain INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
+  target_link_options(bsq_plain INTERFACE -fsanitize=address,undefined)
 endif()
-
 if(BSQ_SANITIZE_THREADS)
-  target_compile_options(bsq_common INTERFACE -fsanitize=thread)
-  target_link_options(bsq_common INTERFACE -fsanitize=thread)
+  target_compile_options(bsq_plain INTERFACE -fsanitize=thread)
+  target_link_options(bsq_plain INTERFACE -fsanitize=thread)
 endif()
 if(BSQ_FUZZ)
-  target_compile_options(bsq_common INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer)
-  target_link_options(bsq_common INTERFACE -fsanitize=address,undefined)
+  target_compile_options(bsq_plain INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer)
+  target_link_options(bsq_plain INTERFACE -fsanitize=address,undefined)
 endif()
+
+# bsq_common: the same with libtorch and its precompiled header. Installed, it stands for what bsqConfig.cmake finds there,
+# so that no path of this machine gets into the package.
+add_library(bsq_common INTERFACE)
+target_include_directories(bsq_common SYSTEM INTERFACE "$<BUILD_INTERFACE:${TORCH_INCLUDE_DIRS}>")
+target_link_libraries(bsq_common INTERFACE
+  bsq_plain "$<BUILD_INTERFACE:${TORCH_LIBRARIES}>" $<INSTALL_INTERFACE:bsq::torch>)
+target_link_options(bsq_common INTERFACE "$<BUILD_INTERFACE:${BSQ_TORCH_LINK_OPTIONS}>")
 
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/empty.cpp CONTENT "\n")  # left alone where it is there
 # For ccache.
@@ -72,6 +76,14 @@ function(bsq_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   bsq_target(${name} ${ARG_DEPENDS})
+endfunction()
+
+# bsq_plain_library(NAME FILE... [DEPENDS TARGET...]): the same without libtorch, for programs that do without it too.
+function(bsq_plain_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(${name} PUBLIC bsq_plain ${ARG_DEPENDS})
 endfunction()
 
 # bsq_registered(NAME FILE... INTO LIBRARY): files that register something before main() and that nobody calls. Every

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "bsq/base/error.h"
+#include "bsq/io/checkpoint/program_text.h"
 #include "bsq/nn/fixed_bits.h"
 #include "bsq/nn/network_sizes.h"
 #include "bsq/nn/network_state.h"
@@ -78,6 +79,7 @@ Checkpoint converted(const Model& model, const Data& data, const Evaluation& eva
   const auto sizes = sizes_of(*model.network);
   checkpoint.comp = sizes.comp();
   checkpoint.comp_stored = sizes.comp_stored();
+  checkpoint.program = program_text(*model.network);
   checkpoint.network = codes_of_network(*model.network);
   return checkpoint;
 }

@@ -11,6 +11,7 @@
 #include "tools/cli/option_help.h"
 #include "tools/describe_options.h"
 #include "tools/export/export_options.h"
+#include "tools/infer/infer_options.h"
 #include "tools/report/report_options.h"
 #include "tools/sweep/sweep_options.h"
 
@@ -145,19 +146,21 @@ void print_page(std::ostream& out) {
   ConvertOptions convert;
   FinetuneOptions finetune;
   DescribeOptions describe;
+  InferOptions infer;
   ExportOptions exported;
   SweepFlags sweep;
   ReportOptions report;
   CommandLine lines[] = {train_command_line(),    convert_command_line(), finetune_command_line(),
-                         describe_command_line(), export_command_line(),  sweep_command_line(),
-                         report_command_line()};
+                         describe_command_line(), infer_command_line(),   export_command_line(),
+                         sweep_command_line(),    report_command_line()};
   add_options(lines[0], train);
   add_options(lines[1], convert);
   add_options(lines[2], finetune);
   add_options(lines[3], describe);
-  add_options(lines[4], exported);
-  add_options(lines[5], sweep);
-  add_options(lines[6], report);
+  add_options(lines[4], infer);
+  add_options(lines[5], exported);
+  add_options(lines[6], sweep);
+  add_options(lines[7], report);
   Page page;
   for (const auto& line : lines) {
     page.add(line);

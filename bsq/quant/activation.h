@@ -14,20 +14,14 @@
 
 namespace bsq {
 
-/// What an activation computes in evaluation, in numbers:
-///   c = min(max(x, low), high), and with a grid y = value_step clamp(round(c / step), lowest, highest),
-/// half to even; without one y = c.
-struct ActivationFunction {
-  /// As `lowest`: there is no smallest integer.
-  static constexpr int64_t kUnbounded = std::numeric_limits<int64_t>::min();
-  struct Grid {
-    double step = 1;        ///< from one integer to the next, in x
-    double value_step = 1;  ///< the same in y; mostly the same number
-    int64_t lowest = 0, highest = 0;
-  };
-  double low = -std::numeric_limits<double>::infinity();
+/// What an activation computes in evaluation, in numbers alone: with c = min(max(x, low), high),
+///     y = step * round((c - offset) / divisor) + offset, half to even, or y = c where divisor is 0.
+struct ActivationRule {
+  double low = 0;
   double high = std::numeric_limits<double>::infinity();
-  std::optional<Grid> grid = {};
+  double divisor = 0;  ///< 0: not rounded
+  double step = 0;     ///< from one value to the next
+  double offset = 0;
 };
 
 /// An activation function with its quantization. Its tensors are slots of the module that holds it.
@@ -42,13 +36,13 @@ class Activation {
   virtual std::optional<ActivationCall> fused_call(bool /*is_training*/) const { return std::nullopt; }
   virtual void observe(const torch::Tensor& /*maximum*/, bool /*is_training*/) {}
 
+  /// What evaluation computes now, for files and for engines without libtorch. Nothing where it depends on
+  /// the batch at hand, or on a range that was never tracked.
+  virtual std::optional<ActivationRule> rule() const { return std::nullopt; }
+
   /// Bit width of what it gives; 0: float.
   virtual int64_t bits() const = 0;
   virtual Slots slots() const { return {}; }
-
-  /// What evaluation computes with the tensors as they are. Throws std::invalid_argument with the reason
-  /// where that depends on the batch or is no such function.
-  virtual ActivationFunction function() const;
 
   /// Whether evaluation would need a range that was never tracked.
   virtual bool needs_calibration() const { return false; }
@@ -59,9 +53,5 @@ class Activation {
 
   virtual void print(std::ostream& stream) const = 0;
 };
-
-/// quantize_unsigned() (bsq/quant/activation_ste.h) of this range: integers 0 to 2^bits - 1, step range /
-/// (2^bits - 1). Throws std::invalid_argument for a range below 0, which stands for none.
-ActivationFunction unsigned_function(int64_t bits, double range);
 
 }  // namespace bsq

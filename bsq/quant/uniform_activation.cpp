@@ -2,11 +2,14 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <cmath>
 #include <ostream>
 #include <stdexcept>
 #include <string>
 
 #include "bsq/base/ranks.h"
+#include "bsq/kernels/activation_kernels.h"
 #include "bsq/quant/activation_ste.h"
 
 namespace bsq {
@@ -15,6 +18,7 @@ namespace {
 constexpr int64_t kMaxActivationBits = 32;
 constexpr int64_t kLastPactBits = 3;
 constexpr double kNoRange = -1;
+constexpr double kRelu6 = 6;
 
 }  // namespace
 
@@ -83,18 +87,6 @@ std::optional<ActivationCall> UniformActivation::fused_call(bool is_training) co
   return result;
 }
 
-ActivationFunction UniformActivation::function() const {
-  constexpr double kTop = 6;  // of ReLU6
-  if (bits() > 0 && options_.batch_range()) {
-    throw std::invalid_argument("its range is that of each batch; expected --act-range running");
-  }
-  auto function = bits() == 0 ? ActivationFunction()
-                              : unsigned_function(bits(), static_cast<double>(range_.item<float>()));
-  function.low = 0;
-  function.high = alpha_.defined() ? alpha_.item<double>() : kTop;
-  return function;
-}
-
 void UniformActivation::observe(const torch::Tensor& maximum, bool is_training) {
   if (!range_.defined() || !(is_training || is_calibrating_)) {
     return;
@@ -105,6 +97,25 @@ void UniformActivation::observe(const torch::Tensor& maximum, bool is_training) 
     weight = 1.0 / static_cast<double>(++calibration_batches_);
   }
   range_.mul_(1 - weight).add_(maximum.to(range_.options()), weight);
+}
+
+std::optional<ActivationRule> UniformActivation::rule() const {
+  ActivationRule rule;
+  rule.high = alpha_.defined() ? alpha_.item<double>() : kRelu6;
+  if (bits() == 0) {
+    return rule;
+  }
+  if (!uses_stored_range(/*is_training=*/false)) {
+    return std::nullopt;
+  }
+  const double range = range_.item<double>();
+  if (range < kSmallestRange) {
+    rule.high = 0;
+    return rule;
+  }
+  rule.high = std::min(rule.high, range);
+  rule.divisor = rule.step = range / (std::ldexp(1.0, static_cast<int>(bits())) - 1);
+  return rule;
 }
 
 bool UniformActivation::is_tracked() const { return range_.defined() && range_.item<double>() >= 0; }

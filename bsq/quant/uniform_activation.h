@@ -36,8 +36,8 @@ class UniformActivation : public Activation {
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   std::optional<ActivationCall> fused_call(bool is_training) const override;
   void observe(const torch::Tensor& maximum, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return options_.bits(); }
-  ActivationFunction function() const override;
   Slots slots() const override;
   bool needs_calibration() const override;
   void begin_calibration() override;

@@ -11,6 +11,7 @@
 #include "bsq/data/dataset.h"
 #include "bsq/data/loader.h"
 #include "bsq/io/checkpoint/checkpoint.h"
+#include "bsq/io/checkpoint/program_text.h"
 #include "bsq/methods/bsq/bsq_method.h"
 #include "bsq/methods/methods.h"
 #include "bsq/nn/layers_of.h"
@@ -75,6 +76,7 @@ void save(bsq::Network& network, const bsq::Evaluation& evaluation, const bsq::S
   checkpoint.top1 = evaluation.top1();
   checkpoint.comp = sizes.comp();
   checkpoint.comp_stored = sizes.comp_stored();
+  checkpoint.program = bsq::program_text(network);
   checkpoint.network = bsq::save_network(network);
   bsq::write_checkpoint("small_net.h5", checkpoint);
 }

@@ -45,7 +45,7 @@ double number_after(const std::string& text, const std::string& word) {
 TEST(Install, ProgramsFindTheirPresets) {
   const Installation installation;
   const auto bsq = "'" + installation.program("bsq") + "' ";
-  for (const std::string mode : {"train", "convert", "finetune", "describe", "export", "sweep", "report"}) {
+  for (const std::string mode : {"train", "convert", "finetune", "describe", "infer", "export", "sweep", "report"}) {
     EXPECT_NE(run_well(bsq + mode + " --help").out.find("usage: bsq " + mode), std::string::npos) << mode;
   }
   for (const auto& train : {bsq + "train", "'" + installation.program("bsq_train") + "'"}) {
@@ -107,9 +107,24 @@ TEST(Install, HasManPagesAndCompletion) {
     EXPECT_TRUE(fs::exists(installation.prefix() + "/share/bash-completion/completions/" + name)) << name;
     EXPECT_EQ(fs::exists(installation.page(name)), BSQ_HAS_MAN_PAGES) << name;
   }
-  for (const std::string mode : {"train", "convert", "finetune", "describe", "export", "sweep", "report"}) {
+  for (const std::string mode : {"train", "convert", "finetune", "describe", "infer", "export", "sweep", "report"}) {
     EXPECT_EQ(fs::exists(installation.page("bsq-" + mode)), BSQ_HAS_MAN_PAGES) << mode;
   }
+}
+
+// examples/infer, in C: it finds the engine without libtorch, and runs a model of a network that only another
+// project's code knows.
+void expect_c_program_runs(const Installation& installation, const TemporaryFolder& work,
+                           const std::string& model) {
+  const auto build = work.file("build-c");
+  run_well("'" BSQ_CMAKE "' -B '" + build + "' -S '" BSQ_SOURCE "/examples/infer' -DCMAKE_PREFIX_PATH='" +
+           installation.prefix() + "'");
+  run_well("'" BSQ_CMAKE "' --build '" + build + "'");
+  write_bytes(work.file("image.rgb"), std::string(3 * 32 * 32, '\x55'));
+  const auto in_folder = "cd '" + work.path().string() + "' && '" + build + "/classify' ";
+  EXPECT_NE(run_well(in_folder + model + " image.rgb").out.find("image.rgb: class "), std::string::npos);
+  EXPECT_EQ(run_command("ldd '" + build + "/classify' | grep -c torch").out, "0\n");
+  EXPECT_NE(run_command(in_folder + "missing.h5 image.rgb").err.find("missing.h5"), std::string::npos);
 }
 
 // The example in short form: its network learns, its tools know it, and what one writes another reads.
@@ -136,6 +151,7 @@ TEST(Install, TheExampleBuildsAndTrains) {
   run_well(tools +
            "convert' --threads 1 --model float/model_best.h5 --keep-float fc --layer-bits 'conv.*=6' "
            "--checkpoint bits");
+  expect_c_program_runs(installation, work, "bits/model_best.h5");
   EXPECT_NE(run_command("'" + installation.program("bsq") + "' finetune --evaluate --model '" +
                         work.file("small_net.h5") + "'")
                 .err.find("architecture 'small_net'; expected alexnet"),

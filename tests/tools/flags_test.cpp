@@ -11,6 +11,7 @@
 #include "tests/tools/tool_runs.h"
 #include "tools/describe_options.h"
 #include "tools/export/export_options.h"
+#include "tools/infer/infer_options.h"
 #include "tools/report/report_options.h"
 #include "tools/sweep/sweep_options.h"
 
@@ -31,6 +32,7 @@ struct Programs {
     add_options(lines[4], sweep);
     add_options(lines[5], report);
     add_options(lines[6], exported);
+    add_options(lines[7], infer);
     for (const auto& line : lines) {
       tables.push_back({&line, "", &line.table()});
       for (const auto& family : line.families()) {
@@ -52,13 +54,14 @@ struct Programs {
   cli::ConvertOptions convert;
   cli::FinetuneOptions finetune;
   cli::DescribeOptions describe;
+  cli::InferOptions infer;
   cli::SweepFlags sweep;
   cli::ReportOptions report;
   cli::ExportOptions exported;
-  CommandLine lines[7] = {cli::train_command_line(),    cli::convert_command_line(),
+  CommandLine lines[8] = {cli::train_command_line(),    cli::convert_command_line(),
                           cli::finetune_command_line(), cli::describe_command_line(),
                           cli::sweep_command_line(),    cli::report_command_line(),
-                          cli::export_command_line()};
+                          cli::export_command_line(),   cli::infer_command_line()};
   std::deque<OptionTable> members;
   std::vector<Table> tables;
 };
@@ -266,7 +269,8 @@ TEST(Flags, HelpShowsWhatCounts) {
 }
 
 TEST(Flags, VersionNamesWhatItIsBuiltOn) {
-  for (const std::string tool : {"bsq_train", "convert", "finetune", "describe", "sweep", "report"}) {
+  for (const std::string tool :
+       {"bsq_train", "convert", "finetune", "describe", "infer", "sweep", "report"}) {
     const auto text = output_of("'" + program(tool) + "' --version");
     EXPECT_EQ(text.find(tool + " (bsq) "), 0U) << text;
     for (const char* part : {"\nlibtorch ", "\nHDF5 1.", "\nCPU: "}) {

@@ -13,6 +13,7 @@
 #include "bsq/base/error.h"
 #include "bsq/base/ranks.h"
 #include "bsq/io/atomic_file.h"
+#include "bsq/io/checkpoint/program_text.h"
 #include "bsq/nn/network_sizes.h"
 #include "bsq/nn/network_state.h"
 #include "bsq/train/divergence.h"
@@ -377,6 +378,7 @@ Checkpoint TrainingRun::current_checkpoint(double top1) const {
   const auto sizes = sizes_of(*model_.network);
   checkpoint.comp = sizes.comp();
   checkpoint.comp_stored = sizes.comp_stored();
+  checkpoint.program = program_text(*model_.network);
   checkpoint.network = save_network(*model_.network);
   return checkpoint;
 }

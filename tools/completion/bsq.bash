@@ -96,7 +96,7 @@ _bsq_register() {
   complete -F _bsq bsq
   complete -F _bsq_program bsq_train
   ours=$(readlink -f "$(type -P bsq_train)") || return 0
-  for name in convert finetune describe sweep report; do
+  for name in convert finetune describe infer sweep report; do
     [[ $(readlink -f "$(type -P "$name")") == "${ours%/*}/$name" ]] && complete -F _bsq_program "$name"
   done
   return 0

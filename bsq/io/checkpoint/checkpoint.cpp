@@ -1,5 +1,7 @@
 #include "bsq/io/checkpoint/checkpoint.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -153,6 +155,8 @@ void write_root(const Hdf5Handle& file, const Checkpoint& checkpoint) {
   write_number(file, "comp_stored", checkpoint.comp_stored);
   write_text(file, "scheme", scheme_text(checkpoint.network));
   write_text(file, "configuration", checkpoint.configuration);
+  const auto bytes = static_cast<int64_t>(checkpoint.program.size());
+  if (bytes > 0 && bytes <= kMaxTextBytes) write_text(file, "program", checkpoint.program);
 }
 
 int64_t read_version(const Hdf5Handle& file) {
@@ -189,6 +193,7 @@ Checkpoint read_root(const Hdf5Handle& file, int64_t version) {
   checkpoint.comp = read_number(file, "comp");
   checkpoint.comp_stored = read_number(file, "comp_stored");
   checkpoint.configuration = read_text(file, "configuration");
+  if (has_attribute(file, "program")) checkpoint.program = read_text(file, "program");
   return checkpoint;
 }
 
@@ -214,7 +219,11 @@ Checkpoint read_or_fail(const std::string& path, FileOrigin origin) {
   try {
     const bool is_sealed = std::filesystem::is_regular_file(path) && check_seal(path);
     const bool is_own = is_sealed && origin == FileOrigin::kOwnRun;
-    if (!is_own && is_hdf5_file(path)) rehearse(path, [&] { read_file(path); });
+    if (!is_own && is_hdf5_file(path))
+      rehearse(path, [&] {
+        at::set_num_threads(1);
+        read_file(path);
+      });
     return read_file(path);
   } catch (const Error&) {
     throw;

@@ -24,7 +24,9 @@ struct Checkpoint {
   double comp = std::nan("");         ///< 32 * weights / bits_total; NaN: unknown
   double comp_stored = std::nan("");  ///< float32 bits of everything / bits that the file needs; NaN: unknown
   std::string configuration;          ///< the run's full configuration, INI text, at most 1 MiB
-  NetworkState network;               ///< every tensor, in the network's own order
+  /// How the network computes (program_text()); "": unknown. At most 1 MiB; a longer one is not written.
+  std::string program;
+  NetworkState network;                   ///< every tensor, in the network's own order
   std::optional<TrainingState> training;  ///< only in files that a run can be resumed from
 };
 

@@ -1,6 +1,5 @@
 #include "bsq/io/checkpoint/rehearsal.h"
 
-#include <ATen/Parallel.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,7 +36,6 @@ constexpr rlim_t kBytesASecond = rlim_t{20} << 20;  // far below any disk's spee
   ::alarm(static_cast<unsigned>(seconds) * kPatience);
   const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   ::dup2(nowhere, STDERR_FILENO);  // what malloc says before it aborts
-  at::set_num_threads(1);
   try {
     read();
   } catch (...) {

@@ -18,33 +18,12 @@ void write_attribute(const Hdf5Handle& object, const std::string& name, const Hd
   attribute.close();
 }
 
-Hdf5Handle open_attribute(const Hdf5Handle& object, const std::string& name) {
-  if (!has_attribute(object, name)) object.fail(label(name) + " is missing");
-  return Hdf5Handle(H5Aopen(object.id(), name.c_str(), H5P_DEFAULT), H5Aclose, object.where(),
-                    "read " + label(name));
-}
-
 Hdf5Handle text_type(const Hdf5Handle& object, size_t bytes) {
   Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose, object.where(), "make a type");
   object.check(H5Tset_size(type.id(), bytes), "make a type");
   object.check(H5Tset_strpad(type.id(), H5T_STR_NULLPAD), "make a type");
   object.check(H5Tset_cset(type.id(), H5T_CSET_UTF8), "make a type");
   return type;
-}
-
-/// The bytes of a text attribute once its type and shape are known to be right.
-size_t text_bytes(const Hdf5Handle& object, const std::string& name, const Hdf5Handle& attribute,
-                  const Hdf5Handle& type) {
-  const Hdf5Handle space(H5Aget_space(attribute.id()), H5Sclose, object.where(), "read a shape");
-  const bool fixed = H5Tget_class(type.id()) == H5T_STRING && H5Tis_variable_str(type.id()) == 0;
-  if (!fixed || H5Sget_simple_extent_npoints(space.id()) != 1) {
-    object.fail(label(name) + " is not one fixed-length string");
-  }
-  const size_t bytes = H5Tget_size(type.id());
-  if (bytes == 0 || bytes > static_cast<size_t>(kMaxTextBytes)) {
-    object.fail(label(name) + " is " + std::to_string(bytes) + " bytes long, expected at most 1 MiB");
-  }
-  return bytes;
 }
 
 }  // namespace
@@ -79,20 +58,6 @@ void write_values(const Hdf5Handle& object, const std::string& name, const torch
   const torch::Tensor some = data.numel() > 0 ? data : torch::zeros({1}, data.options());
   write_attribute(object, name, space, file_type(data.scalar_type()), memory_type(data.scalar_type()),
                   some.data_ptr());
-}
-
-bool has_attribute(const Hdf5Handle& object, const std::string& name) {
-  return object.check(H5Aexists(object.id(), name.c_str()), "look for an attribute") > 0;
-}
-
-std::string read_text(const Hdf5Handle& object, const std::string& name) {
-  const Hdf5Handle attribute = open_attribute(object, name);
-  const Hdf5Handle type(H5Aget_type(attribute.id()), H5Tclose, object.where(), "read a type");
-  std::string text(text_bytes(object, name, attribute, type), '\0');
-  attribute.check(H5Aread(attribute.id(), type.id(), text.data()), "read an attribute");
-  text.erase(text.find_last_not_of('\0') + 1);
-  if (text.find('\0') != std::string::npos) object.fail(label(name) + " has a zero byte");
-  return text;
 }
 
 int64_t read_integer(const Hdf5Handle& object, const IntegerField& field) {

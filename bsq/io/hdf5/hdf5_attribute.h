@@ -6,10 +6,10 @@
 #include <string>
 
 #include "bsq/io/hdf5/hdf5_handle.h"
+#include "bsq/io/hdf5/hdf5_text.h"
 
 namespace bsq {
 
-constexpr int64_t kMaxTextBytes = int64_t{1} << 20;
 /// So many numbers of 8 bytes fit into an attribute of HDF5 1.8.
 constexpr int64_t kMaxAttributeValues = 8000;
 
@@ -29,10 +29,7 @@ void write_number(const Hdf5Handle& object, const std::string& name, double valu
 /// A tensor of at most kMaxAttributeValues elements and one dimension.
 void write_values(const Hdf5Handle& object, const std::string& name, const torch::Tensor& values);
 
-bool has_attribute(const Hdf5Handle& object, const std::string& name);
-
 /// These throw a bsq::Error that names the attribute, if it is missing, or of another kind, or out of range.
-std::string read_text(const Hdf5Handle& object, const std::string& name);
 int64_t read_integer(const Hdf5Handle& object, const IntegerField& field);
 double read_number(const Hdf5Handle& object, const std::string& name);
 torch::Tensor read_values(const Hdf5Handle& object, const std::string& name);

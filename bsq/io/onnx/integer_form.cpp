@@ -7,6 +7,7 @@
 
 #include "bsq/graph/conv_norms.h"
 #include "bsq/graph/value_ranges.h"
+#include "bsq/io/onnx/activation_function.h"
 #include "bsq/nn/quant_layer.h"
 
 namespace bsq {
@@ -73,7 +74,7 @@ class Sites {
   }
   bool gives_integers(int64_t index) const {
     const auto* activation = as<op::Activation>(index);
-    return activation != nullptr && activation->module->activation().function().grid.has_value();
+    return activation != nullptr && function_of(activation->module->activation()).grid.has_value();
   }
   // Between which ends a quantized activation tells its inputs apart, or its values lie; nothing for another
   // node.
@@ -81,7 +82,7 @@ class Sites {
     if (!gives_integers(index)) {
       return std::nullopt;
     }
-    const auto function = as<op::Activation>(index)->module->activation().function();
+    const auto function = function_of(as<op::Activation>(index)->module->activation());
     const auto& grid = *function.grid;
     if (grid.lowest == ActivationFunction::kUnbounded) {
       return std::nullopt;

@@ -214,20 +214,9 @@ Written Walker::on_grid(const std::string& name, const Written& x, Grid grid) {
           options_.form == OnnxExportOptions::Form::kQcdq ? std::optional(grid) : std::nullopt};
 }
 
-// The ends of the function, in steps of its grid: rounding keeps the order.
-void tighten(Grid& grid, const ActivationFunction& function) {
-  const auto steps = [&](double end) { return static_cast<int64_t>(std::nearbyint(end / grid.step)); };
-  if (std::isfinite(function.low)) {
-    grid.lowest = std::max(grid.lowest, steps(function.low));
-  }
-  if (std::isfinite(function.high) && function.high / grid.step < static_cast<double>(grid.highest)) {
-    grid.highest = std::max(grid.lowest, steps(function.high));
-  }
-}
-
 ActivationFunction function_of(const Node& node, const op::Activation& activation) {
   try {
-    return activation.module->activation().function();
+    return bsq::function_of(activation.module->activation());
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(node.path + ": " + error.what());
   }
@@ -236,9 +225,7 @@ ActivationFunction function_of(const Node& node, const op::Activation& activatio
 Written Walker::write(const Node& node, const op::Activation& activation) {
   const auto function = function_of(node, activation);
   if (function.grid) {
-    auto grid = *function.grid;
-    tighten(grid, function);
-    return on_grid(node.path, input(node), grid);
+    return on_grid(node.path, input(node), *function.grid);
   }
   if (!std::isfinite(function.low) && !std::isfinite(function.high)) {
     return input(node);

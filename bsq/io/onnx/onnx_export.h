@@ -5,9 +5,9 @@
 #include <string>
 
 #include "bsq/graph/program.h"
+#include "bsq/io/onnx/activation_function.h"
 #include "bsq/io/onnx/onnx_model.h"
 #include "bsq/nn/network.h"
-#include "bsq/quant/activation.h"
 
 namespace bsq {
 

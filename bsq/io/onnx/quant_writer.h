@@ -3,9 +3,9 @@
 #include <memory>
 #include <string>
 
+#include "bsq/io/onnx/activation_function.h"
 #include "bsq/io/onnx/integer_weight.h"
 #include "bsq/io/onnx/onnx_model.h"
-#include "bsq/quant/activation.h"
 
 namespace bsq {
 

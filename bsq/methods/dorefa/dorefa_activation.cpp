@@ -13,6 +13,13 @@ torch::Tensor DorefaActivation::forward(const torch::Tensor& x, bool /*is_traini
   return dorefa_activation_ste(x, bits_);
 }
 
+std::optional<ActivationRule> DorefaActivation::rule() const {
+  ActivationRule rule;
+  rule.high = 1;
+  rule.divisor = rule.step = 1 / static_cast<double>(max_integer(bits_));
+  return rule;
+}
+
 void DorefaActivation::print(std::ostream& stream) const { stream << "bits=" << bits_ << ", 0 to 1"; }
 
 }  // namespace bsq

@@ -17,8 +17,8 @@ class DorefaActivation : public Activation {
   explicit DorefaActivation(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
-  ActivationFunction function() const override { return unsigned_function(bits_, /*range=*/1); }
   void print(std::ostream& stream) const override;
 
  private:

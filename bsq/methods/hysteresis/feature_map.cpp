@@ -17,10 +17,11 @@ torch::Tensor FixedMap::forward(const torch::Tensor& x, bool /*is_training*/) {
   return fixed_map_ste(x, bits_);
 }
 
-ActivationFunction FixedMap::function() const {
-  ActivationFunction function;
-  function.grid = {/*step=*/1, /*value_step=*/1, /*lowest=*/0, max_integer(bits_)};
-  return function;
+std::optional<ActivationRule> FixedMap::rule() const {
+  ActivationRule rule;
+  rule.high = static_cast<double>(max_integer(bits_));
+  rule.divisor = rule.step = 1;
+  return rule;
 }
 
 void FixedMap::print(std::ostream& stream) const { stream << "bits=" << bits_ << ", step 1"; }
@@ -39,21 +40,18 @@ torch::Tensor PactMap::forward(const torch::Tensor& x, bool /*is_training*/) {
   return pact_map_ste(x, alpha_, bits_);
 }
 
-Slots PactMap::slots() const {
-  return {{"alpha", alpha_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kSmallestAlpha}};
+std::optional<ActivationRule> PactMap::rule() const {
+  const double alpha = alpha_.item<double>();
+  const auto largest = static_cast<double>(max_integer(bits_));
+  ActivationRule rule;
+  rule.divisor = (alpha + kAlphaEpsilon) / largest;
+  rule.step = alpha / largest;
+  rule.high = rule.divisor * largest;
+  return rule;
 }
 
-ActivationFunction PactMap::function() const {
-  const double alpha = alpha_.item<double>();
-  if (!(alpha >= kSmallestAlpha)) {
-    throw std::invalid_argument("alpha " + std::to_string(alpha) + "; expected " +
-                                std::to_string(kSmallestAlpha) + " or more");
-  }
-  const auto highest = max_integer(bits_);
-  const auto levels = static_cast<double>(highest);
-  ActivationFunction function;
-  function.grid = {(alpha + kAlphaEpsilon) / levels, alpha / levels, /*lowest=*/0, highest};
-  return function;
+Slots PactMap::slots() const {
+  return {{"alpha", alpha_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kSmallestAlpha}};
 }
 
 void PactMap::print(std::ostream& stream) const { stream << "bits=" << bits_ << ", PACT"; }

@@ -18,8 +18,8 @@ class FixedMap : public Activation {
   explicit FixedMap(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
-  ActivationFunction function() const override;
   void print(std::ostream& stream) const override;
 
  private:
@@ -39,8 +39,8 @@ class PactMap : public Activation {
 
   /// Throws bsq::Error for an alpha below kSmallestAlpha: a file may hold any.
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
-  ActivationFunction function() const override;
   Slots slots() const override;
   void print(std::ostream& stream) const override;
 

@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include <limits>
 #include <ostream>
 #include <stdexcept>
 
@@ -59,6 +60,21 @@ void Int8Activation::track(const AffineRange& found) {
   }
   low_.mul_(1 - weight).add_(found.low.to(low_.options()), weight);
   range_.mul_(1 - weight).add_(found.range.to(range_.options()), weight);
+}
+
+std::optional<ActivationRule> Int8Activation::rule() const {
+  if (needs_calibration()) {
+    return std::nullopt;
+  }
+  ActivationRule rule;
+  rule.low = rule.offset = low_.item<double>();
+  rule.divisor = rule.step = range_.item<double>() / static_cast<double>(max_integer(bits_));
+  rule.high = rule.low + range_.item<double>();
+  if (rule.step == 0) {
+    rule.low = -std::numeric_limits<double>::infinity();  // one value: nothing is rounded
+    rule.high = -rule.low;
+  }
+  return rule;
 }
 
 Slots Int8Activation::slots() const {

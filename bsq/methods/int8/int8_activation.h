@@ -27,6 +27,7 @@ class Int8Activation : public Activation {
   explicit Int8Activation(int64_t bits, double momentum = kMomentum);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
   Slots slots() const override;
   bool needs_calibration() const override;

@@ -39,18 +39,18 @@ torch::Tensor LsqActivation::first_step(const torch::Tensor& x, bool is_training
   return torch::full({}, start, step_.options().requires_grad(false));
 }
 
-Slots LsqActivation::slots() const {
-  return {{"step", step_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kSmallestStep}};
+std::optional<ActivationRule> LsqActivation::rule() const {
+  if (needs_calibration()) {
+    return std::nullopt;
+  }
+  ActivationRule rule;
+  rule.divisor = rule.step = step_.item<double>();
+  rule.high = rule.step * static_cast<double>(grid().high);
+  return rule;
 }
 
-ActivationFunction LsqActivation::function() const {
-  if (needs_calibration()) {
-    throw std::invalid_argument("no step is stored; expected one that training or calibration has found");
-  }
-  ActivationFunction function;
-  const double step = step_.item<double>();
-  function.grid = {step, step, grid().low, grid().high};
-  return function;
+Slots LsqActivation::slots() const {
+  return {{"step", step_, Slot::Role::kTrained, /*may_be_absent=*/true, /*low=*/kSmallestStep}};
 }
 
 bool LsqActivation::needs_calibration() const { return !(step_.item<double>() > 0); }

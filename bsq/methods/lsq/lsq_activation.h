@@ -20,8 +20,8 @@ class LsqActivation : public Activation {
   explicit LsqActivation(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
-  ActivationFunction function() const override;
   Slots slots() const override;
   bool needs_calibration() const override;
   void begin_calibration() override;

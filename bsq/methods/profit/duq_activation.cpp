@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <limits>
 #include <ostream>
 #include <stdexcept>
 
@@ -49,20 +50,20 @@ torch::Tensor DuqActivation::forward(const torch::Tensor& x, bool is_training) {
   return duq_ste(x, a_, c_, duq_activation_grid(bits_));
 }
 
-ActivationFunction DuqActivation::function() const {
-  ActivationFunction function;
+std::optional<ActivationRule> DuqActivation::rule() const {
+  ActivationRule rule;
   if (is_off()) {
-    return function;
+    rule.low = -std::numeric_limits<double>::infinity();
+    return rule;
   }
   if (!has_started()) {
-    throw std::invalid_argument("no clip is stored; expected one that training or calibration has found");
+    return std::nullopt;
   }
-  const auto grid = duq_activation_grid(bits_);
-  const auto step = [&](const torch::Tensor& slot) {
-    return duq_softplus(slot.detach()).item<double>() / static_cast<double>(grid.levels);
-  };
-  function.grid = {step(a_), step(c_), grid.low, grid.levels};
-  return function;
+  const auto levels = static_cast<double>(duq_activation_grid(bits_).levels);
+  rule.high = duq_softplus(a_.detach()).item<double>();
+  rule.divisor = rule.high / levels;
+  rule.step = duq_softplus(c_.detach()).item<double>() / levels;
+  return rule;
 }
 
 Slots DuqActivation::slots() const {

@@ -2,11 +2,13 @@
 
 #include <torch/utils.h>
 
+#include <limits>
 #include <ostream>
 #include <stdexcept>
 #include <string>
 
 #include "bsq/methods/sawb/pact_clip_ste.h"
+#include "bsq/quant/codes.h"
 
 namespace bsq {
 
@@ -22,10 +24,12 @@ torch::Tensor PactActivation::forward(const torch::Tensor& x, bool /*is_training
   return pact_clip_ste(x, alpha_, bits_);
 }
 
-ActivationFunction PactActivation::function() const {
-  auto function = unsigned_function(bits_, alpha_.item<double>());
-  function.grid->lowest = ActivationFunction::kUnbounded;
-  return function;
+std::optional<ActivationRule> PactActivation::rule() const {
+  ActivationRule rule;
+  rule.low = -std::numeric_limits<double>::infinity();  // a ReLU stands in front of it
+  rule.high = alpha_.item<double>();
+  rule.divisor = rule.step = rule.high / static_cast<double>(max_integer(bits_));
+  return rule;
 }
 
 Slots PactActivation::slots() const {

@@ -23,9 +23,9 @@ class PactActivation : public Activation {
   explicit PactActivation(int64_t bits);
 
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
+  std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
   /// Of a value below 0 the integer is below 0 too, as far as it goes.
-  ActivationFunction function() const override;
   Slots slots() const override;
   void print(std::ostream& stream) const override;
 

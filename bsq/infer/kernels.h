@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+
+#include "bsq/infer/plan.h"
+
+namespace bsq::infer {
+
+/// Outputs that the kernels compute together; packed weights come in blocks of so many.
+constexpr int64_t kBlock = 16;
+/// Channels of a pixel in memory are a multiple of this, the image's excepted.
+constexpr int64_t kLanes = 8;
+
+/// One row of output pixels of a layer. Images lie in memory pixel by pixel, channels together (NHWC), with a
+/// border of zeros. The weights of one output meet `taps` runs of `run` numbers that lie together.
+struct RowTask {
+  const void* in = nullptr;          ///< where the first output pixel's window begins
+  const int64_t* offsets = nullptr;  ///< of each run, in numbers
+  int64_t taps = 0, run = 0;
+  int64_t pixel = 0;  ///< numbers from one output pixel's window to the next
+  const void* weights = nullptr;
+  int64_t outputs = 0;  ///< stored a pixel, a multiple of kLanes; packed weights are there for whole blocks
+  int64_t width = 0;    ///< output pixels
+  int64_t period = 0;   ///< of bytes: quads after which 16-bit sums go into those of 32 bits
+
+  const float* gain = nullptr;   ///< one an output, for whole blocks
+  const float* shift = nullptr;  ///< the same
+  const Finish* finish = nullptr;
+  const void* residual = nullptr;  ///< null: none
+  bool residual_is_codes = false;
+  float residual_step = 1;
+  int64_t residual_pixel = 0;
+  void* out = nullptr;
+  bool out_is_codes = false;
+  int64_t out_pixel = 0;  ///< numbers from one output pixel to the next
+};
+
+/// The loops for one instruction set. Sums of integers are exact in all of them, and real ones are added in
+/// one order with one rounding each (fused multiply-add), so that all give the same bits.
+///
+/// Packed weights, for each block of 16 outputs, for each number k of the taps' runs:
+/// - bytes: codes times int8. 4 numbers k together: (k / 4, output, k % 4); run is a multiple of 4.
+/// - words: int16 times int16. (k / 2, output, k % 2); run is a multiple of 2.
+/// - reals: float times float. (k, output).
+/// depthwise_codes and depthwise_reals: each output meets its own channel alone, and run is 1; weights
+/// (tap, channel), float.
+struct Kernels {
+  const char* name;
+  void (*bytes)(const RowTask& task);
+  void (*words)(const RowTask& task);
+  void (*reals)(const RowTask& task);
+  void (*depthwise_codes)(const RowTask& task);
+  void (*depthwise_reals)(const RowTask& task);
+};
+
+extern const Kernels kPortableKernels;
+#ifdef BSQ_INFER_AVX2
+extern const Kernels kAvx2Kernels;
+#endif
+
+/// The fastest that this CPU has; the portable ones where the environment variable BSQ_INFER_KERNELS is
+/// "portable".
+const Kernels& best_kernels();
+
+}  // namespace bsq::infer

@@ -1,0 +1,72 @@
+#include <cmath>
+
+#include "bsq/infer/finish.h"
+#include "bsq/infer/kernels.h"
+
+namespace bsq::infer {
+namespace {
+
+void store(const RowTask& task, int64_t x, int64_t output, float sum) {
+  float y = task.gain[output] * sum + task.shift[output];
+  if (task.residual != nullptr) {
+    const int64_t at = x * task.residual_pixel + output;
+    y += task.residual_is_codes
+             ? task.residual_step * static_cast<float>(static_cast<const uint8_t*>(task.residual)[at])
+             : static_cast<const float*>(task.residual)[at];
+  }
+  const int64_t at = x * task.out_pixel + output;
+  if (task.out_is_codes) {
+    static_cast<uint8_t*>(task.out)[at] = static_cast<uint8_t>(code_of(y, *task.finish));
+  } else {
+    static_cast<float*>(task.out)[at] = finished(y, *task.finish);
+  }
+}
+
+inline int32_t add_product(int32_t sum, int32_t a, int32_t b) { return sum + a * b; }
+inline float add_product(float sum, float a, float b) { return std::fma(a, b, sum); }
+
+// kTogether: how many numbers of one output lie together in the packed weights.
+template <typename In, typename Weight, typename Sum, int64_t kTogether>
+void multiply(const RowTask& task) {
+  const auto* in = static_cast<const In*>(task.in);
+  const int64_t numbers = task.taps * task.run;
+  for (int64_t x = 0; x < task.width; ++x) {
+    for (int64_t output = 0; output < task.outputs; ++output) {
+      const auto* weights = static_cast<const Weight*>(task.weights) + output / kBlock * kBlock * numbers +
+                            output % kBlock * kTogether;
+      Sum sum = 0;
+      for (int64_t k = 0; k < numbers; ++k) {
+        const int64_t at = task.offsets[k / task.run] + x * task.pixel + k % task.run;
+        sum = add_product(sum, Sum{in[at]}, Sum{weights[k / kTogether * kTogether * kBlock + k % kTogether]});
+      }
+      store(task, x, output, static_cast<float>(sum));
+    }
+  }
+}
+
+template <typename In>
+void depthwise(const RowTask& task) {
+  const auto* in = static_cast<const In*>(task.in);
+  const auto* weights = static_cast<const float*>(task.weights);
+  for (int64_t x = 0; x < task.width; ++x) {
+    for (int64_t output = 0; output < task.outputs; ++output) {
+      float sum = 0;
+      for (int64_t tap = 0; tap < task.taps; ++tap) {
+        const auto found = static_cast<float>(in[task.offsets[tap] + x * task.pixel + output]);
+        sum = std::fma(found, weights[tap * task.outputs + output], sum);
+      }
+      store(task, x, output, sum);
+    }
+  }
+}
+
+}  // namespace
+
+const Kernels kPortableKernels = {"portable",
+                                  multiply<uint8_t, int8_t, int32_t, 4>,
+                                  multiply<int16_t, int16_t, int32_t, 2>,
+                                  multiply<float, float, float, 1>,
+                                  depthwise<uint8_t>,
+                                  depthwise<float>};
+
+}  // namespace bsq::infer

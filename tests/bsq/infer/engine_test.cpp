@@ -1,0 +1,170 @@
+#include "bsq/infer/engine.h"
+
+#include <gtest/gtest.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <map>
+
+#include "bsq/base/error.h"
+#include "bsq/graph/graph_network.h"
+#include "bsq/infer/reference.h"
+#include "models/registry.h"
+#include "tests/bsq/infer/networks.h"
+#include "tests/support.h"
+
+namespace bsq::test {
+namespace {
+
+// What no architecture of the toolkit has together: padded pools, a dropout, features from pixels.
+class Pools : public Architecture {
+ public:
+  Value build(Builder& b, Value image) const override {
+    auto x = b.activation("relu1", b.norm("bn1", b.conv("conv1", image, 10, /*kernel=*/5, /*stride=*/2)));
+    x = b.max_pool(x, {/*kernel=*/3, /*stride=*/2, /*padding=*/1});
+    x = b.activation("relu2", b.norm("bn2", b.conv("conv2", x, ConvOptions(20, 3).groups(2))));
+    x = b.dropout("drop", b.average_pool(b.concat({x, x}), {/*kernel=*/2, /*stride=*/1, /*padding=*/1}), 0.5);
+    return b.linear("fc", b.flatten(x), b.description().classes);
+  }
+};
+const ArchitectureRegistration<Pools> kPools("pools_for_tests", "Pools.", "this file");
+
+const std::vector<NetworkCase>& cases() {
+  static const std::vector<NetworkCase> cases = {
+      {"4 bits", "resnet", {{"depth", "8"}}, "frozen", 4, 4},
+      {"8 bits, PACT", "resnet", {{"depth", "8"}}, "frozen", 8, 3},
+      {"sawb", "resnet", {{"depth", "8"}, {"shortcut", "A"}}, "sawb", 4, 4},
+      {"dorefa", "preresnet", {{"depth", "8"}}, "dorefa", 2, 2},
+      {"lsq", "mobilenet_v1", {{"multiplier", "0.1"}}, "lsq", 4, 4},
+      {"8-bit activations", "mobilenet_v2", {{"width", "0.1"}}, "lsq", 3, 8},
+      {"concatenation", "densenet", {{"depth", "10"}}, "lsq", 4, 4},
+      {"groups", "resnext", {{"depth", "11"}, {"cardinality", "2"}, {"base-width", "4"}}, "frozen", 3, 4},
+      {"profit", "resnet", {{"depth", "8"}}, "profit", 4, 4},
+      {"hysteresis", "resnet", {{"depth", "8"}}, "hysteresis", 1, 2},
+      {"float activations", "resnet", {{"depth", "8"}}, "frozen", 4, 0},
+      {"pools", "pools_for_tests", {}, "lsq", 4, 4},
+  };
+  return cases;
+}
+
+torch::Tensor run(const infer::Engine& engine, const torch::Tensor& images, int threads = 1) {
+  auto logits = torch::empty({images.size(0), engine.classes()});
+  engine.run(images.contiguous().data_ptr<float>(), images.size(0), logits.data_ptr<float>(), threads);
+  return logits;
+}
+
+torch::Tensor run_reference(const infer::Plan& plan, const torch::Tensor& image) {
+  const auto flat = image.contiguous();
+  const auto* first = flat.data_ptr<float>();
+  return torch::tensor(infer::run_reference(plan, {first, first + flat.numel()})).unsqueeze(0);
+}
+
+class Engines : public testing::Test {
+ protected:
+  std::string write(const NetworkCase& wanted) {
+    network_ = random_network(wanted);
+    write_model(folder_.file("a.h5"), *network_);
+    return folder_.file("a.h5");
+  }
+
+  TemporaryFolder folder_;
+  std::shared_ptr<Network> network_;
+};
+
+TEST_F(Engines, AgreeWithTheTrainerAndTheReference) {
+  torch::set_num_threads(1);
+  torch::NoGradGuard no_grad;
+  for (const auto& wanted : cases()) {
+    SCOPED_TRACE(wanted.name);
+    const auto path = write(wanted);
+    const infer::Engine fast(path);
+    const infer::Engine portable(infer::read_model(path), "", infer::kPortableKernels);
+    const auto images = random_images(16);
+    const auto ours = run(fast, images), theirs = network_->forward(images);
+    // A number at the border of two codes may turn.
+    EXPECT_LE((ours - theirs).abs().mean().item<double>(), 0.01 * theirs.std().item<double>());
+    EXPECT_GE((ours - theirs).abs().amax(1).le(1e-5).sum().item<int64_t>(), 12);
+    EXPECT_TRUE(same_bits(run(portable, images.slice(0, 0, 1)), ours.slice(0, 0, 1)));
+    EXPECT_TRUE(same_bits(run_reference(fast.plan(), images[0]), ours.slice(0, 0, 1)));
+    EXPECT_TRUE(same_bits(run(fast, images.slice(0, 0, 5), /*threads=*/3), ours.slice(0, 0, 5)));
+    EXPECT_TRUE(same_bits(run(fast, images.slice(0, 0, 1), /*threads=*/3), ours.slice(0, 0, 1)));
+  }
+}
+
+// Conv1 reads the image, layer1.0.conv1 a ReLU that is not quantized; shortcuts and their like stay float.
+TEST_F(Engines, ComputeInIntegersWhatIsIntegers) {
+  const infer::Engine engine(write(cases()[0]));
+  std::map<std::string, bool> is_integer;
+  for (const auto& step : engine.plan().steps) {
+    if (step.kind == infer::StepKind::kLayer) {
+      is_integer[step.path] = step.is_integer;
+    }
+  }
+  EXPECT_FALSE(is_integer.at("conv1"));
+  EXPECT_FALSE(is_integer.at("layer1.0.conv1"));
+  for (const std::string layer : {"layer1.0.conv2", "layer2.0.conv1", "layer2.0.conv2", "layer3.0.conv2"}) {
+    EXPECT_TRUE(is_integer.at(layer)) << layer;
+  }
+}
+
+// The most that 16 bits hold and one more, where the sums of a lane are the largest: weights of one sign.
+TEST(Kernels, SumsAreExactAtTheirLimits) {
+  torch::manual_seed(3);
+  for (const int32_t weight : {1, 7, 64, 127, -128, 255, 32000}) {
+    for (const int32_t high : {1, 15, 255}) {
+      SCOPED_TRACE(std::to_string(weight) + " times " + std::to_string(high));
+      infer::Plan plan;
+      plan.values.resize(3);
+      plan.values[0] = {24, 3, 3};
+      plan.values[1] = {24, 3, 3, /*is_features=*/false, /*is_codes=*/true, /*is_positive=*/true, 1.0F, high};
+      plan.values[2] = {18, 1, 1};
+      infer::Step quantize;
+      quantize.inputs = {0};
+      quantize.output = 1;
+      quantize.gain.assign(24, 1.0F);
+      quantize.shift.assign(24, 0.0F);
+      quantize.finish = {0, static_cast<float>(high), true, 1, 1, 0};
+      infer::Step layer;
+      layer.kind = infer::StepKind::kLayer;
+      layer.inputs = {1};
+      layer.output = 2;
+      layer.kernel = 3;
+      layer.is_integer = true;
+      layer.codes.assign(18 * 24 * 9, static_cast<int16_t>(weight));
+      layer.codes[5] = 0;
+      layer.gain.assign(18, 1.0F);
+      layer.shift.assign(18, 0.0F);
+      layer.finish = {-1e30F, 1e30F};
+      plan.steps = {quantize, layer};
+      plan.output = 2;
+      const auto image = torch::full({24, 3, 3}, static_cast<float>(high));
+      const auto expected = run_reference(plan, image);
+      for (const auto* kernels : {&infer::best_kernels(), &infer::kPortableKernels}) {
+        const infer::Engine engine(plan, *kernels);
+        EXPECT_TRUE(same_bits(run(engine, image.unsqueeze(0)), expected)) << kernels->name;
+      }
+    }
+  }
+}
+
+TEST_F(Engines, SayWhatTheyCannotCompute) {
+  const auto refusal = [](const std::string& path) -> std::string {
+    try {
+      infer::Engine engine(path);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "taken";
+  };
+  const auto int8 = refusal(write({"", "resnet", {{"depth", "8"}}, "int8", 8, 8}));
+  EXPECT_NE(int8.find("a norm of another kind than batch norm"), std::string::npos) << int8;
+  NetworkDescription description;
+  description.options = {{"depth", "8"}};
+  description.activation_range = ActivationRange::kBatch;
+  write_model(folder_.file("b.h5"), *make_network(description));
+  const auto batch = refusal(folder_.file("b.h5"));
+  EXPECT_NE(batch.find("layer1.0.relu1 is an activation without a stored range"), std::string::npos) << batch;
+}
+
+}  // namespace
+}  // namespace bsq::test

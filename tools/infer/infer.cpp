@@ -1,0 +1,148 @@
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <iostream>
+#include <thread>
+
+#include "bsq/base/error.h"
+#include "bsq/base/shown_text.h"
+#include "bsq/data/image_file.h"
+#include "bsq/data/loader.h"
+#include "bsq/infer/kernels.h"
+#include "tools/cli/main_guard.h"
+#include "tools/infer/infer_options.h"
+#include "tools/infer/measurement.h"
+#include "tools/infer/stored_network.h"
+
+namespace bsq::cli {
+namespace {
+
+constexpr int64_t kBatch = 100;
+constexpr int64_t kMostNamed = 20;  // images with another class
+
+int threads_of(const InferOptions& options) {
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return options.threads == 0 ? cores : static_cast<int>(options.threads);
+}
+
+Normalization normalization_of(const infer::Engine& engine) {
+  return {engine.about().mean, engine.about().std};
+}
+
+ImageDataset test_images(const InferOptions& options, const infer::Engine& engine) {
+  DatasetOptions data;
+  const auto& stored = engine.about().dataset;
+  data.dataset = options.dataset.value_or(stored.empty() ? data.dataset : stored);
+  data.folder = options.folder;
+  data.seed = options.seed;
+  return load_dataset(data).test;
+}
+
+std::string class_name(const infer::Engine& engine, int64_t index) {
+  const auto& names = engine.about().class_names;
+  return index < static_cast<int64_t>(names.size()) ? names[static_cast<size_t>(index)]
+                                                    : "class " + std::to_string(index);
+}
+
+// The class with the largest logit, and its softmax.
+void print_class(const infer::Engine& engine, const std::string& picture) {
+  const auto size = image_size(picture);
+  if (size.height != engine.height() || size.width != engine.width() || engine.channels() != 3) {
+    throw Error(picture + ": " + std::to_string(size.width) + " x " + std::to_string(size.height) +
+                " pixels; expected " + std::to_string(engine.width()) + " x " +
+                std::to_string(engine.height()) + ", as the model takes");
+  }
+  std::vector<uint8_t> planes(static_cast<size_t>(3 * size.height * size.width));
+  decode_image(picture, size, planes.data());
+  auto logits = torch::empty({engine.classes()}, torch::kFloat32);
+  engine.run(planes.data(), 1, logits.data_ptr<float>());
+  const auto scores = logits.softmax(0);
+  const auto best = scores.argmax().item<int64_t>();
+  std::cout << shown_text(picture, /*keep_lines=*/false) << ": "
+            << shown_text(class_name(engine, best), /*keep_lines=*/false) << ", score " << std::fixed
+            << std::setprecision(4) << scores[best].item<float>() << "\n";
+}
+
+torch::Tensor logits_of_libtorch(Network& network, const ImageDataset& images,
+                                 const Normalization& normalization) {
+  torch::NoGradGuard no_grad;
+  LoaderOptions options;
+  options.batch_size = kBatch;
+  options.normalization = normalization;
+  BatchLoader loader(images, options);
+  loader.start(/*epoch=*/0);
+  std::vector<torch::Tensor> logits;
+  while (const auto batch = loader.next()) {
+    logits.push_back(network.forward(batch->images));
+  }
+  return torch::cat(logits).to(torch::kFloat32);
+}
+
+// How far the two best classes are apart: where it is small, either is right.
+float margin(const torch::Tensor& logits) {
+  const auto two = std::get<0>(logits.topk(2));
+  return (two[0] - two[1]).item<float>();
+}
+
+void compare(const std::string& path, const infer::Engine& engine, const ImageDataset& images,
+             const torch::Tensor& logits) {
+  const auto theirs = logits_of_libtorch(*stored_network(path), images, normalization_of(engine));
+  const auto correct = theirs.argmax(1).eq(images.labels).sum().item<int64_t>();
+  const auto others = theirs.argmax(1).ne(logits.argmax(1)).nonzero().flatten();
+  std::cout << "libtorch: " << correct << " of " << images.size() << "; another class for " << others.numel()
+            << " images; logits differ by at most " << std::setprecision(4)
+            << (theirs - logits).abs().max().item<float>() << ", by "
+            << (theirs - logits).abs().mean().item<float>() << " in the mean\n";
+  for (int64_t i = 0; i < std::min(others.numel(), kMostNamed); ++i) {
+    const auto index = others[i].item<int64_t>();
+    std::cout << "image " << index << ": " << logits[index].argmax().item<int64_t>() << ", libtorch "
+              << theirs[index].argmax().item<int64_t>() << "; the two best logits are "
+              << margin(logits[index]) << " apart, libtorch's " << margin(theirs[index]) << "\n";
+  }
+}
+
+void print_measurement(const infer::Engine& engine, const ImageDataset& images, const Measurement& found,
+                       int threads) {
+  std::cout << std::fixed << std::setprecision(2) << "top-1 "
+            << 100.0 * static_cast<double>(found.correct) / static_cast<double>(images.size()) << " % ("
+            << found.correct << " of " << images.size() << ")\n"
+            << "one image: " << std::setprecision(3) << found.latency_ms << " ms (median of "
+            << found.single_images << ")\n"
+            << "all images: " << std::setprecision(0) << found.images_a_second << " a second\n"
+            << "on " << threads << (threads == 1 ? " thread, " : " threads, ") << infer::best_kernels().name
+            << " kernels\n";
+}
+
+int run(const InferOptions& options) {
+  const auto engine = engine_of(options.model());
+  const auto pictures = options.pictures();
+  for (const auto& picture : pictures) {
+    print_class(engine, picture);
+  }
+  if (!pictures.empty()) {
+    return 0;
+  }
+  const auto images = test_images(options, engine);
+  const int threads = threads_of(options);
+  const auto found = measure(engine, images, threads);
+  print_measurement(engine, images, found, threads);
+  if (options.compare) {
+    torch::set_num_threads(threads);
+    compare(options.model(), engine, images, found.logits);
+  }
+  if (options.profile) {
+    const std::vector<float> gray(static_cast<size_t>(3 * engine.height() * engine.width()), 0.0F);
+    std::cout << engine.profile(gray.data());
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace bsq::cli
+
+int main(int argc, char** argv) {
+  return bsq::cli::guarded_main("infer",
+                                [&] { return bsq::cli::run(bsq::cli::parse_infer_options(argc, argv)); });
+}

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+#include "bsq/data/dataset.h"
+#include "bsq/infer/engine.h"
+
+namespace bsq::cli {
+
+/// What a data set's test images gave.
+struct Measurement {
+  torch::Tensor logits;  ///< float32 (images, classes)
+  int64_t correct = 0;
+  double images_a_second = 0;  ///< all images at once
+  double latency_ms = 0;       ///< of one image alone, the median
+  int64_t single_images = 0;   ///< how many of these were measured
+};
+
+/// Runs all images through the engine. Throws bsq::Error where the images do not fit the network.
+Measurement measure(const infer::Engine& engine, const ImageDataset& images, int threads);
+
+}  // namespace bsq::cli
