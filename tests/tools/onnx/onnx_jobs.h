@@ -13,7 +13,7 @@ namespace bsq::test {
 
 /// What a model gave, run by onnxruntime or QONNX (tests/python/run_onnx.py).
 struct OnnxResult {
-  torch::Tensor logits;     ///< (images, classes)
+  torch::Tensor logits;     ///< (images, classes); of QONNX the first 200 images at most, for time
   nlohmann::json metadata;  ///< text by name
   nlohmann::json kinds;     ///< how many nodes of a kind onnxruntime's optimized model has; QONNX: empty
 };

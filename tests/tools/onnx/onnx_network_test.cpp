@@ -9,6 +9,7 @@
 #include "bsq/io/onnx/onnx_export.h"
 #include "bsq/methods/methods.h"
 #include "bsq/nn/fixed_bits.h"
+#include "models/registry.h"
 #include "tests/bsq/graph/random_flow.h"
 #include "tests/tools/onnx/onnx_jobs.h"
 
@@ -124,6 +125,11 @@ TEST_F(OnnxNetwork, EveryKindOfNodeGivesTheSame) {
   add("int16", network_of(every_node, {}, /*bits=*/8), /*opset=*/21);
   add("float", network_of(every_node, with_activation("uniform", 0), /*bits=*/0), /*opset=*/13);
   add("float-weights", network_of(every_node, with_activation("uniform", 4), /*bits=*/0));
+  NetworkDescription example;  // examples/own_network
+  example.architecture = "small_net";
+  const auto small = settled(make_network(example));
+  to_fixed_bits(*small, LayerRules(6));
+  add("small_net", small);
   for (uint64_t seed = 0; seed < 4; ++seed) {
     add("random" + std::to_string(seed), network_of(random_flow(seed), {}, /*bits=*/4));
   }

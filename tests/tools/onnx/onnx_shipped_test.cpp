@@ -43,7 +43,7 @@ int64_t correct(const torch::Tensor& logits, const torch::Tensor& labels) {
   return logits.argmax(1).eq(labels).sum().item<int64_t>();
 }
 
-// Every class of 1,000 exact images is ours, except in the form that rounds.
+// Every class of 1,000 exact images is ours, of QONNX that of the first 200, except in the form that rounds.
 TEST(OnnxShipped, OnnxruntimeAndQonnxGiveOurClasses) {
   if (!has_onnx_python()) {
     GTEST_SKIP() << "no Python with onnx, onnxruntime and qonnx at '" BSQ_PYTHON "'";
@@ -61,7 +61,7 @@ TEST(OnnxShipped, OnnxruntimeAndQonnxGiveOurClasses) {
   };
   add("fixed", "fixed-4", "--to onnx");
   const auto exact_data = shared_folder() + "/data/cifar10-exact";
-  add("fixed-int8", "fixed-4", "--to onnx --int8 --images 128 --data " + exact_data);
+  add("fixed-int8", "fixed-4", "--to onnx --int8 --images 32 --data " + exact_data);
   add("mixed", "alpha-0.09103", "--to onnx --opset 21");
   add("mixed-qonnx", "alpha-0.09103", "--to qonnx");
   const auto data = load_cifar10(exact_data);
@@ -72,7 +72,7 @@ TEST(OnnxShipped, OnnxruntimeAndQonnxGiveOurClasses) {
     const auto file = read_checkpoint(files[name]);
     auto& ours = by_file[files[name]];
     ours = ours.defined() ? ours : logits_of(file, test.images);
-    const auto difference = disagreement(ours, result.logits);
+    const auto difference = disagreement(ours.slice(/*dim=*/0, 0, result.logits.size(0)), result.logits);
     RecordProperty(name, difference.text());
     if (name == "fixed-int8") {  // rounded; the two shortcuts have float weights
       EXPECT_EQ(result.kinds.value("QLinearConv", 0), 19) << result.kinds;
@@ -83,7 +83,6 @@ TEST(OnnxShipped, OnnxruntimeAndQonnxGiveOurClasses) {
     }
     EXPECT_EQ(difference.classes, 0) << name << ": " << difference.text();
     EXPECT_LT(difference.median, 1e-5) << name << ": " << difference.text();
-    EXPECT_EQ(correct(ours, test.labels), correct(result.logits, test.labels));
     EXPECT_DOUBLE_EQ(nlohmann::json::parse(result.metadata["comp_stored"].get<std::string>()).get<double>(),
                      file.comp_stored);
     EXPECT_EQ(nlohmann::json::parse(result.metadata["class_names"].get<std::string>()).size(), 10U);
