@@ -305,13 +305,13 @@ void take_sizes(DatasetOptions& options, const DataFlags& flags, const std::opti
 }
 
 // The dataset may be known from the file alone, too late for the option table.
-void refuse_idle_flags(const std::string& dataset, const DatasetSplits& splits, const DataFlags& flags) {
+void refuse_idle_flags(const DatasetOptions& options, const DataFlags& flags) {
   const bool sizes = flags.image_size || flags.resize || flags.is_strict;
-  if (sizes && !is_image_folder(dataset)) {
-    throw UsageError("--image-size, --resize and --strict: no effect on " + dataset +
+  if (sizes && !is_image_folder(options.dataset)) {
+    throw UsageError("--image-size, --resize and --strict: no effect on " + options.dataset +
                      "; expected imagefolder or imagenet");
   }
-  if (flags.crop_padding && splits.train.files) {
+  if (flags.crop_padding && options.image_size > 0) {
     throw UsageError("--crop-padding: no effect where pictures are resized: random parts of them are taken");
   }
 }
@@ -363,10 +363,10 @@ Data load_data(const DataFlags& flags, const RuntimeFlags& runtime, const std::o
   options.seed = flags.seed;
   options.validation = flags.validation;
   take_sizes(options, flags, file);
+  refuse_idle_flags(options, flags);
   DatasetSplits splits;
   try {
     splits = load_dataset(options);
-    refuse_idle_flags(options.dataset, splits, flags);
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }
