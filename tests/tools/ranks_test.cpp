@@ -10,43 +10,37 @@ namespace bsq::test {
 namespace {
 
 std::string two_flags() {
-  return "--ranks 2 --sync-norm --bin --alpha 0.5 --adjust-every 1 --lr 0.05 --model " +
-         tiny_runs().eight_bits.file("model_best.h5");
+  return "--ranks 2 --sync-norm --depth 8 --bits 8 --alpha 0.5 --adjust-every 1 --lr 0.05";
 }
 
 // A run of two ranks that nobody disturbs, once for all tests.
-const std::string& whole_run() {
+const ToolRun& whole() {
   static const TemporaryFolder folder;
-  static const std::string run = [] {
-    run_tiny("bsq_train", two_flags() + " --epochs 8 --checkpoint-steps 2 --out " + folder.file("whole"));
-    return folder.file("whole");
-  }();
+  static const ToolRun run{
+      folder.file("whole"),
+      run_tiny("bsq_train", two_flags() + " --epochs 5 --checkpoint-steps 2 --out " + folder.file("whole"))};
   return run;
 }
 
 void expect_like_whole_run(const std::string& folder) {
   for (const std::string file : {"/checkpoint.h5", "/model_best.h5"}) {
-    expect_same_checkpoint(whole_run() + file, folder + file);
+    expect_same_checkpoint(whole().folder + file, folder + file);
   }
-  EXPECT_EQ(read_log_without_clock(whole_run() + "/log.txt"), read_log_without_clock(folder + "/log.txt"));
-  EXPECT_EQ(read_bytes(whole_run() + "/adjustments.csv"), read_bytes(folder + "/adjustments.csv"));
+  EXPECT_EQ(read_log_without_clock(whole().file("log.txt")), read_log_without_clock(folder + "/log.txt"));
+  EXPECT_EQ(read_bytes(whole().file("adjustments.csv")), read_bytes(folder + "/adjustments.csv"));
 }
 
 TEST(RanksOfOneMachine, OneWritesAndPrints) {
-  TemporaryFolder folder;
-  const auto out =
-      run_tiny("bsq_train", two_flags() + " --epochs 8 --checkpoint-steps 2 --out " + folder.file("run"));
+  const auto& out = whole().out;
+  EXPECT_TRUE(holds(out, "epoch 4 "));
   EXPECT_EQ(out.find("epoch 0 "), out.rfind("epoch 0 ")) << out;
-  EXPECT_EQ(read_checkpoint(folder.file("run/checkpoint.h5")).training->ranks, 2);
-  expect_like_whole_run(folder.file("run"));  // and two runs give the same bits
+  EXPECT_EQ(read_checkpoint(whole().file("checkpoint.h5")).training->ranks, 2);
 }
 
 TEST(RanksOfOneMachine, AnotherNumberOfThemGoesOnAndSaysSo) {
   TemporaryFolder folder;
   run_tiny("bsq_train", two_flags() + " --epochs 1 --out " + folder.file("run"));
-  const auto rest = run_tiny(
-      "bsq_train", "--resume --ranks 1 --epochs 2 --out " +
-                       folder.file("run"));
+  const auto rest = run_tiny("bsq_train", "--resume --ranks 1 --epochs 2 --out " + folder.file("run"));
   EXPECT_TRUE(holds(rest, "ranks: 2 until now, 1 from here on")) << rest;
 }
 
@@ -54,7 +48,7 @@ TEST(RanksOfOneMachine, AnotherNumberOfThemGoesOnAndSaysSo) {
 CommandResult disturbed(const std::string& folder, const std::string& signal, int rank) {
   const auto script =
       program("bsq_train") + " " + tiny_flags() + " " + two_flags() +
-      " --epochs 8 --checkpoint-steps 2 --out " + folder + " >" + folder + ".txt & pid=$!\n" +
+      " --epochs 5 --checkpoint-steps 2 --out " + folder + " >" + folder + ".txt & pid=$!\n" +
       "for i in $(seq 6000); do grep -q '^epoch 0 ' " + folder + ".txt && break; sleep 0.01; done\n" +
       "for child in $(pgrep -P $pid); do tr '\\0' '\\n' < /proc/$child/environ | grep -qx RANK=" +
       std::to_string(rank) + " && victim=$child || other=$child; done\n" + "kill -" + signal +
@@ -89,7 +83,7 @@ TEST(RanksOfOneMachine, ASignalToTheLauncherSavesAndTheRunGoesOn) {
   TemporaryFolder folder;
   const auto run = folder.file("run");
   const auto result = run_command(program("bsq_train") + " " + tiny_flags() + " " + two_flags() +
-                                  " --epochs 8 --checkpoint-steps 2 --out " + run + " >" + run +
+                                  " --epochs 5 --checkpoint-steps 2 --out " + run + " >" + run +
                                   ".txt & pid=$!\nfor i in $(seq 6000); do grep -q '^epoch 0 ' " + run +
                                   ".txt && break; sleep 0.01; done\nkill -TERM $pid; wait $pid");
   EXPECT_EQ(result.status, 143) << result.err;
@@ -104,7 +98,8 @@ TEST(RanksOfOneMachine, RefusesWhatCannotWork) {
   const auto alone = run_tool("bsq_train", tiny_flags() + " --sync-norm" + out);
   EXPECT_EQ(alone.status, 2);
   EXPECT_TRUE(holds(alone.err, "--sync-norm")) << alone.err;
-  const auto small = run_tool("bsq_train", tiny_flags() + " --ranks 3 --batch-size 99" + out);
+  const auto small =
+      run_tool("bsq_train", "--threads 1 --data " + tiny_data() + " --ranks 3 --batch-size 99" + out);
   EXPECT_EQ(small.status, 2);
   EXPECT_TRUE(holds(small.err, "--batch-size: a batch of 2 images for 3 ranks")) << small.err;
   const auto launched =

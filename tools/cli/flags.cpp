@@ -416,11 +416,15 @@ void add_options(OptionTable& table, DataFlags& flags) {
 void add_options(OptionTable& table, RuntimeFlags& flags) {
   table.section("Machine");
   table.add("device", &flags.device, "where it computes").one_of({"cpu", "cuda"}).resume(ResumeRule::kFree);
-  table.add("gpu-id", &flags.gpu_id, "which GPU, with --device cuda")
+  table
+      .add("gpu-id", &flags.gpu_id,
+           "which GPU, with --device cuda; of several ranks that of the first one here")
       .range(0, 127)
       .needs([&] { return flags.device == "cuda" ? "" : "no effect without --device cuda"; })
       .resume(ResumeRule::kFree);
-  table.add("threads", &flags.threads, "threads that compute; 0: all cores")
+  table
+      .add("threads", &flags.threads,
+           "threads that compute; 0: all cores, divided among the ranks of this machine")
       .range(0, 1024)
       .resume(ResumeRule::kFree);
   table

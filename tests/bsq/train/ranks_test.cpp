@@ -23,6 +23,8 @@ namespace {
 
 constexpr int64_t kBatch = 8;
 
+std::mutex generator_mutex;  // ranks on threads share libtorch's generator
+
 /// What a run comes to, step by step.
 struct Course {
   std::vector<torch::Tensor> values;  ///< after each step all parameters and buffers, float64
@@ -80,8 +82,7 @@ std::unique_ptr<Method> method_of(const Task& task) {
 
 // The same network every time.
 std::shared_ptr<Network> start_network(const Task& task, Method& method) {
-  static std::mutex mutex;  // ranks on threads share libtorch's generator
-  const std::lock_guard<std::mutex> lock(mutex);
+  const std::lock_guard<std::mutex> lock(generator_mutex);
   torch::manual_seed(7);
   NetworkDescription description;
   description.architecture = "resnet";
@@ -105,8 +106,7 @@ LoaderOptions shared_loader(const Task& task, LoaderShare::Kind kind) {
 }
 
 ImageDataset images_of(const Task& task) {
-  static std::mutex mutex;
-  const std::lock_guard<std::mutex> lock(mutex);
+  const std::lock_guard<std::mutex> lock(generator_mutex);
   torch::manual_seed(3);
   return easy_images(task.images);
 }
