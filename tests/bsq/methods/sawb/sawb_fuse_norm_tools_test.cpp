@@ -9,10 +9,10 @@
 namespace bsq::test {
 namespace {
 
-constexpr const char* kFlags = "--method sawb --fuse-norm --lr 0.02 --pact-alpha 4 --schedule 10";
+constexpr const char* kFuseFlags = "--method sawb --fuse-norm --lr 0.02 --pact-alpha 4 --schedule 10";
 
 struct FusedRuns {
-  ToolRun fused = method_runs().train("fuse-norm", std::string("--epochs 2 ") + kFlags);
+  ToolRun fused = method_runs().train("fuse-norm", std::string("--epochs 2 ") + kFuseFlags);
   ToolRun converted =
       method_runs().run("converted", "convert", "--fuse --model " + fused.file("checkpoint.h5"));
 };
@@ -77,7 +77,7 @@ TEST(SawbFuseNormTools, AConvertedNetworkHasNoNormsAndOneScaleALayer) {
   EXPECT_LE((before - after).abs().mean().item<double>(), 0.01 * before.abs().mean().item<double>());
 }
 
-TEST(SawbFuseNormTools, AKillInMidEpochLeavesNoTrace) { expect_a_kill_leaves_no_trace(kFlags); }
+TEST(SawbFuseNormTools, AKillInMidEpochLeavesNoTrace) { expect_a_kill_leaves_no_trace(kFuseFlags); }
 
 TEST(SawbFuseNormTools, WrongCallsAreRefused) {
   expect_refused("bsq_train", "--method sawb --fuse-norm -a preresnet --epochs 1", 0,
