@@ -119,6 +119,8 @@ Checkpoint small_checkpoint() {
   checkpoint.description = {"resnet",
                             {{"block-name", "Bottleneck"}, {"depth", "56"}, {"note", "\xc3\xa9t\xc3\xa9"}},
                             /*classes=*/100,
+                            /*image_height=*/48,
+                            /*image_width=*/40,
                             /*activation=*/"uniform",
                             /*activation_bits=*/3,
                             ActivationRange::kBatch,
