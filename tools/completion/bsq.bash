@@ -94,7 +94,7 @@ _bsq() {
 _bsq_register() {
   local ours name
   complete -F _bsq bsq
-  complete -F _bsq_program bsq_train
+  complete -F _bsq_program bsq_train bsq_export
   ours=$(readlink -f "$(type -P bsq_train)") || return 0
   for name in convert finetune describe infer sweep report; do
     [[ $(readlink -f "$(type -P "$name")") == "${ours%/*}/$name" ]] && complete -F _bsq_program "$name"
