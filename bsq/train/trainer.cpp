@@ -124,6 +124,7 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
   }
   method_.plan({options_.epochs, training_.batches()});
   make_optimizer();
+  begin_records();
 }
 
 void Trainer::make_optimizer() {
@@ -132,6 +133,9 @@ void Trainer::make_optimizer() {
   if (ranks_ != nullptr) {
     exchange_ = std::make_unique<GradientExchange>(*network_, *ranks_);
   }
+}
+
+void Trainer::begin_records() {
   watch_.begin(*network_);
   if (average_) {
     average_->begin(*network_);
@@ -152,10 +156,12 @@ void Trainer::resume(const TrainingState& state) {
   state_.network.clear();
   method_.go_on(state.next_epoch, state.next_step);
   load_slots(method_.state(), state.method);
-  make_optimizer();
-  optimizer_->load(state.optimizer);
+  begin_records();
   load_slots(trainer_slots(), state.method);
   is_average_used_ = average_ && state.next_step == 0;
+  use_average(false);  // an optimizer may compute from what it trains when it is made
+  make_optimizer();
+  optimizer_->load(state.optimizer);
   set_generator_states(device_of(*network_), state.generators);
   auto sums = state.sums;
   const auto take = [&](const char* name) {
@@ -220,6 +226,7 @@ void Trainer::take_from_first(int64_t begun_step) {
   method_.go_on(first.next_epoch, begun_step);
   load_slots(method_.state(), first.method);
   make_optimizer();
+  begin_records();
   optimizer_->load(first.optimizer);
   load_slots(trainer_slots(), first.method);
 }
@@ -252,6 +259,7 @@ bool Trainer::run_epoch(int64_t epoch) {
       calibrate(*network_, training_, /*batches=*/1);
     }
     make_optimizer();
+    begin_records();
     take_from_first(/*begun_step=*/1);
     observer_.on_adjusted(epoch);
   }
@@ -477,15 +485,18 @@ void Trainer::take_final() {
       load_network(*network_, first.network);
       method_.adopt(*network_);
       make_optimizer();
+      begin_records();
     }
   }
 }
 
 bool Trainer::finish() {
+  use_average(true);
   if (!method_.end(*network_)) {
     return false;
   }
   make_optimizer();
+  begin_records();
   take_final();
   observer_.on_adjusted(options_.epochs);
   if (options_.reestimate > 0) {

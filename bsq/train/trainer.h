@@ -134,6 +134,7 @@ class Trainer {
   double epoch_rate(int64_t epoch) const;
   double step_rate(int64_t step) const;
   void make_optimizer();
+  void begin_records();
   void use_average(bool is_used);
   Slots trainer_slots() const;
   Slots own_slots() const;

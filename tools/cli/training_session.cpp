@@ -146,8 +146,10 @@ int run_joined(SessionFlags flags, const SessionSteps& steps, torch::Device devi
   }
   const auto file = found ? std::optional<Checkpoint>(found->file) : read_named_model(flags.model);
   auto data = load_data(flags.data, flags.runtime, file);
+  // A file of the method's own is a network as the method wants it already.
+  const bool is_own = file && file->method == steps.method->name();
   const auto adapt = [&](const NetworkDescription& given) { return steps.method->adapted(given); };
-  auto model = make_model(flags.model, file, data, device, found ? Adaptation() : adapt);
+  auto model = make_model(flags.model, file, data, device, is_own ? Adaptation() : adapt);
   if (found) {
     steps.method->adopt(*model.network);
   } else {
