@@ -196,11 +196,14 @@ TEST(Checkpoint, NamesThePathThatCannotBeWritten) {
   const test::TemporaryFolder folder;
   test::write_bytes(folder.file("file"), "text");
   const std::string below = folder.file("file") + "/a.h5";
-  EXPECT_EQ(write_error(below, Checkpoint{}),
-            "cannot write " + below + ": Not a directory (1706 bytes needed)");
+  const auto expect_error = [](const std::string& path, const std::string& reason) {
+    const auto error = write_error(path, Checkpoint{});
+    EXPECT_EQ(error.find("cannot write " + path + ": " + reason + " ("), 0U) << error;
+    EXPECT_NE(error.find(" bytes needed)"), std::string::npos) << error;
+  };
+  expect_error(below, "Not a directory");
   const std::string missing = folder.file("gone") + "/a.h5";
-  EXPECT_EQ(write_error(missing, Checkpoint{}),
-            "cannot write " + missing + ": No such file or directory (1706 bytes needed)");
+  expect_error(missing, "No such file or directory");
   EXPECT_EQ(test::read_bytes(folder.file("file")), "text");
 }
 

@@ -344,7 +344,7 @@ TEST(CheckpointUntrusted, FlippedBitsUnderAGoodSealNeverCrash) {
   write_checkpoint(path, checkpoint);
   const std::string content = test::read_bytes(path).substr(kSealBytes);
   std::mt19937 random(5);
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 500; ++i) {  // the fuzz target goes on
     std::string flipped = content;
     for (int flips = 1 + i % 3; flips > 0; --flips) {
       flipped[random() % flipped.size()] ^= static_cast<char>(1 << (random() % 8));
