@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "bsq/nn/layers_of.h"
+
 namespace bsq {
 
 WeightAverage::WeightAverage(double decay) : decay_(decay) {
@@ -43,6 +45,9 @@ void WeightAverage::exchange(Network& network) {
     const auto kept = parameter.detach().clone();
     parameter.copy_(average);
     average.copy_(kept);
+  }
+  for (const auto& ref : sources_of(network)) {
+    ref.source().refresh();
   }
 }
 

@@ -87,8 +87,8 @@ Words registered(const std::string& path) {
 
 TEST(Completion, LeavesAloneWhatOthersCallConvert) {
   const auto built = std::filesystem::path(program("bsq")).parent_path().string();
-  EXPECT_EQ(registered(built),
-            (Words{"bsq", "bsq_train", "convert", "describe", "finetune", "infer", "report", "sweep"}));
+  EXPECT_EQ(registered(built), (Words{"bsq", "bsq_export", "bsq_train", "convert", "describe", "finetune",
+                                      "infer", "report", "sweep"}));
   const TemporaryFolder others;
   write_script(others.file("convert"), "");
   EXPECT_EQ(registered(others.path().string() + "':'" + built).count("convert"), 0U);

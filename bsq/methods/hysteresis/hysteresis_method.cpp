@@ -47,7 +47,7 @@ class HysteresisMethod : public Method {
   std::string rule_ = "loop";
   double threshold_ = 0.1;
   std::optional<std::string> threshold_rule_;
-  std::string map_ = "fixed";
+  std::optional<std::string> map_;
   std::array<std::optional<int64_t>, 3> stage_bits_;
 };
 
@@ -75,6 +75,7 @@ void HysteresisMethod::add_options(OptionTable& table) {
       .resume(ResumeRule::kOverride);
   table.add("map", &map_, "quantizer of feature maps: fixed, a step of 1; pact, a range that is trained")
       .one_of({"fixed", "pact"})
+      .default_text("from the file, else fixed")
       .resume(ResumeRule::kFixed);
   for (size_t i = 0; i < stage_bits_.size(); ++i) {
     const auto stage = std::to_string(i + 1);
@@ -129,7 +130,9 @@ void HysteresisMethod::adapt(NetworkDescription& description) const {
     throw std::invalid_argument(std::string(has_stages ? "--quantize-layer" : "--map pact") +
                                 ": no effect with --act 0, which keeps feature maps float");
   }
-  description.activation = map_ == "pact" ? PactMap::kKind : FixedMap::kKind;
+  // Files of the published rule hold float weights, and the maps that they were trained with.
+  const bool keeps_pact = !map_ && description.activation == PactMap::kKind;
+  description.activation = keeps_pact || map_ == "pact" ? PactMap::kKind : FixedMap::kKind;
   description.activation_place = ActivationPlace::kInnerSharedInput;
   for (size_t i = stage_bits_.size(); i-- > 0;) {
     if (stage_bits_[i]) {

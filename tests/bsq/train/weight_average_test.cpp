@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "bsq/nn/layers_of.h"
 #include "tests/bsq/train/training_run.h"
 #include "tests/support.h"
 
@@ -35,6 +36,28 @@ TEST(WeightAverage, IsTheSumOfDecayingParts) {
 TEST(WeightAverage, RefusesOtherDecays) {
   EXPECT_EQ(message_of<std::invalid_argument>([] { WeightAverage(1.0); }),
             "average of weights: decay 1.000000; expected 0 to below 1");
+}
+
+TEST(WeightAverage, IsWhatLayersOfPlanesComputeWith) {
+  torch::manual_seed(2);
+  torch::NoGradGuard no_grad;
+  const auto network = network_for("bsq");
+  const auto x = torch::randn({2, 3, 8, 8});
+  network->eval();
+  const auto before = network->forward(x);
+  WeightAverage average(/*decay=*/0.9);
+  average.begin(*network);
+  for (auto& item : network->named_parameters()) {
+    if (item.key() == "conv1.weight.scale" || item.key() == "conv1.scale") {
+      item.value().mul_(3);
+    }
+  }
+  for (const auto& ref : sources_of(*network)) {
+    ref.source().refresh();
+  }
+  EXPECT_FALSE(torch::equal(network->forward(x), before));
+  average.exchange(*network);
+  EXPECT_TRUE(torch::equal(network->forward(x), before));
 }
 
 RunOptions averaged_options() {
