@@ -40,11 +40,10 @@ run() {
   shift 2
   [ "$(cat "$out.status" 2>/dev/null)" != 0 ] || return 0
   case $told in
-  USR2) back_to_queue 140 ;
-;
-  TERM) back_to_queue 143 ;
-  ;
-  esac if[-e "$folder/checkpoint.h5"] || [-e "$folder/checkpoint.prev.h5"]; then
+  USR2) back_to_queue 140 ;;
+  TERM) back_to_queue 143 ;;
+  esac
+  if [ -e "$folder/checkpoint.h5" ] || [ -e "$folder/checkpoint.prev.h5" ]; then
     set -- "$1" --resume --out "$folder"
   fi
   "$@" "${machine[@]}" >>"$out.txt" 2>"$out.err" &
@@ -53,14 +52,11 @@ run() {
   wait_for_child
   echo "$status" >"$out.status.new" && mv "$out.status.new" "$out.status" || exit 1
   case $status in
-  0) ;
-  ;
-  140 | 143) back_to_queue "$status" ;
-  ;
-  *) exit "$status" ;
-  ;
+  0) ;;
+  140 | 143) back_to_queue "$status" ;;
+  *) exit "$status" ;;
   esac
-  }
+}
 )bash";
 
 std::string assignment(const std::string& name, const std::string& value) {

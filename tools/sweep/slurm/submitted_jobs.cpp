@@ -36,8 +36,8 @@ std::vector<SubmittedJob> read_submitted_jobs(const std::string& folder) {
     return jobs;
   }
   try {
-    for (const auto& entry :
-         json::parse(read_text_file(path, kMostBytes, "the jobs of a sweep")).at("jobs")) {
+    const auto found = json::parse(read_text_file(path, kMostBytes, "the jobs of a sweep"));
+    for (const auto& entry : found.at("jobs")) {
       jobs.push_back(job_of(entry));
       if (jobs.back().name.empty() || !is_job_number(jobs.back().number)) {
         throw Error(path + ": a job without name or number; expected the jobs of a sweep");
