@@ -80,6 +80,8 @@ class ArrayScript : public testing::Test {
  protected:
   ArrayScript() {
     fs::create_directories(folder_.file("bin"));
+    job_.name = "it's";
+    job_.folder = folder_.file("a $HOME it's");
     fs::create_directories(job_.folder);
     make_program("scontrol", "echo \"$@\" >>" + shell_text({folder_.file("requeued")}));
     job_.stages = {{"bsq_train", job_.folder + "/bsq", {}}, {"finetune", job_.folder + "/finetune", {}}};
@@ -94,13 +96,13 @@ class ArrayScript : public testing::Test {
   }
   static std::string call_then(const std::string& text) { return "printf '<%s>' \"$@\"; echo; " + text; }
 
-  // Runs task 0, with `around` in front of the script's name.
-  test::CommandResult run(const std::string& around = "") {
+  // Runs task 0, with `behind` behind the script's name.
+  test::CommandResult run(const std::string& behind = "") {
     const auto script = folder_.file("script.sh");
     test::write_bytes(script, array_script({job_}, {folder_.file("bin"), folder_.path().string(), 2}));
-    return test::run_command("cd / && export PATH=" + shell_text({folder_.file("bin")}) +
-                             ":$PATH SLURM_ARRAY_JOB_ID=17 SLURM_ARRAY_TASK_ID=0 SLURM_JOB_ID=17; " + around +
-                             " bash " + shell_text({script}));
+    return test::run_command("cd /; export PATH=" + shell_text({folder_.file("bin")}) +
+                             ":$PATH SLURM_ARRAY_JOB_ID=17 SLURM_ARRAY_TASK_ID=0 SLURM_JOB_ID=17; bash " +
+                             shell_text({script}) + behind);
   }
   std::string text(const std::string& name) { return test::read_bytes(job_.folder + "/" + name); }
   std::string requeued() {
@@ -109,7 +111,7 @@ class ArrayScript : public testing::Test {
   }
 
   test::TemporaryFolder folder_;
-  Job job_{"it's", folder_.file("a $HOME it's"), {}, {}};
+  Job job_;
 };
 
 TEST_F(ArrayScript, RunsTheStagesAndKeepsWhatTheySay) {
@@ -135,6 +137,7 @@ TEST_F(ArrayScript, ARunThatSavedGoesBackToTheQueueAndOnFromThere) {
   EXPECT_EQ(requeued(), "requeue 17_0\nrequeue 17_0\n") << "17 would be the whole array";
   EXPECT_FALSE(fs::exists(job_.folder + "/finetune.status"));
 
+  fs::create_directories(job_.folder + "/bsq");
   test::write_bytes(job_.folder + "/bsq/checkpoint.prev.h5", "state");
   make_program("bsq_train", call_then("exit 0"));
   make_program("finetune", call_then("exit 0"));
@@ -153,8 +156,8 @@ TEST_F(ArrayScript, SignalsReachTheRun) {
     const auto begun = folder_.file("begun " + signal);
     make_program("bsq_train", "trap 'sleep 0.1; exit " + std::to_string(status) + "' " + signal + "; touch " +
                                   shell_text({begun}) + "; for i in $(seq 500); do sleep 0.02; done");
-    const auto result = run("(for i in $(seq 500); do [ -e " + shell_text({begun}) +
-                            " ] && break; sleep 0.02; done; kill -" + signal + " $$) & exec");
+    const auto result = run(" & pid=$!; for i in $(seq 500); do [ -e " + shell_text({begun}) +
+                            " ] && break; sleep 0.02; done; kill -" + signal + " $pid; wait $pid");
     EXPECT_EQ(result.status, status);
     EXPECT_EQ(text("bsq.status"), std::to_string(status) + "\n");
   }
