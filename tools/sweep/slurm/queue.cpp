@@ -85,12 +85,14 @@ std::map<std::string, std::string> task_states(const std::string& printed) {
 }
 
 void SlurmQueue::check() {
+  ProgramOutput output;
   try {
-    if (const auto output = output_of_program({"sbatch", "--version"}); output.status != 0) {
-      fail("sbatch", output);
-    }
+    output = output_of_program({"sbatch", "--version"});
   } catch (const Error& error) {
     throw Error(std::string(error.what()) + "; --launcher slurm needs Slurm's commands on PATH");
+  }
+  if (output.status != 0) {
+    fail("sbatch", output);
   }
 }
 
