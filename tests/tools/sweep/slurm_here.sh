@@ -1,3 +1,4 @@
+#!/bin/bash
 # Sourced: Slurm's daemons on this machine alone, in a folder of their own. Needs root and Debian's slurm-wlm.
 #   slurm_here_missing          prints why they cannot run here, if they cannot
 #   slurm_here_start FOLDER     starts them; exports SLURM_CONF
