@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <iomanip>
 #include <sstream>
 #include <thread>
@@ -11,21 +9,12 @@
 #include "bsq/base/error.h"
 #include "tools/cli/resumable.h"
 #include "tools/cli/signals.h"
+#include "tools/sweep/stage_output.h"
 
 namespace bsq::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kPollPause(50);
-constexpr int64_t kMostWorkers = 4;
-
-std::string last_line(const std::string& file) {
-  std::ifstream in(file);
-  std::string last;
-  for (std::string line; std::getline(in, line);) {
-    last = line.empty() ? last : line;
-  }
-  return last;
-}
 
 std::string end_text(const Entry& entry) {
   const auto& result = entry.result;
@@ -34,19 +23,6 @@ std::string end_text(const Entry& entry) {
        << std::setprecision(2) << ", comp " << result.comp << ", top-1 "
        << (std::isfinite(result.top1) ? result.top1 : result.trained_top1) << " %";
   return text.str();
-}
-
-std::string output_of(const Job& job, const Stage& stage) {
-  return job.folder + "/" + std::filesystem::path(stage.folder).filename().string();
-}
-
-std::string failure_text(const Job& job, int status) {
-  const auto& stage = job.stages[job.finished];
-  if (status > 128) {
-    return stage.program + " was ended by signal " + std::to_string(status - 128);
-  }
-  const auto line = last_line(output_of(job, stage) + ".err");
-  return line.empty() ? stage.program + " ended with status " + std::to_string(status) : line;
 }
 
 // Whether a stage ended because this sweep, which was told to stop, told it so.

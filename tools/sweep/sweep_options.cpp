@@ -7,6 +7,7 @@
 #include "tools/cli/presets.h"
 #include "tools/sweep/command_words.h"
 #include "tools/sweep/program_tables.h"
+#include "tools/sweep/slurm/sbatch_options.h"
 
 namespace bsq::cli {
 namespace {
@@ -18,6 +19,7 @@ constexpr const char* kSweepUsage =
     "usage: sweep --alpha VALUES | --targets VALUES | --target-comp COMP [--model FILE] [--preset NAME] "
     "--out FOLDER [options]\n"
     "The same command again goes on with a sweep that was stopped or killed; finished points are kept.\n"
+    "--launcher slurm submits the points and returns; the same command again collects what is done.\n"
     "VALUES: a list, 1e-3,2e-3,5e-3, or a range, 1e-3:2e-2:log:6 (or lin).\n";
 constexpr auto kCall = ResumeRule::kCall;
 
@@ -47,8 +49,12 @@ void add_snapshots(OptionTable& table, SweepFlags& flags) {
       .add("snapshots", &flags.snapshots,
            "finetune the network of every precision adjustment too, each as a point: one run of bsq_train "
            "gives many sizes")
-      .needs(
-          [&] { return flags.target_comp ? "no effect with --target-comp, which looks for one size" : ""; })
+      .needs([&] {
+        return flags.target_comp           ? "no effect with --target-comp, which looks for one size"
+               : flags.launcher == "slurm" ? "not possible with --launcher slurm: how many snapshots a run "
+                                             "leaves is known when it has ended"
+                                           : "";
+      })
       .resume(kCall);
 }
 
@@ -57,6 +63,11 @@ void add_search(OptionTable& table, SweepFlags& flags) {
   table.section("Search");
   table.add("target-comp", &flags.target_comp, "search the alpha that gives this comp")
       .range(1, 1e6)
+      .needs([&] {
+        return flags.launcher == "slurm"
+                   ? "not possible with --launcher slurm: each run of a search follows from the one before"
+                   : "";
+      })
       .resume(kCall);
   table.add("tolerance", &flags.tolerance, "percent of the target that is near enough")
       .range(0.01, 50)
@@ -106,12 +117,25 @@ void add_programs(OptionTable& table, SweepFlags& flags) {
 
 void add_machine(OptionTable& table, SweepFlags& flags) {
   table.section("Machine");
-  table.add("jobs", &flags.jobs, "runs at once; 0: one a core, in a search one")
+  table
+      .add("jobs", &flags.jobs,
+           "runs at once; 0: one a core, in a search one, with Slurm what the queue lets run")
       .letter('j')
       .range(0, 1024)
       .resume(kCall);
-  table.add("threads", &flags.threads, "threads of each run; 0: the cores divided by --jobs")
+  table
+      .add("threads", &flags.threads,
+           "threads of each run; 0: the cores divided by --jobs, with Slurm those of a task")
       .range(0, 1024)
+      .resume(kCall);
+  table
+      .add("launcher", &flags.launcher,
+           "what runs the points: child processes, or a job array of Slurm, which the same command collects")
+      .one_of({"local", "slurm"})
+      .resume(kCall);
+  table.add("sbatch", &flags.sbatch, "more options for sbatch, as a shell reads them")
+      .value_name("OPTIONS")
+      .needs([&] { return flags.launcher == "slurm" ? "" : "no effect without --launcher slurm"; })
       .resume(kCall);
   table.section("Output");
   table.add("out", &flags.folder, "folder that the sweep writes to")
@@ -203,6 +227,8 @@ SweepOptions options_of(const SweepFlags& flags) {
   options.model = plain_path(flags.model);
   options.jobs = flags.jobs;
   options.threads = flags.threads;
+  options.uses_slurm = flags.launcher == "slurm";
+  options.sbatch = sbatch_options(flags.sbatch);
   options.folder = plain_path(flags.folder);
   return options;
 }

@@ -28,6 +28,8 @@ struct SweepFlags {
   OptionLines train, finetune, both;
   int64_t jobs = 0;
   int64_t threads = 0;
+  std::string launcher = "local";
+  std::string sbatch;
   std::string folder = "checkpoints/sweep";
 };
 
@@ -42,8 +44,10 @@ struct SweepOptions {
   std::string preset;  ///< PREFIX of PREFIX-float.cfg, PREFIX-bsq.cfg, PREFIX-finetune.cfg
   std::string model;   ///< "": float training comes first
   Settings both, train, finetune;
-  int64_t jobs = 0;     ///< runs at once; 0: one a core
-  int64_t threads = 0;  ///< of each; 0: the cores divided
+  int64_t jobs = 0;                 ///< runs at once; 0: one a core, with Slurm what the queue lets run
+  int64_t threads = 0;              ///< of each; 0: the cores divided, with Slurm those of a task
+  bool uses_slurm = false;          ///< else child processes run the points
+  std::vector<std::string> sbatch;  ///< more options of sbatch
   std::string folder;
 };
 

@@ -13,16 +13,20 @@
 #include "tools/cli/signals.h"
 #include "tools/sweep/compression_search.h"
 #include "tools/sweep/seeds.h"
+#include "tools/sweep/slurm/launcher.h"
+#include "tools/sweep/slurm/queue.h"
 #include "tools/sweep/sweep_lock.h"
 
 namespace bsq::cli {
 namespace fs = std::filesystem;
 namespace {
 
+std::string programs_folder() { return fs::read_symlink("/proc/self/exe").parent_path().string(); }
+
 RunnerOptions runner_options(const SweepOptions& options, size_t points) {
   const auto cores = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   RunnerOptions result;
-  result.programs = fs::read_symlink("/proc/self/exe").parent_path().string();
+  result.programs = programs_folder();
   // Two one-thread runs side by side get through more than two threads of one run.
   const int64_t most = options.target_comp ? 1 : std::min(cores, static_cast<int64_t>(points));
   result.jobs = options.jobs > 0 ? options.jobs : most;
@@ -75,6 +79,9 @@ SweepRun::SweepRun(const SweepOptions& options, const std::vector<std::string>& 
 
 int SweepRun::run() {
   auto jobs = checked_jobs();
+  if (options_.uses_slurm) {
+    SlurmQueue::check();
+  }
   const SweepLock lock(options_.folder);
   earlier_ = read_earlier_results(options_.folder);
   for (auto& job : jobs) {
@@ -88,7 +95,7 @@ int SweepRun::run() {
     std::cerr << "stopped by a signal; the same command goes on" << std::endl;
     return unwritten_.empty() ? stop_status() : 1;
   }
-  return conclude();
+  return options_.uses_slurm ? conclude_submission() : conclude();
 }
 
 // The points that are known beforehand; float_ is filled too.
@@ -112,11 +119,34 @@ std::vector<Job> SweepRun::checked_jobs() {
 
 bool SweepRun::work() {
   try {
+    if (options_.uses_slurm) {
+      return work_by_slurm();
+    }
+    check_no_jobs(options_.folder);
     return train_float() && (options_.target_comp ? run_search() : run_entries(entries_) && run_snapshots());
   } catch (const std::exception&) {
     write_results("failed");
     throw;
   }
+}
+
+bool SweepRun::work_by_slurm() {
+  SlurmLauncher launcher(
+      {options_.folder, programs_folder(), options_.sbatch, options_.jobs, options_.threads}, board_);
+  std::vector<Entry*> floats, points, all;
+  for (auto& entry : float_) {
+    take_up(entry);
+    floats.push_back(&entry);
+    all.push_back(&entry);
+  }
+  for (auto& entry : entries_) {
+    points.push_back(&entry);
+    all.push_back(&entry);
+  }
+  launcher.collect(all);
+  launcher.submit("float", floats, nullptr);
+  launcher.submit("points", points, floats.empty() ? nullptr : floats.front());
+  return stop_status() == 0;
 }
 
 void SweepRun::add(Job job) {
@@ -256,6 +286,34 @@ void SweepRun::write_results(const std::string& status) {
   unwritten_ = error;
 }
 
+void SweepRun::print_results() const {
+  const auto points = all_points();
+  std::cout << table_of(points) << seeds_table(seed_results(points)) << picked_text(points) << std::flush;
+}
+
+// A point that is not done waits or runs in the queue; one that failed waits there again.
+int SweepRun::conclude_submission() {
+  std::string failed;
+  bool is_done = true;
+  for (const auto* entries : {&float_, &entries_}) {
+    for (const auto& entry : *entries) {
+      is_done = is_done && entry.job.is_done();
+      failed += entry.job.error.empty() ? "" : (failed.empty() ? "" : ", ") + entry.job.name;
+    }
+  }
+  write_results(is_done ? "done" : "running");
+  print_results();
+  if (!is_done) {
+    std::cout << "to collect: " << shell_text(command_) << std::endl;
+  }
+  auto problems = failed.empty() ? "" : "failed and submitted again: " + failed;
+  add_clause(problems, unwritten_);
+  if (!problems.empty()) {
+    throw Error(problems);
+  }
+  return 0;
+}
+
 int SweepRun::conclude() {
   std::string failed;
   for (const auto& entry : entries_) {
@@ -264,8 +322,7 @@ int SweepRun::conclude() {
     }
   }
   write_results(failed.empty() ? "done" : "failed");
-  const auto points = all_points();
-  std::cout << table_of(points) << seeds_table(seed_results(points)) << picked_text(points) << std::flush;
+  print_results();
   auto problems = failed.empty() ? "" : "failed: " + failed;
   add_clause(problems, verdict_);
   add_clause(problems, unwritten_);

@@ -17,13 +17,14 @@ class SweepRun {
   /// `command` is the command line, for the record.
   SweepRun(const SweepOptions& options, const std::vector<std::string>& command);
 
-  /// Runs it, or goes on with it. Gives the exit status: 1 where a point failed, a search did not land, or
-  /// the results could not be written in the end.
+  /// Runs it, or goes on with it; with Slurm submits it, or collects what is done. Gives the exit status: 1
+  /// where a point failed, a search did not land, or the results could not be written in the end.
   int run();
 
  private:
   std::vector<Job> checked_jobs();
   bool work();
+  bool work_by_slurm();
   bool train_float();
   bool run_search();
   bool run_snapshots();
@@ -33,6 +34,8 @@ class SweepRun {
   std::vector<Entry> all_points() const;
   void write_results(const std::string& status);
   int conclude();
+  int conclude_submission();
+  void print_results() const;
 
   SweepOptions options_;
   Plan plan_;

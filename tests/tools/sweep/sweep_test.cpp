@@ -343,6 +343,64 @@ TEST_F(Sweep, AFolderWithOtherRunsIsRefused) {
   EXPECT_EQ(again.err, "") << "the same folder, spelled otherwise";
 }
 
+// Slurm's commands as scripts, each made anew for what the queue is to say. sweep_on_slurm has the real ones.
+class SlurmSweep : public Sweep {
+ protected:
+  SlurmSweep() {
+    fs::create_directories(folder_.file("bin"));
+    make("scontrol", "exit 1");
+    make("sacct", "exit 1");
+    make("squeue", "exit 0");
+  }
+  void make(const std::string& name, const std::string& text) {
+    const auto path = folder_.file("bin/" + name);
+    write_bytes(path, "#!/bin/bash\n" + text + "\n");
+    fs::permissions(path, fs::perms::owner_all);
+  }
+  CommandResult sweep(const std::string& launcher = "slurm") {
+    return run_command("PATH='" + folder_.file("bin") + "':$PATH '" + program("sweep") +
+                       "' --alpha 1 --seed 3 --launcher " + launcher + flags(launcher));
+  }
+};
+
+TEST_F(SlurmSweep, WhatTheQueueSaysDecidesWhatIsSubmitted) {
+  const std::string version = "[ \"$1\" = --version ] && exit\n";
+  make("sbatch", version + "echo 'sbatch: error: invalid partition' >&2; exit 1");
+  auto result = sweep();
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.err, "sweep: sbatch: error: invalid partition\n");
+
+  // As if the sweep had been killed after sbatch took the job, before it knew the number.
+  make("sbatch", version + "echo 8");
+  make("squeue", "echo '7_0|PENDING (Resources)'");
+  result = sweep();
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "tasks in the queue: 1 PENDING (Resources)\n");
+  EXPECT_FALSE(holds(result.out, "submitted")) << result.out;
+  EXPECT_EQ(results("slurm")["status"], "running");
+
+  make("squeue", "echo 'squeue: error: no answer' >&2; exit 1");
+  result = sweep();
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.err, "sweep: squeue: error: no answer\n");
+
+  make("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1");
+  make("sacct", "echo '7_0|OUT_OF_MEMORY'");
+  make("sbatch", version + "SLURM_ARRAY_JOB_ID=8 SLURM_ARRAY_TASK_ID=0 bash \"${@: -1}\"; echo 8");
+  result = sweep();
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "alpha-1-seed-3: task 7_0 ended before the point was done (OUT_OF_MEMORY)\n");
+  EXPECT_TRUE(holds(result.out, "submitted job 8: 1 task (points)\n")) << result.out;
+
+  result = sweep();
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  EXPECT_EQ(results("slurm")["status"], "done");
+  EXPECT_EQ(sweep("local").status, 0);
+  EXPECT_EQ(csv("slurm"), csv("local"));
+  EXPECT_EQ(sweep().err, "") << "nothing is left to run or to ask";
+}
+
 TEST_F(Sweep, BadInputIsOneLineAndLeavesNoFolder) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "--alpha"},
@@ -357,6 +415,10 @@ TEST_F(Sweep, BadInputIsOneLineAndLeavesNoFolder) {
       {"--target-comp 8 --seed 1,2", "--seed"},
       {"--target-comp 8 --tolerance 0", "--tolerance"},
       {"--alpha 1 --fixed-bits 4", "holds bits"},
+      {"--alpha 1 --sbatch=-pgpu", "--sbatch: no effect without --launcher slurm"},
+      {"--alpha 1 --launcher slurm --sbatch=-a1", "-a: sweep makes the array"},
+      {"--alpha 1 --launcher slurm --snapshots", "--snapshots: not possible with --launcher slurm"},
+      {"--target-comp 8 --launcher slurm", "--target-comp: not possible with --launcher slurm"},
       {"--alpha 1 word", "--alpha word: expected"}};
   for (const auto& [arguments, word] : cases) {
     SCOPED_TRACE(arguments);
