@@ -9,11 +9,10 @@
 #include "bsq/io/model_file.h"
 #include "bsq/io/onnx/integer_form.h"
 #include "bsq/io/onnx/onnx_export.h"
-#include "bsq/nn/network_state.h"
-#include "models/registry.h"
 #include "tools/cli/earlier_run.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/session.h"
+#include "tools/cli/stored_network.h"
 #include "tools/export/export_options.h"
 #include "tools/export/metadata.h"
 
@@ -27,17 +26,6 @@ Checkpoint read_described(const std::string& path) {
                 ": says nothing of its network; expected a file that this toolkit wrote (convert makes one)");
   }
   return std::move(file.checkpoint);
-}
-
-std::shared_ptr<Network> network_of(const std::string& path, const Checkpoint& file) {
-  try {
-    auto network = make_network(file.description);
-    load_network(*network, file.network);
-    network->eval();
-    return network;
-  } catch (const std::exception& error) {
-    throw Error(path + ": " + error.what());
-  }
 }
 
 // The first training images, as they are evaluated.
@@ -83,7 +71,7 @@ int run(const ExportOptions& options) {
   }
   check_output_file(output);
   const auto file = read_described(path);
-  const auto network = network_of(path, file);
+  const auto network = stored_network(path, file);
   if (options.is_onnx()) {
     write_onnx(options, *network, file);
   } else {

@@ -11,10 +11,12 @@
 #include "bsq/data/image_file.h"
 #include "bsq/data/loader.h"
 #include "bsq/infer/kernels.h"
+#include "bsq/io/checkpoint/checkpoint.h"
 #include "tools/cli/main_guard.h"
+#include "tools/cli/stored_network.h"
+#include "tools/infer/file_engine.h"
 #include "tools/infer/infer_options.h"
 #include "tools/infer/measurement.h"
-#include "tools/infer/stored_network.h"
 
 namespace bsq::cli {
 namespace {
@@ -88,7 +90,8 @@ float margin(const torch::Tensor& logits) {
 
 void compare(const std::string& path, const infer::Engine& engine, const ImageDataset& images,
              const torch::Tensor& logits) {
-  const auto theirs = logits_of_libtorch(*stored_network(path), images, normalization_of(engine));
+  const auto theirs =
+      logits_of_libtorch(*stored_network(path, read_checkpoint(path)), images, normalization_of(engine));
   const auto correct = theirs.argmax(1).eq(images.labels).sum().item<int64_t>();
   const auto others = theirs.argmax(1).ne(logits.argmax(1)).nonzero().flatten();
   std::cout << "libtorch: " << correct << " of " << images.size() << "; another class for " << others.numel()
