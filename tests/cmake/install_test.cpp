@@ -45,7 +45,8 @@ double number_after(const std::string& text, const std::string& word) {
 TEST(Install, ProgramsFindTheirPresets) {
   const Installation installation;
   const auto bsq = "'" + installation.program("bsq") + "' ";
-  for (const std::string mode : {"train", "convert", "finetune", "describe", "infer", "export", "sweep", "report"}) {
+  for (const std::string mode :
+       {"train", "convert", "finetune", "describe", "infer", "export", "sweep", "report"}) {
     EXPECT_NE(run_well(bsq + mode + " --help").out.find("usage: bsq " + mode), std::string::npos) << mode;
   }
   for (const auto& train : {bsq + "train", "'" + installation.program("bsq_train") + "'"}) {
@@ -107,7 +108,8 @@ TEST(Install, HasManPagesAndCompletion) {
     EXPECT_TRUE(fs::exists(installation.prefix() + "/share/bash-completion/completions/" + name)) << name;
     EXPECT_EQ(fs::exists(installation.page(name)), BSQ_HAS_MAN_PAGES) << name;
   }
-  for (const std::string mode : {"train", "convert", "finetune", "describe", "infer", "export", "sweep", "report"}) {
+  for (const std::string mode :
+       {"train", "convert", "finetune", "describe", "infer", "export", "sweep", "report"}) {
     EXPECT_EQ(fs::exists(installation.page("bsq-" + mode)), BSQ_HAS_MAN_PAGES) << mode;
   }
 }

@@ -37,7 +37,8 @@ TEST(Modes, HelpNamesEveryMode) {
   const auto help = run_bsq("--help");
   EXPECT_EQ(help.status, 0);
   EXPECT_EQ(help.err, "");
-  for (const std::string mode : {"train", "convert", "finetune", "describe", "infer", "export", "sweep", "report"}) {
+  for (const std::string mode :
+       {"train", "convert", "finetune", "describe", "infer", "export", "sweep", "report"}) {
     EXPECT_NE(help.out.find("\n  " + mode + " "), std::string::npos) << mode;
   }
   EXPECT_EQ(run_bsq("").out, help.out);
