@@ -413,7 +413,7 @@ Trainer::StepResult Trainer::train_batch(const Batch& batch) {
   method_.after_step(*network_, sums_.method);
   watch_.after_step(*network_);
   if (average_) {
-    average_->after_step(*network_);
+    average_->after_step();
   }
   sums_.loss += result.loss;
   sums_.correct += result.correct;

@@ -22,29 +22,26 @@ void WeightAverage::begin(Network& network) {
   steps_.zero_();
   tensors_.clear();
   for (const auto& item : network.named_parameters()) {
-    tensors_.emplace_back(item.key(), item.value().detach().clone());
+    tensors_.push_back({item.key(), item.value(), item.value().detach().clone()});
   }
 }
 
-void WeightAverage::after_step(Network& network) {
+void WeightAverage::after_step() {
   torch::NoGradGuard no_grad;
   const auto done = static_cast<double>(steps_.item<int64_t>());
   const double decay = std::min(decay_, (1 + done) / (10 + done));
-  const auto parameters = network.named_parameters();
-  for (auto& [name, average] : tensors_) {
-    average.lerp_(parameters[name], 1 - decay);
+  for (auto& tensor : tensors_) {
+    tensor.average.lerp_(tensor.parameter, 1 - decay);
   }
   steps_.add_(1);
 }
 
 void WeightAverage::exchange(Network& network) {
   torch::NoGradGuard no_grad;
-  const auto parameters = network.named_parameters();
-  for (auto& [name, average] : tensors_) {
-    auto parameter = parameters[name];
-    const auto kept = parameter.detach().clone();
-    parameter.copy_(average);
-    average.copy_(kept);
+  for (auto& tensor : tensors_) {
+    const auto kept = tensor.parameter.detach().clone();
+    tensor.parameter.copy_(tensor.average);
+    tensor.average.copy_(kept);
   }
   for (const auto& ref : sources_of(network)) {
     ref.source().refresh();
@@ -53,8 +50,8 @@ void WeightAverage::exchange(Network& network) {
 
 Slots WeightAverage::slots() const {
   Slots slots = {{"average_steps", steps_, Slot::Role::kTracked}};
-  for (const auto& [name, average] : tensors_) {
-    slots.push_back({"average." + name, average, Slot::Role::kTracked});
+  for (const auto& tensor : tensors_) {
+    slots.push_back({"average." + tensor.name, tensor.average, Slot::Role::kTracked});
   }
   return slots;
 }

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "bsq/nn/network.h"
@@ -24,7 +23,7 @@ class WeightAverage {
 
   /// Begins with the parameters as they are: before the first step, and after weight sources have changed.
   void begin(Network& network);
-  void after_step(Network& network);
+  void after_step();
   /// Puts the average in place of the parameters and keeps these, or the other way round.
   void exchange(Network& network);
 
@@ -32,9 +31,14 @@ class WeightAverage {
   Slots slots() const;
 
  private:
+  struct Averaged {
+    std::string name;
+    torch::Tensor parameter, average;
+  };
+
   double decay_;
   torch::Tensor steps_ = torch::zeros({}, torch::kInt64);
-  std::vector<std::pair<std::string, torch::Tensor>> tensors_;
+  std::vector<Averaged> tensors_;
 };
 
 }  // namespace bsq

@@ -24,7 +24,7 @@ TEST(WeightAverage, IsTheSumOfDecayingParts) {
     parameter.copy_(torch::randn_like(parameter));
     const double decay = std::min(0.5, (1.0 + step) / (10.0 + step));
     expected = decay * expected + (1 - decay) * parameter.to(torch::kFloat64);
-    average.after_step(network);
+    average.after_step();
   }
   const auto last = parameter.clone();
   average.exchange(network);
