@@ -80,4 +80,22 @@ void sgd_step(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor
   }
 }
 
+void sgd_steps(const std::vector<torch::Tensor>& values, const std::vector<torch::Tensor>& momenta,
+               const std::vector<torch::Tensor>& gradients, const SgdNumbers& numbers) {
+  torch::NoGradGuard no_grad;
+  if (values.empty()) {
+    return;
+  }
+  at::_foreach_mul_(momenta, numbers.momentum);
+  at::_foreach_add_(momenta, gradients);
+  at::_foreach_add_(momenta, values, numbers.weight_decay);
+  if (!numbers.is_nesterov) {
+    at::_foreach_add_(values, momenta, -numbers.learning_rate);
+    return;
+  }
+  const auto directions = at::_foreach_add(gradients, values, numbers.weight_decay);
+  at::_foreach_add_(directions, momenta, numbers.momentum);
+  at::_foreach_add_(values, directions, -numbers.learning_rate);
+}
+
 }  // namespace bsq

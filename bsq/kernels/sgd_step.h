@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <limits>
+#include <vector>
 
 namespace bsq {
 
@@ -24,5 +25,10 @@ struct ClampLimits {
 /// are changed in place; shapes and types are equal. Values do not depend on the number of threads.
 void sgd_step(torch::Tensor& value, torch::Tensor& momentum, const torch::Tensor& gradient,
               const SgdNumbers& numbers, const ClampLimits& limits = {});
+
+/// The same rule for many tensors by few operations of libtorch, without clamps: on a GPU the number of
+/// operations is what a step costs. The lists have one length; tensors lie on one device.
+void sgd_steps(const std::vector<torch::Tensor>& values, const std::vector<torch::Tensor>& momenta,
+               const std::vector<torch::Tensor>& gradients, const SgdNumbers& numbers);
 
 }  // namespace bsq

@@ -3,6 +3,7 @@
 #include <torch/nn/module.h>
 #include <torch/utils.h>
 
+#include <cmath>
 #include <stdexcept>
 #include <utility>
 
@@ -57,8 +58,38 @@ void Sgd::zero_grad() {
   }
 }
 
+// All tensors of one rate and decay at once.
+void Sgd::step_together(double learning_rate) {
+  struct Lists {
+    std::vector<torch::Tensor> values, momenta, gradients;
+  };
+  std::map<std::pair<double, double>, Lists> lists_of_shares;
+  for (const auto& group : groups_) {
+    if (group.tensor.grad().defined() && group.rate != 0) {
+      auto& lists = lists_of_shares[{group.rate, group.weight_decay}];
+      lists.values.push_back(group.tensor);
+      lists.momenta.push_back(group.momentum);
+      lists.gradients.push_back(group.tensor.grad());
+    }
+  }
+  for (const auto& [share, lists] : lists_of_shares) {
+    const auto [rate, decay] = share;
+    sgd_steps(lists.values, lists.momenta, lists.gradients,
+              {learning_rate * rate, options_.momentum, decay, options_.is_nesterov});
+  }
+  for (const auto& group : groups_) {
+    if (std::isfinite(group.limits.low) || std::isfinite(group.limits.high)) {
+      group.tensor.clamp_(group.limits.low, group.limits.high);
+    }
+  }
+}
+
 void Sgd::step(double learning_rate) {
   torch::NoGradGuard no_grad;
+  if (!groups_.empty() && !groups_.front().tensor.is_cpu()) {
+    step_together(learning_rate);
+    return;
+  }
   for (auto& group : groups_) {
     if (group.tensor.grad().defined() && group.rate != 0) {
       sgd_step(group.tensor, group.momentum, group.tensor.grad(),

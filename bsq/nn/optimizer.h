@@ -68,6 +68,8 @@ class Sgd : public Optimizer {
     double rate, weight_decay;
   };
 
+  void step_together(double learning_rate);
+
   SgdOptions options_;
   std::vector<Group> groups_;
 };

@@ -56,7 +56,7 @@ std::shared_ptr<Optimizer> bit_optimizer(Network& network, const SgdOptions& sgd
   rule.step = StepRule::kRelative;
   rule.norms = kept_norms(network);
   for (const auto& [name, weight] : plane_weights(network)) {
-    rule.sensitivities[name] = rule_number(0);
+    rule.sensitivities[name] = rule_number(0, weight->planes().positive.device());
   }
   return std::make_shared<PlaneOptimizer>(network, sgd, rule);
 }

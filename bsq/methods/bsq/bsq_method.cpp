@@ -151,7 +151,7 @@ void BsqMethod::take_numbers(Network& network) {
   rule_.has_penalty = rule_number(1);
   rule_.norms = kept_norms(network);
   for (const auto& [name, weight] : plane_weights(network)) {
-    rule_.sensitivities[name] = rule_number(0);
+    rule_.sensitivities[name] = rule_number(0, weight->planes().positive.device());
   }
 }
 

@@ -188,8 +188,7 @@ BSQ_VECTOR_VARIANTS void round_double(const double* p, const double* n, double* 
 }
 
 template <typename T, typename Round>
-torch::Tensor rounded_value(const BitPlanes& planes, Round round) {
-  auto out = torch::empty(planes.positive.sizes().slice(1), planes.positive.options().requires_grad(false));
+void round_all(const BitPlanes& planes, torch::Tensor& out, Round round) {
   const T* p = planes.positive.data_ptr<T>();
   const T* n = planes.negative.data_ptr<T>();
   T* target = out.data_ptr<T>();
@@ -199,7 +198,6 @@ torch::Tensor rounded_value(const BitPlanes& planes, Round round) {
       round(p, n, target, weights, planes.bits(), first, std::min(kChunk, end - first));
     }
   });
-  return out;
 }
 
 template <typename T>
@@ -227,67 +225,45 @@ double product_of(const torch::Tensor& a, const torch::Tensor& b) {
   return sum;
 }
 
-// Numbers of each plane as (n, 1), on the planes' device and in their type.
-torch::Tensor column(const std::vector<double>& numbers, const torch::Tensor& planes) {
-  return torch::tensor(numbers, torch::kFloat64).to(planes.options().requires_grad(false)).unsqueeze(1);
-}
-
-// All planes at once: on a GPU the number of operations counts.
-void step_with_operations(BitPlanes& planes, torch::Tensor& momentum_positive,
-                          torch::Tensor& momentum_negative, const torch::Tensor& weight_gradient,
-                          const PlaneStep& step, torch::Tensor& squares) {
-  const int64_t bits = planes.bits();
-  std::vector<double> factors, own;
-  for (int64_t plane = 0; plane < bits; ++plane) {
-    const auto numbers = numbers_of<double>(step, bits, plane, squares[plane].item<double>());
-    factors.push_back(numbers.gradient_factor);
-    own.push_back(numbers.weight_decay + numbers.penalty_factor);
-  }
-  const auto gradients = weight_gradient.flatten().unsqueeze(0) * column(factors, planes.positive);
-  const auto decay = column(own, planes.positive);
-  const auto move = [&](const torch::Tensor& value, const torch::Tensor& momentum, double sign) {
-    auto planes_of_value = value.flatten(1);
-    auto momentum_of_value = momentum.flatten(1);
-    momentum_of_value.mul_(step.momentum).add_(gradients, sign).addcmul_(planes_of_value, decay);
-    planes_of_value.add_(momentum_of_value, -step.learning_rate).clamp_(0, 2);
-  };
-  move(planes.positive, momentum_positive, 1);
-  move(planes.negative, momentum_negative, -1);
-  squares = plane_squares(planes);
-}
-
 }  // namespace
 
 torch::Tensor plane_squares(const BitPlanes& planes) {
-  if (planes.positive.is_cpu()) {
-    return planes.positive.scalar_type() == torch::kFloat32 ? squares_of<float>(planes)
-                                                            : squares_of<double>(planes);
-  }
-  const auto sums = planes.positive.flatten(1).square().sum(1, /*keepdim=*/false, torch::kFloat64) +
-                    planes.negative.flatten(1).square().sum(1, /*keepdim=*/false, torch::kFloat64);
-  return sums.cpu();
+  return planes.positive.scalar_type() == torch::kFloat32 ? squares_of<float>(planes)
+                                                          : squares_of<double>(planes);
 }
 
 void step_planes(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor& momentum_negative,
                  const torch::Tensor& weight_gradient, const PlaneStep& step, torch::Tensor& squares) {
   torch::NoGradGuard no_grad;
   const auto gradient = weight_gradient.contiguous();
-  if (!planes.positive.is_cpu()) {
-    step_with_operations(planes, momentum_positive, momentum_negative, gradient, step, squares);
-  } else if (planes.positive.scalar_type() == torch::kFloat32) {
+  if (planes.positive.scalar_type() == torch::kFloat32) {
     step_all<float>(planes, momentum_positive, momentum_negative, gradient, step, squares);
   } else {
     step_all<double>(planes, momentum_positive, momentum_negative, gradient, step, squares);
   }
 }
 
-torch::Tensor rounded_plane_value(const BitPlanes& planes) {
+void round_planes(const BitPlanes& planes, torch::Tensor& rounded) {
   torch::NoGradGuard no_grad;
-  if (!planes.positive.is_cpu()) {
-    return round_value(plane_value(planes.positive, planes.negative), planes.bits());
+  const auto options = planes.positive.options().requires_grad(false);
+  const auto shape = planes.positive.sizes().slice(1);
+  if (!rounded.defined() || rounded.sizes() != shape || !rounded.options().type_equal(options) ||
+      rounded.device() != options.device()) {
+    rounded = torch::empty(shape, options);
   }
-  return planes.positive.scalar_type() == torch::kFloat32 ? rounded_value<float>(planes, round_float)
-                                                          : rounded_value<double>(planes, round_double);
+  if (!planes.positive.is_cpu() || !planes.positive.is_contiguous()) {  // the latter of a PlaneBank
+    rounded.copy_(round_value(plane_value(planes.positive, planes.negative), planes.bits()));
+  } else if (planes.positive.scalar_type() == torch::kFloat32) {
+    round_all<float>(planes, rounded, round_float);
+  } else {
+    round_all<double>(planes, rounded, round_double);
+  }
+}
+
+torch::Tensor rounded_plane_value(const BitPlanes& planes) {
+  torch::Tensor rounded;
+  round_planes(planes, rounded);
+  return rounded;
 }
 
 double scale_gradient(const torch::Tensor& weight_gradient, const torch::Tensor& rounded_value) {

@@ -15,10 +15,10 @@ struct PlaneStep {
   double gradient_factor;  ///< multiplies dL/dW f_b, f_b = 2^(n-1-b) / (2^n - 1); the scale s as published
 };
 
-/// sum p_b^2 + sum n_b^2 of every plane; shape (n), float64, on the CPU.
+/// sum p_b^2 + sum n_b^2 of every plane on the CPU; shape (n), float64.
 torch::Tensor plane_squares(const BitPlanes& planes);
 
-/// One step of SGD over all planes of a tensor in one pass over memory, without autograd: the
+/// One step of SGD over all planes of a tensor on the CPU in one pass over memory, without autograd: the
 /// straight-through gradient from dL/dW, the gradient of the group Lasso, weight decay, momentum, the step,
 /// the clamp to [0, 2]. `momentum_positive`, `momentum_negative` and `planes` are changed in place; `squares`
 /// holds plane_squares() before the call and after it. `weight_gradient` has the weight's shape and the
@@ -26,7 +26,9 @@ torch::Tensor plane_squares(const BitPlanes& planes);
 void step_planes(BitPlanes& planes, torch::Tensor& momentum_positive, torch::Tensor& momentum_negative,
                  const torch::Tensor& weight_gradient, const PlaneStep& step, torch::Tensor& squares);
 
-/// round_value(plane_value(p, n)), in one pass over the planes.
+/// round_value(plane_value(p, n)), in one pass over the planes. `rounded` is written in place where it has
+/// the weight's shape, the planes' type and their device; otherwise it becomes a new tensor.
+void round_planes(const BitPlanes& planes, torch::Tensor& rounded);
 torch::Tensor rounded_plane_value(const BitPlanes& planes);
 
 /// dL/ds = sum(dL/dW * Q), Q the rounded value, summed in a fixed order. Both have the weight's shape and one

@@ -19,8 +19,6 @@ constexpr const char* kPositive = "pweight";
 constexpr const char* kNegative = "nweight";
 constexpr const char* kScale = "scale";
 
-constexpr double kSensitivityMemory = 0.99;
-
 // What Sgd leaves alone: planes and, where they are trained by a rule of their own, scales.
 std::set<std::string> own_names(torch::nn::Module& network, StepRule rule) {
   std::set<std::string> names;
@@ -67,9 +65,12 @@ PlaneRule published_rule(double alpha) {
   return rule;
 }
 
-torch::Tensor rule_number(double value) { return torch::full({}, value, torch::kFloat64); }
+torch::Tensor rule_number(double value, const torch::Device& device) {
+  return torch::full({}, value, torch::TensorOptions(torch::kFloat64).device(device));
+}
 
-PlaneOptimizer::PlaneOptimizer(torch::nn::Module& network, const SgdOptions& options, const PlaneRule& rule)
+PlaneOptimizer::PlaneOptimizer(torch::nn::Module& network, const SgdOptions& options, const PlaneRule& rule,
+                               PlaneMemory memory)
     : options_(options), rule_(rule), rest_(network, options, own_names(network, rule.step)) {
   int64_t all_weights = 0;
   for (const auto& [name, weight] : plane_weights(network)) {
@@ -81,11 +82,29 @@ PlaneOptimizer::PlaneOptimizer(torch::nn::Module& network, const SgdOptions& opt
       groups_.push_back({ref.name, ref.slot_name(kPositive), ref.slot_name(kNegative), ref.slot_name(kScale),
                          weight, penalty_factor(weight->numel(), weight->bits(), all_weights),
                          torch::zeros_like(planes.positive), torch::zeros_like(planes.negative),
-                         squares_of(planes), torch::zeros_like(planes.scale.detach()),
+                         torch::Tensor(), torch::zeros_like(planes.scale.detach()),
                          find(rule.norms, ref.name), find(rule.sensitivities, ref.name)});
     }
   }
+  if (groups_.empty()) {
+    return;
+  }
+  if (memory == PlaneMemory::kBank || !groups_.front().weight->planes().positive.is_cpu()) {
+    bank_ = std::make_unique<PlaneBank>(groups_, rule.step);
+    return;
+  }
+  for (auto& group : groups_) {
+    group.squares = squares_of(group.weight->planes());
+  }
   group_norms_ = current_group_norms();
+}
+
+double PlaneOptimizer::group_norms() const {
+  return bank_ ? bank_->group_norms().item<double>() : group_norms_;
+}
+
+double PlaneOptimizer::alpha() const {
+  return rule_.has_penalty.defined() && rule_.has_penalty.item<double>() == 0 ? 0 : rule_.alpha;
 }
 
 void PlaneOptimizer::zero_grad() {
@@ -97,6 +116,12 @@ void PlaneOptimizer::zero_grad() {
 
 void PlaneOptimizer::step(double learning_rate) {
   torch::NoGradGuard no_grad;
+  if (bank_) {
+    bank_->step({learning_rate, options_.momentum, options_.weight_decay, alpha()});
+    rest_.step(learning_rate);
+    bank_->refresh();
+    return;
+  }
   group_norms_ = current_group_norms();
   for (auto& group : groups_) {
     step_group(group, learning_rate);
@@ -111,7 +136,7 @@ void PlaneOptimizer::step(double learning_rate) {
   }
 }
 
-void PlaneOptimizer::step_group(Group& group, double learning_rate) {
+void PlaneOptimizer::step_group(PlaneGroup& group, double learning_rate) {
   const auto gradient = group.weight->weight_gradient();
   if (!gradient.defined() || (is_relative() && total(group.squares) == 0)) {
     return;
@@ -122,8 +147,7 @@ void PlaneOptimizer::step_group(Group& group, double learning_rate) {
   }
   auto& planes = group.weight->planes();
   const double scale = planes.scale.item<double>();
-  const double alpha = rule_.has_penalty.defined() && rule_.has_penalty.item<double>() == 0 ? 0 : rule_.alpha;
-  PlaneStep numbers{learning_rate, options_.momentum, options_.weight_decay, alpha * group.factor, scale};
+  PlaneStep numbers{learning_rate, options_.momentum, options_.weight_decay, alpha() * group.factor, scale};
   if (is_relative()) {
     numbers.weight_decay = 0;
     numbers.gradient_factor = 1 / (scale * plane_gain(planes.bits()));
@@ -139,7 +163,7 @@ void PlaneOptimizer::step_group(Group& group, double learning_rate) {
 
 // d log s = s dL/ds / |W|^2 = dL/ds / (s |Q|^2), the part along W of a float weight's step. Where |W| is
 // small, as of a bias, that has no bound of its own: exp() would run away.
-void PlaneOptimizer::step_scale(Group& group, double learning_rate, double gradient) {
+void PlaneOptimizer::step_scale(PlaneGroup& group, double learning_rate, double gradient) {
   const auto& rounded = group.weight->rounded_value();
   const double square = scale_gradient(rounded, rounded);
   if (square == 0) {

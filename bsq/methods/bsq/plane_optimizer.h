@@ -4,9 +4,12 @@
 #include <torch/types.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "bsq/methods/bsq/plane_bank.h"
+#include "bsq/methods/bsq/plane_group.h"
 #include "bsq/methods/bsq/plane_weight.h"
 #include "bsq/nn/optimizer.h"
 #include "bsq/nn/step_rule.h"
@@ -15,8 +18,9 @@ namespace bsq {
 
 /// What the planes' steps depend on beside torch::optim::SGD's numbers. With StepRule::kRelative the planes'
 /// gradient is divided by s^2 2 sum_b f_b^2, f_b = 2^(n-1-b) / (2^n - 1): what makes W's step that of a float
-/// weight. Tensors are 0-dimensional, float64,
-/// on the CPU; the optimizer reads and writes them in place, so that their owner can change and save them.
+/// weight. Tensors are 0-dimensional and float64.
+/// Sensitivities lie on the planes' device, the others on the CPU. The optimizer reads and writes them in
+/// place, so that their owner can change and save them.
 struct PlaneRule {
   StepRule step = StepRule::kPublished;
   double alpha = 0;           ///< strength of the penalty
@@ -29,16 +33,25 @@ struct PlaneRule {
 };
 
 /// A tensor of the kind that PlaneRule holds.
-torch::Tensor rule_number(double value);
+torch::Tensor rule_number(double value, const torch::Device& device = torch::kCPU);
 /// The published rule.
 PlaneRule published_rule(double alpha);
 
-/// torch::optim::SGD's rule for a network in bit planes. Planes take one fused pass over memory
-/// (bsq/methods/bsq/plane_kernels.h) with the penalty's gradient and the clamp to [0, 2]; everything else is
-/// trained by Sgd. With kRelative a weight whose planes are all 0 stays as it is.
+/// How an optimizer works on planes: tensor by tensor in fused loops of the CPU, or on a PlaneBank.
+enum class PlaneMemory {
+  kOfDevice,  ///< by tensors on the CPU, else a bank
+  kBank
+};
+
+/// torch::optim::SGD's rule for a network in bit planes. On the CPU planes take one fused pass over memory
+/// (bsq/methods/bsq/plane_kernels.h) with the penalty's gradient and the clamp to [0, 2], elsewhere few
+/// operations over all of them (PlaneBank); everything else is trained by Sgd. With kRelative a weight whose
+/// planes are all 0 stays as it is.
 class PlaneOptimizer : public Optimizer {
  public:
-  PlaneOptimizer(torch::nn::Module& network, const SgdOptions& options, const PlaneRule& rule);
+  /// `memory`: what PlaneMemory::kOfDevice stands for is chosen by the planes' device.
+  PlaneOptimizer(torch::nn::Module& network, const SgdOptions& options, const PlaneRule& rule,
+                 PlaneMemory memory = PlaneMemory::kOfDevice);
 
   void zero_grad() override;
   void step(double learning_rate) override;
@@ -51,28 +64,20 @@ class PlaneOptimizer : public Optimizer {
   void take_momenta_of_values(const std::map<std::string, torch::Tensor>& momenta);
 
   /// sum_l (N_l n_l) B_l / N, N_l of N weights, before the last step, without alpha; before any step: now.
-  double group_norms() const { return group_norms_; }
+  double group_norms() const;
 
  private:
-  struct Group {
-    std::string name;                                      // of the weight
-    std::string positive_name, negative_name, scale_name;  // registered names
-    PlaneWeight* weight;
-    double factor;  // penalty_factor()
-    torch::Tensor momentum_positive, momentum_negative, squares;
-    torch::Tensor momentum_scale;     // of log s, with kRelative
-    torch::Tensor norm, sensitivity;  // of the rule, or undefined
-  };
-
   bool is_relative() const { return rule_.step == StepRule::kRelative; }
-  void step_group(Group& group, double learning_rate);
-  void step_scale(Group& group, double learning_rate, double gradient);
+  double alpha() const;
+  void step_group(PlaneGroup& group, double learning_rate);
+  void step_scale(PlaneGroup& group, double learning_rate, double gradient);
   double current_group_norms() const;
   NamedTensors own_momenta() const;
 
   SgdOptions options_;
   PlaneRule rule_;
-  std::vector<Group> groups_;
+  std::vector<PlaneGroup> groups_;
+  std::unique_ptr<PlaneBank> bank_;  // or none
   Sgd rest_;
   double group_norms_ = 0;
 };

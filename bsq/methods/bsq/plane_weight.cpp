@@ -30,13 +30,13 @@ Slots PlaneWeight::slots() const {
 
 void PlaneWeight::refresh() {
   torch::NoGradGuard no_grad;
-  rounded_ = rounded_plane_value(planes_);
+  round_planes(planes_, rounded_);
   multiply();
 }
 
 void PlaneWeight::refresh_to_norm(double norm) {
   torch::NoGradGuard no_grad;
-  rounded_ = rounded_plane_value(planes_);
+  round_planes(planes_, rounded_);
   const double square = scale_gradient(rounded_, rounded_);
   if (square > 0 && norm > 0) {
     planes_.scale.fill_(norm / std::sqrt(square));
@@ -50,6 +50,14 @@ void PlaneWeight::multiply() {
   } else {
     leaf_ = rounded_.mul(planes_.scale).set_requires_grad(true);
   }
+}
+
+void PlaneWeight::keep_values_in(const torch::Tensor& rounded, const torch::Tensor& value) {
+  torch::NoGradGuard no_grad;
+  rounded.copy_(rounded_);
+  value.copy_(leaf_);
+  rounded_ = rounded;
+  leaf_.set_data(value);
 }
 
 std::optional<Codes> PlaneWeight::codes() const {
@@ -92,6 +100,9 @@ std::unique_ptr<WeightSource> PlaneWeight::load(const StoredTensor& stored,
       BitPlanes{stored.positive.to(options), stored.negative.to(options), stored.scale.to(options)});
 }
 
-std::unique_ptr<WeightSource> PlaneWeight::clone() const { return std::make_unique<PlaneWeight>(planes_); }
+std::unique_ptr<WeightSource> PlaneWeight::clone() const {
+  return std::make_unique<PlaneWeight>(
+      BitPlanes{planes_.positive.contiguous(), planes_.negative.contiguous(), planes_.scale});
+}
 
 }  // namespace bsq

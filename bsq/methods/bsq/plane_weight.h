@@ -50,6 +50,8 @@ class PlaneWeight : public WeightSource {
   /// dL/dW, summed over the backward passes since it was cleared; undefined before the first.
   torch::Tensor weight_gradient() const { return leaf_.grad(); }
   void clear_weight_gradient() { leaf_.mutable_grad() = torch::Tensor(); }
+  /// Q and W lie in these tensors of the weight's shape and type from now on. They hold Q and W.
+  void keep_values_in(const torch::Tensor& rounded, const torch::Tensor& value);
   /// Q, the rounded value before scaling.
   const torch::Tensor& rounded_value() const { return rounded_; }
 

@@ -50,6 +50,28 @@ TEST(SgdStep, EqualsTorchsSgd) {
   }
 }
 
+TEST(SgdStep, OfManyTensorsIsThatOfEach) {
+  torch::manual_seed(10);
+  for (const bool is_nesterov : {false, true}) {
+    auto numbers = kNumbers;
+    numbers.is_nesterov = is_nesterov;
+    std::vector<torch::Tensor> values, momenta, gradients, expected, expected_momenta;
+    for (const auto& shape : std::vector<std::vector<int64_t>>{{}, {17}, {64, 3, 3, 3}}) {
+      values.push_back(torch::randn(shape, torch::kFloat64));
+      momenta.push_back(torch::randn(shape, torch::kFloat64));
+      gradients.push_back(torch::randn(shape, torch::kFloat64));
+      expected.push_back(values.back().clone());
+      expected_momenta.push_back(momenta.back().clone());
+      sgd_step(expected.back(), expected_momenta.back(), gradients.back(), numbers);
+    }
+    sgd_steps(values, momenta, gradients, numbers);
+    for (size_t i = 0; i < values.size(); ++i) {
+      EXPECT_TRUE(torch::allclose(values[i], expected[i], 1e-12, 1e-12)) << i;
+      EXPECT_TRUE(torch::allclose(momenta[i], expected_momenta[i], 1e-12, 1e-12)) << i;
+    }
+  }
+}
+
 TEST(SgdStep, EqualsTorchsSgdWithNesterovsMomentum) {
   torch::manual_seed(9);
   for (const auto& shape : std::vector<std::vector<int64_t>>{{}, {17}, {64, 64, 3, 3}, {100003}}) {

@@ -8,6 +8,7 @@
 
 #include "bsq/methods/bsq/network_planes.h"
 #include "bsq/methods/bsq/reconstruction.h"
+#include "bsq/methods/kept_norms.h"
 #include "tests/bsq/nn/small_network.h"
 #include "tests/support.h"
 
@@ -100,6 +101,81 @@ TEST(PlaneOptimizer, IsSgdThroughThePlanes) {
       }
     }
   }
+}
+
+PlaneRule rule_for(Network& network, StepRule step, double alpha) {
+  auto rule = published_rule(alpha);
+  rule.step = step;
+  if (step == StepRule::kRelative) {
+    rule.norms = kept_norms(network);
+    for (const auto& [name, weight] : plane_weights(network)) {
+      rule.sensitivities[name] = rule_number(0);
+    }
+  }
+  return rule;
+}
+
+TEST(PlaneBank, TakesTheStepsOfTheFusedLoops) {
+  for (const auto step : {StepRule::kRelative, StepRule::kPublished}) {
+    for (const double alpha : {0.0, 0.1}) {
+      torch::manual_seed(9);
+      Pair pair(torch::kFloat64);
+      const auto our_rule = rule_for(pair.ours, step, alpha);
+      const auto their_rule = rule_for(pair.theirs, step, alpha);
+      PlaneOptimizer ours(pair.ours, kOptions, our_rule, PlaneMemory::kBank);
+      PlaneOptimizer theirs(pair.theirs, kOptions, their_rule);
+      EXPECT_NEAR(ours.group_norms(), theirs.group_norms(), 1e-9);
+      train(pair, pair.ours, ours);
+      train(pair, pair.theirs, theirs);
+      EXPECT_NEAR(ours.group_norms(), theirs.group_norms(), 1e-9);
+      const auto expected = pair.theirs.named_parameters();
+      for (const auto& item : pair.ours.named_parameters()) {
+        EXPECT_TRUE(torch::allclose(item.value(), expected[item.key()], 1e-9, 1e-9)) << item.key();
+      }
+      const auto momenta = theirs.state();
+      for (const auto& [name, momentum] : ours.state()) {
+        EXPECT_TRUE(torch::allclose(momentum, momenta.at(name), 1e-9, 1e-9)) << name;
+      }
+      for (const auto& [name, sensitivity] : our_rule.sensitivities) {
+        EXPECT_TRUE(torch::allclose(sensitivity, their_rule.sensitivities.at(name), 1e-9, 1e-15)) << name;
+      }
+    }
+  }
+}
+
+TEST(PlaneBank, AWeightWithoutAGradientStays) {
+  torch::manual_seed(10);
+  Pair pair(torch::kFloat64);
+  PlaneOptimizer optimizer(pair.ours, kOptions, published_rule(/*alpha=*/0.1), PlaneMemory::kBank);
+  train(pair, pair.ours, optimizer);
+  const auto before = copy_tensors({{"planes", pair.ours.named_parameters()["fc.pweight"]},
+                                    {"momentum", optimizer.state().at("fc.pweight")}});
+  optimizer.zero_grad();
+  pair.ours.conv1->weight_source().value().square().sum().backward();
+  optimizer.step(kRate);
+  EXPECT_TRUE(torch::equal(pair.ours.named_parameters()["fc.pweight"], before.at("planes")));
+  EXPECT_TRUE(torch::equal(optimizer.state().at("fc.pweight"), before.at("momentum")));
+}
+
+// Whoever holds a tensor of the network sees the steps, and a copy has its own memory.
+TEST(PlaneBank, TensorsStayTheSameObjects) {
+  torch::manual_seed(11);
+  Pair pair(torch::kFloat64);
+  const auto planes = pair.ours.named_parameters()["conv2.pweight"];
+  const auto leaf = pair.ours.conv2->weight_source().value();
+  PlaneOptimizer optimizer(pair.ours, kOptions, published_rule(/*alpha=*/0.1), PlaneMemory::kBank);
+  const auto before = planes.detach().clone();
+  const auto copy = pair.ours.conv2->weight_source().clone();
+  train(pair, pair.ours, optimizer);
+  EXPECT_FALSE(torch::equal(planes, before));
+  EXPECT_TRUE(torch::equal(leaf, pair.ours.conv2->weight_source().value()));
+  EXPECT_TRUE(torch::equal(copy->slots().front().tensor, before));
+  auto& source = pair.ours.conv2->weight_source();
+  const auto value = source.value().detach().clone();
+  source.refresh();
+  EXPECT_TRUE(torch::allclose(source.value(), value, 1e-12, 1e-12));
+  optimizer.step(/*learning_rate=*/0);
+  EXPECT_TRUE(torch::allclose(source.value(), value, 1e-12, 1e-12));
 }
 
 TEST(PlaneOptimizer, TwoBackwardPassesMakeOneStep) {
