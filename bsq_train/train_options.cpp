@@ -43,7 +43,7 @@ void refuse_where_method_decides(OptionTable& table, const TrainOptions& options
   for (const char* name : {"epochs", "start-epoch"}) {
     table.find(name)->needs([&options, reason] { return options.trained_by().epochs() > 0 ? reason() : ""; });
   }
-  for (const char* name : {"lr-schedule", "schedule", "gamma", "warmup"}) {
+  for (const char* name : {"lr-schedule", "schedule", "gamma", "phases", "warmup"}) {
     table.find(name)->needs(
         [&options, reason] { return options.trained_by().rate_factor(0) ? reason() : ""; });
   }
