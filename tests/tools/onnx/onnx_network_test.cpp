@@ -163,6 +163,23 @@ TEST_F(OnnxNetwork, EveryKindOfActivationGivesTheSame) {
   expect_same(4);
 }
 
+// DuQ in front of layers that read both signs, as behind the linear bottlenecks of MobileNet-v2.
+TEST_F(OnnxNetwork, AGridOfBothSignsGivesTheSame) {
+  for (const int64_t bits : {4, 8}) {
+    auto description = with_activation("duq", bits);
+    description.activation_place = ActivationPlace::kInput;
+    const auto network = network_of(
+        [](Builder& b, Value image) {
+          const auto x = b.norm("n", b.conv("c", image, 8, 3));
+          return b.linear("fc", b.global_average_pool(b.conv("d", x, 8, 3)), 10);
+        },
+        description, /*bits=*/4);
+    add("duq" + std::to_string(bits), network);
+    add_qonnx("duq" + std::to_string(bits), network);
+  }
+  expect_same(2);
+}
+
 // What is said of a network that cannot be exported.
 std::string refusal(Network& network, Form form = Form::kQcdq) {
   try {
