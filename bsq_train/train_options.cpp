@@ -14,6 +14,8 @@ constexpr const char* kTrainUsage =
     "usage: bsq_train [--model FILE] --out FOLDER [options]\n"
     "       bsq_train --method NAME --help   (the options of that method)\n";
 
+constexpr const char* kMethodSection = "Method ";
+
 std::vector<std::string> method_names() {
   std::vector<std::string> names;
   for (const auto& entry : methods()) {
@@ -26,7 +28,7 @@ std::vector<std::string> method_names() {
 void add_method_options(OptionTable& table, const std::string& method, TrainOptions& options) {
   options.methods.push_back(make_method(method));
   const size_t first = table.options().size();
-  table.section("Method " + method);
+  table.section(kMethodSection + method);
   options.trained_by().add_options(table);
   for (size_t i = first; i < table.options().size(); ++i) {
     if (auto& option = table.options()[i]; option.concerns_training_only()) {
@@ -46,6 +48,14 @@ void refuse_where_method_decides(OptionTable& table, const TrainOptions& options
   for (const char* name : {"lr-schedule", "schedule", "gamma", "phases", "warmup"}) {
     table.find(name)->needs(
         [&options, reason] { return options.trained_by().rate_factor(0) ? reason() : ""; });
+  }
+}
+
+void take_method_options(const OptionTable& table, TrainOptions& options) {
+  for (const auto& option : table.options()) {
+    if (option.section() == kMethodSection + options.method && option.is_given()) {
+      options.method_options[option.name()] = option.text();
+    }
   }
 }
 
@@ -115,6 +125,7 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   options.training.take_default_schedule(line.table());
   options.output.configuration = line.configuration();
   take_architecture_options(line.table(), options.model);
+  take_method_options(line.table(), options);
   options.model.default_bits = options.trained_by().default_bits();
   options.model.default_act = options.trained_by().default_activation_bits();
   options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;

@@ -72,6 +72,10 @@ class Method {
   virtual int64_t default_bits() const { return 8; }
   /// The bit width of a float network's activations where nobody gave one. Nothing: as the network has it.
   virtual std::optional<int64_t> default_activation_bits() const { return std::nullopt; }
+  /// What a network that the method itself has stored says of the method's options: their names and texts. A
+  /// call cannot give such an option another value; what nobody gives stays as the network has it. Options
+  /// that a network does not show are left out.
+  virtual std::map<std::string, std::string> form(Network& /*network*/) const { return {}; }
   /// Throws std::invalid_argument for bit widths that the method, with its options, cannot train: "--bits 9:
   /// expected ...".
   virtual void check_rules(const LayerRules& /*rules*/) const {}
