@@ -30,6 +30,9 @@ void add_method_options(OptionTable& table, const std::string& method, TrainOpti
   const size_t first = table.options().size();
   table.section(kMethodSection + method);
   options.trained_by().add_options(table);
+  if (auto* bits = table.find("bits")) {
+    bits->default_text(std::to_string(options.trained_by().default_bits()));
+  }
   for (size_t i = first; i < table.options().size(); ++i) {
     if (auto& option = table.options()[i]; option.concerns_training_only()) {
       option.needs(needs_training(options.training));
@@ -86,6 +89,7 @@ void add_options(CommandLine& line, TrainOptions& options) {
       .resume(ResumeRule::kFixed);
   add_options(table, static_cast<SessionFlags&>(options));
   table.find("overwrite")->needs(needs_training(options.training));
+  table.find("bits")->default_text("the method's own");
   table.section("Training");
   table
       .add("warmup", &options.warmup,
