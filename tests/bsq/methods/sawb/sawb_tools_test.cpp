@@ -139,8 +139,7 @@ TEST(SawbTools, WrongCallsAreRefused) {
                  "--clip twice-mean contradicts the model file, which has statistics");
   expect_refused("bsq_train", "--method sawb --fuse-norm --channel-wise" + own, 2,
                  "--fuse-norm true contradicts the model file, which has false");
-  expect_refused("bsq_train",
-                 "--method sawb --evaluate --channel-wise --model " + runs().sawb.file("checkpoint.h5"), 2,
+  expect_refused("bsq_train", "--method sawb --channel-wise --model " + runs().sawb.file("checkpoint.h5"), 2,
                  "--channel-wise true contradicts the model file, which has false");
   run_tiny("bsq_train", "--method sawb --evaluate --channel-wise --clip statistics" + own);
   expect_refused("convert", "--fuse" + full, 1, "holds no bits");
