@@ -75,7 +75,7 @@ TEST(Presets, ThePublishedRecipesReachTheRun) {
     EXPECT_EQ(options.training.schedule, (std::vector<int64_t>{60, 120}));
     EXPECT_EQ(options.training.epochs, 200);
     EXPECT_EQ(options.training.weight_decay, 5e-4);
-    EXPECT_EQ(kept(options, "a-lambda"), "5e-04");
+    EXPECT_EQ(kept(options, "a-lambda"), "0.0005");
     EXPECT_EQ(kept(options, "bits") + kept(options, "act"), "44");
   }
   for (const char* name : {"mobilenet_v1-cifar10-profit", "mobilenet_v2-imagenet-profit"}) {
@@ -92,7 +92,7 @@ TEST(Presets, ThePublishedRecipesReachTheRun) {
 TEST(Presets, RegimesReachTheTrainer) {
   const auto options = read_preset("resnet18-imagenet-int8-batch1024");
   EXPECT_EQ(kept(options, "phases"),
-            "0:lr=0.1..0.4:momentum=0.9:wd=1e-4 5:lr=0.4 30:lr=0.04 60:lr=4e-3 80:lr=4e-4");
+            "0:lr=0.1..0.4:momentum=0.9:wd=1e-4,5:lr=0.4,30:lr=0.04,60:lr=4e-3,80:lr=4e-4");
   const auto trainer = cli::options_of(options.training);
   const auto rate_at = [&](int64_t step) {
     return settings_at(trainer.phases, {}, {step, /*epoch_steps=*/10, trainer.epochs}).learning_rate;
