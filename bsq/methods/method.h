@@ -83,8 +83,8 @@ class Method {
   /// The length of a run where the method decides it, as one with phases of its own does; 0: the user's
   /// --epochs. Known once its options are.
   virtual int64_t epochs() const { return 0; }
-  /// What multiplies the user's learning rate in an epoch, in place of --lr-schedule and --warmup; nothing
-  /// where these count, for all epochs alike.
+  /// What multiplies the user's learning rate in an epoch, in place of --lr-schedule, --phases and
+  /// --warmup; nothing where these count, for all epochs alike.
   virtual std::optional<double> rate_factor(int64_t /*epoch*/) const { return std::nullopt; }
 
   /// What a user may not expect of a run of so many epochs with these options: a sentence; "": nothing.
