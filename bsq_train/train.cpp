@@ -58,6 +58,7 @@ int run(const TrainOptions& options) {
   steps.trainer = options_of(options.training);
   steps.trainer.warmup = options.warmup;
   steps.method = &options.trained_by();
+  steps.method_options = options.method_options;
   steps.prepare = [&](Network& network) { begin_method(options.trained_by(), network, options); };
   steps.conclude = [&](TrainingRun& run, Model& model, Data& data, RunFolder& folder) {
     write_final(run, model, data, folder, options);

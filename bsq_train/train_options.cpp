@@ -14,6 +14,8 @@ constexpr const char* kTrainUsage =
     "usage: bsq_train [--model FILE] --out FOLDER [options]\n"
     "       bsq_train --method NAME --help   (the options of that method)\n";
 
+constexpr const char* kMethodSection = "Method ";
+
 std::vector<std::string> method_names() {
   std::vector<std::string> names;
   for (const auto& entry : methods()) {
@@ -26,8 +28,11 @@ std::vector<std::string> method_names() {
 void add_method_options(OptionTable& table, const std::string& method, TrainOptions& options) {
   options.methods.push_back(make_method(method));
   const size_t first = table.options().size();
-  table.section("Method " + method);
+  table.section(kMethodSection + method);
   options.trained_by().add_options(table);
+  if (auto* bits = table.find("bits")) {
+    bits->default_text(std::to_string(options.trained_by().default_bits()));
+  }
   for (size_t i = first; i < table.options().size(); ++i) {
     if (auto& option = table.options()[i]; option.concerns_training_only()) {
       option.needs(needs_training(options.training));
@@ -43,9 +48,17 @@ void refuse_where_method_decides(OptionTable& table, const TrainOptions& options
   for (const char* name : {"epochs", "start-epoch"}) {
     table.find(name)->needs([&options, reason] { return options.trained_by().epochs() > 0 ? reason() : ""; });
   }
-  for (const char* name : {"lr-schedule", "schedule", "gamma", "warmup"}) {
+  for (const char* name : {"lr-schedule", "schedule", "gamma", "phases", "warmup"}) {
     table.find(name)->needs(
         [&options, reason] { return options.trained_by().rate_factor(0) ? reason() : ""; });
+  }
+}
+
+void take_method_options(const OptionTable& table, TrainOptions& options) {
+  for (const auto& option : table.options()) {
+    if (option.section() == kMethodSection + options.method && option.is_given()) {
+      options.method_options[option.name()] = option.text();
+    }
   }
 }
 
@@ -76,6 +89,7 @@ void add_options(CommandLine& line, TrainOptions& options) {
       .resume(ResumeRule::kFixed);
   add_options(table, static_cast<SessionFlags&>(options));
   table.find("overwrite")->needs(needs_training(options.training));
+  table.find("bits")->default_text("the method's own");
   table.section("Training");
   table
       .add("warmup", &options.warmup,
@@ -115,6 +129,7 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
   options.training.take_default_schedule(line.table());
   options.output.configuration = line.configuration();
   take_architecture_options(line.table(), options.model);
+  take_method_options(line.table(), options);
   options.model.default_bits = options.trained_by().default_bits();
   options.model.default_act = options.trained_by().default_activation_bits();
   options.model.bits_by_call = line.table().find("bits")->source() == OptionSource::kCall;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct TrainOptions : SessionFlags {
   /// Methods whose options a table holds; the last one trains.
   std::vector<std::unique_ptr<Method>> methods;
   int64_t warmup = 0;
+  /// Those options of the method that are given, and their texts.
+  std::map<std::string, std::string> method_options;
 
   Method& trained_by() const { return *methods.back(); }
 };

@@ -9,6 +9,7 @@
 #include "convert/convert_options.h"
 #include "finetune/finetune_options.h"
 #include "tools/cli/option_help.h"
+#include "tools/cli/presets.h"
 #include "tools/describe_options.h"
 #include "tools/export/export_options.h"
 #include "tools/infer/infer_options.h"
@@ -141,6 +142,16 @@ class Page {
   std::deque<OptionTable> members_;
 };
 
+void print_presets(std::ostream& out) {
+  out << "\n## Presets\n\nFiles in models/presets, for `--config NAME`.\n\n"
+         "| preset | program | what it is |\n|---|---|---|\n";
+  for (const char* program : {"bsq_train", "finetune"}) {
+    for (const auto& preset : presets_in(preset_folder(), program)) {
+      out << "| `" << preset.name << "` | " << program << " | " << preset.sentence << " |\n";
+    }
+  }
+}
+
 void print_page(std::ostream& out) {
   TrainOptions train;
   ConvertOptions convert;
@@ -166,6 +177,7 @@ void print_page(std::ostream& out) {
     page.add(line);
   }
   page.print(out);
+  print_presets(out);
 }
 
 }  // namespace

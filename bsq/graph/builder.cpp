@@ -93,6 +93,21 @@ void tell_role(Node& node) {
   }
 }
 
+// Whether a value may be below 0. Quantized activations of the flow are ReLUs; those in front of layers have
+// the sign of what they read.
+bool gives_negative(const Operation& operation, ActivationPlace place, bool reads_negative) {
+  if (std::holds_alternative<op::Relu>(operation)) {
+    return false;
+  }
+  if (std::holds_alternative<op::Activation>(operation) && place == ActivationPlace::kOutput) {
+    return false;
+  }
+  const bool is_sum_of_products = std::holds_alternative<op::Conv>(operation) ||
+                                  std::holds_alternative<op::Linear>(operation) ||
+                                  std::holds_alternative<op::Norm>(operation);
+  return is_sum_of_products || reads_negative;
+}
+
 torch::nn::Module& child_of(torch::nn::Module& parent, const std::string& name) {
   const auto children = parent.named_children();
   const auto* found = children.find(name);
@@ -102,7 +117,11 @@ torch::nn::Module& child_of(torch::nn::Module& parent, const std::string& name) 
 }  // namespace
 
 Builder::Builder(const NetworkDescription& description, torch::nn::Module* root, const ValueShape& image)
-    : description_(description), root_(root), nodes_{{"input", op::Input(), {}, image}}, is_image_{true} {}
+    : description_(description),
+      root_(root),
+      nodes_{{"input", op::Input(), {}, image}},
+      is_image_{true},
+      may_be_negative_{true} {}
 
 Builder::Scope::Scope(Builder& builder, const std::string& name)
     : builder_(builder), outer_(builder.prefix_.size()) {
@@ -190,13 +209,13 @@ Value Builder::activation(const std::string& name, Value x, FloatActivation when
     activations_.push_back(path);
     return record(path, op::Relu(), {x}, shape);
   }
-  return quantized(path, x);
+  return quantized(path, x, {});
 }
 
-Value Builder::quantized(const std::string& path, Value x) {
+Value Builder::quantized(const std::string& path, Value x, const ActivationInput& input) {
   auto description = description_;
   description.activation_bits = activation_bits_at(description_, path);
-  const op::Activation activation{make_activation(description)};
+  const op::Activation activation{make_activation(description, input)};
   if (root_ != nullptr) {
     attach(path, activation.module.ptr());
   }
@@ -220,7 +239,7 @@ Value Builder::layer_input(const std::string& path, Value x) {
     activations_.push_back(own);
     return x;
   }
-  const auto value = quantized(own, x);
+  const auto value = quantized(own, x, {may_be_negative_[x.node]});
   shared_inputs_[x.node] = value;
   return value;
 }
@@ -411,11 +430,13 @@ void Builder::attach(const std::string& path, std::shared_ptr<torch::nn::Module>
 Value Builder::record(const std::string& path, Operation operation, const std::vector<Value>& inputs,
                       ValueShape shape) {
   Node node{path, std::move(operation), {}, std::move(shape)};
-  bool is_image = false;
+  bool is_image = false, reads_negative = false;
   for (const auto& input : inputs) {
     node.inputs.push_back(input.node);
     is_image = is_image || is_image_[input.node];
+    reads_negative = reads_negative || may_be_negative_[input.node];
   }
+  may_be_negative_.push_back(gives_negative(node.operation, description_.activation_place, reads_negative));
   is_image_.push_back(is_image && role_of(node) == nullptr);
   nodes_.push_back(std::move(node));
   return {static_cast<int64_t>(nodes_.size()) - 1};

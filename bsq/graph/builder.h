@@ -110,7 +110,7 @@ class Builder {
   ValueShape image_shape(const std::string& path, Value x) const;
   ValueShape feature_shape(const std::string& path, Value x) const;
   void take_norm(const std::string& path, Value x);
-  Value quantized(const std::string& path, Value x);
+  Value quantized(const std::string& path, Value x, const ActivationInput& input);
   Value layer_input(const std::string& path, Value x);
   void refuse_idle_rules() const;
   LayerRole role_at(Value x, LayerRole wanted) const;
@@ -127,6 +127,7 @@ class Builder {
   std::set<std::string> claimed_;
   std::vector<Node> nodes_;
   std::vector<bool> is_image_;  // of each node: whether the image reaches it without a layer of weights
+  std::vector<bool> may_be_negative_;       // of each node: its value
   std::set<std::string> unquantized_;       // paths of layers
   std::vector<std::string> activations_;    // paths where a quantizer may stand
   std::map<int64_t, Value> shared_inputs_;  // of a node that several layers read: its quantized value

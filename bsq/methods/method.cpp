@@ -34,7 +34,7 @@ void put_activations(Network& network, const std::string& kind) {
     if (auto* quantizer = item.value()->as<ActivationQuantizer>()) {
       auto description = network.description();
       description.activation_bits = activation_bits_at(description, item.key());
-      quantizer->set_activation(activation_of(description));
+      quantizer->set_activation(activation_of(description, quantizer->input()));
       quantizer->to(like.device(), like.scalar_type());
     }
   }

@@ -72,6 +72,10 @@ class Method {
   virtual int64_t default_bits() const { return 8; }
   /// The bit width of a float network's activations where nobody gave one. Nothing: as the network has it.
   virtual std::optional<int64_t> default_activation_bits() const { return std::nullopt; }
+  /// What a network that the method itself has stored says of the method's options: their names and texts. A
+  /// call cannot give such an option another value; what nobody gives stays as the network has it. Options
+  /// that a network does not show are left out.
+  virtual std::map<std::string, std::string> form(Network& /*network*/) const { return {}; }
   /// Throws std::invalid_argument for bit widths that the method, with its options, cannot train: "--bits 9:
   /// expected ...".
   virtual void check_rules(const LayerRules& /*rules*/) const {}
@@ -79,8 +83,8 @@ class Method {
   /// The length of a run where the method decides it, as one with phases of its own does; 0: the user's
   /// --epochs. Known once its options are.
   virtual int64_t epochs() const { return 0; }
-  /// What multiplies the user's learning rate in an epoch, in place of --lr-schedule and --warmup; nothing
-  /// where these count, for all epochs alike.
+  /// What multiplies the user's learning rate in an epoch, in place of --lr-schedule, --phases and
+  /// --warmup; nothing where these count, for all epochs alike.
   virtual std::optional<double> rate_factor(int64_t /*epoch*/) const { return std::nullopt; }
 
   /// What a user may not expect of a run of so many epochs with these options: a sentence; "": nothing.

@@ -35,17 +35,20 @@ void register_activation(const std::string& name, ActivationFactory factory) {
   }
 }
 
-std::unique_ptr<Activation> activation_of(const NetworkDescription& description) {
+std::unique_ptr<Activation> activation_of(const NetworkDescription& description,
+                                          const ActivationInput& input) {
   const auto found = activation_factories().find(description.activation);
   if (found == activation_factories().end()) {
     throw std::invalid_argument("activation '" + description.activation + "'; expected " +
                                 activation_names());
   }
-  return found->second(description);
+  auto activation = found->second(description);
+  activation->set_input(input);
+  return activation;
 }
 
-ActivationQuantizer make_activation(const NetworkDescription& description) {
-  return ActivationQuantizer(activation_of(description));
+ActivationQuantizer make_activation(const NetworkDescription& description, const ActivationInput& input) {
+  return ActivationQuantizer(activation_of(description, input), input);
 }
 
 }  // namespace bsq

@@ -16,10 +16,11 @@ using ActivationFactory = std::function<std::unique_ptr<Activation>(const Networ
 /// that is taken. "uniform" is there from the start: ReLU6 or PACT with uniform quantization.
 void register_activation(const std::string& name, ActivationFactory factory);
 
-/// A quantized activation of the description's kind, bits and range. Throws std::invalid_argument for a kind
-/// that nobody registered.
-std::unique_ptr<Activation> activation_of(const NetworkDescription& description);
+/// A quantized activation of the description's kind, bits and range, which has been told of its input. Throws
+/// std::invalid_argument for a kind that nobody registered.
+std::unique_ptr<Activation> activation_of(const NetworkDescription& description,
+                                          const ActivationInput& input = {});
 /// The same as a module.
-ActivationQuantizer make_activation(const NetworkDescription& description);
+ActivationQuantizer make_activation(const NetworkDescription& description, const ActivationInput& input = {});
 
 }  // namespace bsq

@@ -17,18 +17,24 @@ using BitsByLayer = std::map<std::string, int64_t>;
 
 constexpr int64_t kKeptFloat = 0;
 
-// The layers that rules speak of.
-std::vector<std::pair<std::string, QuantLayer*>> rule_layers(torch::nn::Module& network) {
-  auto layers = quant_layers(network);
-  const auto is_shortcut = [](const auto& item) { return item.second->role() == LayerRole::kShortcut; };
-  layers.erase(std::remove_if(layers.begin(), layers.end(), is_shortcut), layers.end());
+// The layers that a list of rules speaks of, with these bits. Shortcuts can only be kept float.
+BitsByLayer layers_with(torch::nn::Module& network, int64_t bits, bool are_shortcuts) {
+  BitsByLayer layers;
+  for (const auto& [name, layer] : quant_layers(network)) {
+    if ((layer->role() == LayerRole::kShortcut) == are_shortcuts) {
+      layers[name] = bits;
+    }
+  }
   return layers;
 }
 
-std::string list_of_layers(torch::nn::Module& network) {
+// In the network's order.
+std::string list_of_layers(torch::nn::Module& network, const BitsByLayer& layers) {
   std::string text;
-  for (const auto& [name, layer] : rule_layers(network)) {
-    text += (text.empty() ? "" : ", ") + name;
+  for (const auto& [name, layer] : quant_layers(network)) {
+    if (layers.count(name) > 0) {
+      text += (text.empty() ? "" : ", ") + name;
+    }
   }
   return text.empty() ? "none" : text;
 }
@@ -58,7 +64,8 @@ void apply_rules(const char* list, const std::vector<LayerRule>& rules, torch::n
       throw std::invalid_argument(where + ": stands twice; expected every pattern once");
     }
     if (!apply(pattern, wanted, bits)) {
-      throw std::invalid_argument(where + ": matches no layer; the layers are " + list_of_layers(network));
+      throw std::invalid_argument(where + ": matches no layer; the layers are " +
+                                  list_of_layers(network, bits));
     }
   }
 }
@@ -78,16 +85,23 @@ BitsByLayer bits_of_layers(torch::nn::Module& network, const LayerRules& rules) 
   for (const auto& [pattern, wanted] : rules.layer_bits()) {
     check_bits("layer-bits '" + pattern + "'", wanted);
   }
-  BitsByLayer bits;
-  for (const auto& [name, layer] : rule_layers(network)) {
-    bits[name] = rules.bits();
-  }
+  auto bits = layers_with(network, rules.bits(), /*are_shortcuts=*/false);
   apply_rules("layer-bits", rules.layer_bits(), network, bits);
-  apply_rules("keep-float", float_rules(rules), network, bits);
-  const auto is_kept = [](const auto& item) { return item.second == kKeptFloat; };
-  if (std::all_of(bits.begin(), bits.end(), is_kept)) {
+  auto all = bits;
+  auto shortcuts = layers_with(network, rules.bits(), /*are_shortcuts=*/true);
+  all.merge(shortcuts);
+  apply_rules("keep-float", float_rules(rules), network, all);
+  bool any_left = false;
+  for (const auto& [name, own] : all) {
+    const bool is_shortcut = bits.count(name) == 0;
+    any_left = any_left || (!is_shortcut && own != kKeptFloat);
+    if (!is_shortcut || own == kKeptFloat) {
+      bits[name] = own;
+    }
+  }
+  if (!any_left) {
     throw std::invalid_argument("keep-float: no layer is left to convert; the layers are " +
-                                list_of_layers(network));
+                                list_of_layers(network, layers_with(network, 0, /*are_shortcuts=*/false)));
   }
   return bits;
 }

@@ -22,13 +22,14 @@ struct LayerRules {
   TORCH_ARG(int64_t, bits);
   /// Bit widths of layers, weight and bias alike; of several rules that match a layer the last one counts.
   TORCH_ARG(std::vector<LayerRule>, layer_bits);
-  /// Layers that stay float, whatever layer_bits says of them.
+  /// Layers that stay float, shortcuts too, whatever layer_bits says of them.
   TORCH_ARG(std::vector<std::string>, keep_float);
 };
 
-/// The bit width that the rules give each quantizable layer of the module except shortcuts, 0 for those that
-/// stay float. Throws std::invalid_argument for a bit width outside 1 to 16, a pattern that matches no layer
-/// or stands twice in its list, and where no layer is left to quantize.
+/// The bit width that the rules give each quantizable layer of the module, 0 for those that stay float.
+/// Shortcuts are among them only where keep_float names them: layer_bits does not speak of them, and whether
+/// they get bits is their method's decision. Throws std::invalid_argument for a bit width outside 1 to 16, a
+/// pattern that matches no layer or stands twice in its list, and where no layer is left to quantize.
 std::map<std::string, int64_t> bits_of_layers(torch::nn::Module& network, const LayerRules& rules);
 
 /// Whether a pattern of layer_bits matches the path.

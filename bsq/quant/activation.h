@@ -24,10 +24,21 @@ struct ActivationRule {
   double offset = 0;
 };
 
+/// What an activation can know of the values that it will read.
+struct ActivationInput {
+  /// It stands in front of a layer whose value may be below 0, as behind a linear bottleneck. False where it
+  /// is the network's ReLU, or stands behind one.
+  bool may_be_negative = false;
+};
+
 /// An activation function with its quantization. Its tensors are slots of the module that holds it.
 class Activation {
  public:
   virtual ~Activation() = default;
+
+  /// Told once, by who builds a network, before any value passes. Most activations compute the same of every
+  /// input.
+  virtual void set_input(const ActivationInput& /*input*/) {}
 
   /// Differentiable; may update tracked slots while `is_training`.
   virtual torch::Tensor forward(const torch::Tensor& x, bool is_training) = 0;

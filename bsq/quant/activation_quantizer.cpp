@@ -8,7 +8,9 @@ namespace bsq {
 ActivationQuantizerImpl::ActivationQuantizerImpl(const UniformActivationOptions& options)
     : ActivationQuantizerImpl(std::make_unique<UniformActivation>(options)) {}
 
-ActivationQuantizerImpl::ActivationQuantizerImpl(std::unique_ptr<Activation> activation) {
+ActivationQuantizerImpl::ActivationQuantizerImpl(std::unique_ptr<Activation> activation,
+                                                 const ActivationInput& input)
+    : input_(input) {
   set_activation(std::move(activation));
 }
 

@@ -127,8 +127,29 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
   begin_records();
 }
 
+// Of a step of an epoch, by the phases.
+StepSettings Trainer::settings(int64_t epoch, int64_t step) const {
+  const StepSettings base = {options_.learning_rate, options_.momentum, options_.weight_decay};
+  const int64_t batches = training_.batches();
+  return method_.rate_factor(epoch)
+             ? base
+             : settings_at(options_.phases, base, {epoch * batches + step, batches, options_.epochs});
+}
+
+// An optimizer with the momentum and the weight decay of this step. It goes on from the momenta of the last
+// one, as that of a resumed run does.
+void Trainer::follow_phases(int64_t step) {
+  const auto wanted = settings(state_.next_epoch, step);
+  if (wanted.momentum != made_with_.momentum || wanted.weight_decay != made_with_.weight_decay) {
+    const auto momenta = optimizer_->state();
+    make_optimizer();
+    optimizer_->load(momenta);
+  }
+}
+
 void Trainer::make_optimizer() {
-  optimizer_ = method_.make_optimizer(*network_, {options_.momentum, options_.weight_decay});
+  made_with_ = settings(state_.next_epoch, state_.next_step);
+  optimizer_ = method_.make_optimizer(*network_, {made_with_.momentum, made_with_.weight_decay});
   exchange_.reset();
   if (ranks_ != nullptr) {
     exchange_ = std::make_unique<GradientExchange>(*network_, *ranks_);
@@ -288,6 +309,9 @@ double Trainer::epoch_rate(int64_t epoch) const {
   if (const auto own = method_.rate_factor(epoch)) {
     return options_.learning_rate * *own;
   }
+  if (!options_.phases.empty()) {
+    return settings(epoch, /*step=*/0).learning_rate;
+  }
   return options_.rate_schedule == RateSchedule::kStep
              ? learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule)
              : options_.learning_rate;
@@ -299,9 +323,13 @@ double Trainer::step_rate(int64_t step) const {
   }
   const int64_t epochs = state_.next_epoch - method_.last_restart(state_.next_epoch);
   const int64_t batches = training_.batches();
+  const double warmup = warmup_factor(epochs * batches + step, options_.warmup);
+  if (!options_.phases.empty()) {
+    return state_.rate_factor * settings(state_.next_epoch, step).learning_rate * warmup;
+  }
   const double part =
       falling_rate(options_.rate_schedule, state_.next_epoch * batches + step, options_.epochs * batches);
-  return state_.learning_rate * part * warmup_factor(epochs * training_.batches() + step, options_.warmup);
+  return state_.learning_rate * part * warmup;
 }
 
 // The first rank whose loss is not finite looks for the place, alone; all tell it.
@@ -385,6 +413,7 @@ Trainer::StepResult Trainer::train_batch(const Batch& batch) {
   const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
   draw_for(batch.index);
   watch_.before_step(*network_, batch.index, training_.batches());
+  follow_phases(batch.index);
   optimizer_->zero_grad();
   const auto logits = network_->forward(moved.images);
   const auto cross_entropy = cross_entropy_of(logits, moved, /*smoothing=*/0);

@@ -15,6 +15,7 @@
 #include "bsq/train/evaluation.h"
 #include "bsq/train/gradient_exchange.h"
 #include "bsq/train/layer_watch.h"
+#include "bsq/train/phases.h"
 #include "bsq/train/schedule.h"
 #include "bsq/train/training_state.h"
 #include "bsq/train/weight_average.h"
@@ -29,6 +30,8 @@ struct TrainerOptions {
   std::vector<int64_t> schedule = {150, 225};
   double gamma = 0.1;
   RateSchedule rate_schedule = RateSchedule::kStep;  ///< what follows `schedule` and gamma: kStep alone
+  /// Where there are any, they count in place of these three. A method with a rate of its own knows none.
+  std::vector<TrainingPhase> phases;
   /// Training batches from which statistics and ranges are estimated anew before each evaluation; 0: none,
   /// what training tracked counts.
   int64_t reestimate = 0;
@@ -86,7 +89,8 @@ class TrainerObserver {
 /// after the same step.
 class Trainer {
  public:
-  /// The network is in the method's form: begin() or adopt() has been called.
+  /// The network is in the method's form: begin() or adopt() has been called. Throws std::invalid_argument
+  /// for phases that do not begin one after the other.
   Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& training, BatchLoader& validation,
           const TrainerOptions& options, TrainerObserver& observer);
 
@@ -133,6 +137,8 @@ class Trainer {
                         const Batch& batch) const;
   double epoch_rate(int64_t epoch) const;
   double step_rate(int64_t step) const;
+  StepSettings settings(int64_t epoch, int64_t step) const;
+  void follow_phases(int64_t step);
   void make_optimizer();
   void begin_records();
   void use_average(bool is_used);
@@ -148,6 +154,7 @@ class Trainer {
   TrainerOptions options_;
   TrainerObserver& observer_;
   std::unique_ptr<Optimizer> optimizer_;
+  StepSettings made_with_;  ///< what optimizer_ has of momentum and weight decay
   TrainingState state_;
   Sums sums_;
   LayerWatch watch_;

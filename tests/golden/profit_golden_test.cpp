@@ -1,6 +1,8 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "bsq/methods/profit/duq_activation.h"
 #include "bsq/methods/profit/duq_quantizer.h"
@@ -66,6 +68,17 @@ void expect_activation_case(const GoldenFile& golden, const std::string& name) {
   expect_near(x.grad(), golden.tensor(name + "/dinput"), name + " dinput");
   expect_near(a.grad(), golden.tensor(name + "/da"), name + " da");
   expect_near(c.grad(), golden.tensor(name + "/dc"), name + " dc");
+  if (kind == "sym") {
+    auto duq = std::make_unique<DuqActivation>(bits_of(golden, name));
+    duq->set_input({/*may_be_negative=*/true});
+    ActivationQuantizer activation(std::move(duq));
+    activation->to(torch::kFloat64);
+    torch::NoGradGuard no_grad;
+    for (const auto& slot : activation->slots()) {
+      slot.tensor.copy_(slot.name == "a" ? a : c);
+    }
+    expect_near(activation->forward(x.detach()), y.detach(), name + " as an activation");
+  }
   if (kind == "aq") {
     EXPECT_NEAR(duq_inverse_softplus(duq_start(x.detach())), golden.number(name, "start"), kTolerance)
         << name;

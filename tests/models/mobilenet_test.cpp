@@ -131,6 +131,32 @@ TEST(MobileNetV2, StrideFreeKeepsMapsOfSmallImages) {
   EXPECT_EQ(side("5"), 32);
 }
 
+// Published: a quantizer with a sign at the entry of every block but the first, and before the last 1x1
+// convolution.
+TEST(MobileNetV2, QuantizersBehindLinearBottlenecksKnowThatTheyReadBothSigns) {
+  auto description = describe_v2("2", 10);
+  description.activation_bits = 4;
+  description.activation_place = ActivationPlace::kInput;
+  const auto network = make_network(description);
+  std::vector<std::string> found;
+  for (const auto& item : network->named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
+    const auto* quantizer = item.value()->as<ActivationQuantizer>();
+    if (quantizer != nullptr && quantizer->input().may_be_negative) {
+      found.push_back(item.key());
+    }
+  }
+  std::vector<std::string> expected;
+  for (int64_t block = 2; block <= 17; ++block) {
+    expected.push_back("features." + std::to_string(block) + ".conv.0.0_input");
+  }
+  expected.emplace_back("features.18.0_input");
+  EXPECT_EQ(found, expected);
+  description.activation_place = ActivationPlace::kOutput;
+  for (const auto* quantizer : activation_quantizers(*make_network(description))) {
+    EXPECT_FALSE(quantizer->input().may_be_negative) << "each is a ReLU itself";
+  }
+}
+
 TEST(MobileNetV2, TenBlocksHaveAShortcut) {
   const auto program = program_of(describe_v2("2", 10));
   int sums = 0;

@@ -5,6 +5,7 @@
 #include <map>
 #include <sstream>
 
+#include "bsq/methods/methods.h"
 #include "bsq_train/train_options.h"
 #include "convert/convert_options.h"
 #include "finetune/finetune_options.h"
@@ -304,6 +305,16 @@ TEST(Flags, HelpShowsWhatCounts) {
   EXPECT_FALSE(holds(float_help, "--alpha"));
   EXPECT_EQ(float_help, output_of("'" + program("bsq_train") + "' --float --help"));
   EXPECT_TRUE(holds(refusal({"--method", "magic"}), "--method magic: expected bsq"));
+}
+
+TEST(Flags, TheDefaultOfBitsIsTheMethodsOwn) {
+  for (const auto& entry : methods()) {
+    const auto help = printed_by("bsq_train", {"--method", entry.name, "--help"});
+    const auto own = "(default " + std::to_string(make_method(entry.name)->default_bits()) + ";";
+    EXPECT_TRUE(holds(help_entry(help, "bits"), own)) << entry.name << help_entry(help, "bits");
+  }
+  EXPECT_TRUE(
+      holds(help_entry(printed_by("bsq_train", {"--method", "profit", "--help"}), "bits"), "default 4;"));
 }
 
 TEST(Flags, VersionNamesWhatItIsBuiltOn) {

@@ -64,6 +64,25 @@ TEST(Infer, AgreesWithFinetuneOnMobileNet) {
   expect_agreement(trained("mobilenet", "--method lsq --bits 4 --act 4 -a mobilenet_v1 --multiplier 0.1"));
 }
 
+// Its linear bottlenecks have values below 0, which profit quantizes with a sign.
+TEST(Infer, AgreesWithFinetuneOnMobileNetV2OfProfit) {
+  const auto full = workshop().file("v2-float"), folder = workshop().file("v2");
+  run_tiny("bsq_train", "--float -a mobilenet_v2 --width 0.1 --act 0 --epochs 1 --lr 0.05 --out " + full);
+  run_tiny(
+      "bsq_train",
+      "--method profit --act 4 --activation-steps 4 --weight-steps 4 --float-epochs 0 --stabilize-epochs 0 "
+      "--sample-epochs 1 --tune-epochs 1 --warmup-epochs 0 --lr 0.01 --model " +
+          full + "/model_best.h5 --out " + folder);
+  expect_agreement(folder + "/final.h5");
+  const auto program = nlohmann::json::parse(read_checkpoint(folder + "/final.h5").program);
+  int with_sign = 0;
+  for (const auto& node : program.at("nodes")) {
+    const auto rule = node.value("rule", nlohmann::json::object());
+    with_sign += rule.value("low", 0.0) < 0 ? 1 : 0;
+  }
+  EXPECT_EQ(with_sign, 17) << "16 blocks and the last convolution";
+}
+
 TEST(Infer, RefusesWhatItCannotRun) {
   EXPECT_TRUE(holds(refusal("", 2), "no file named"));
   EXPECT_TRUE(holds(refusal("missing.h5", 1), "missing.h5"));

@@ -48,6 +48,10 @@ TEST(Tensorboard, ReadsARunThatWasResumed) {
   }
   EXPECT_EQ(events["scalars"]["top1/final"].size(), 1U) << "the first part's final network is superseded";
   EXPECT_EQ(events["scalars"]["bits/conv1.weight"].size(), 5U) << "four epochs and the final network";
+  for (const char* tag :
+       {"scale/conv1.weight", "mean_integer/conv1.weight", "changed_percent/conv1.weight"}) {
+    EXPECT_EQ(events["scalars"][tag].size(), 4U) << tag << ": of an epoch, as in layers.csv";
+  }
   EXPECT_EQ(events["histograms"]["weights/conv1.weight"].size(), 5U);
   EXPECT_EQ(events["histograms"]["weights/conv1.weight"][0][1], 432);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/network_sizes.h"
@@ -44,6 +45,13 @@ void EventLog::add_epoch(const EpochReport& report, Network& network) {
   file_.add_scalar("seconds", step, report.seconds);
   for (const auto& [name, value] : report.metrics) {
     file_.add_scalar("method/" + tag_of(name), step, value);
+  }
+  for (const auto& layer : report.layers) {
+    file_.add_scalar("scale/" + layer.tensor, step, layer.scale);
+    file_.add_scalar("mean_integer/" + layer.tensor, step, layer.mean_integer);
+    if (!std::isnan(layer.changed_percent)) {
+      file_.add_scalar("changed_percent/" + layer.tensor, step, layer.changed_percent);
+    }
   }
   add_network(step, network);
   file_.flush();

@@ -7,6 +7,7 @@
 
 #include "bsq/data/dataset.h"
 #include "bsq/io/rename.h"
+#include "bsq/train/phases.h"
 #include "bsq/train/ranks/rank_place.h"
 #include "models/registry.h"
 #include "tools/cli/conversion.h"
@@ -64,6 +65,27 @@ bool are_numbers(const std::vector<std::string>& texts, double least) {
   return texts.empty() || texts.size() == 3;
 }
 
+// "" for good ones.
+std::string expected_of_phases(const std::vector<std::string>& entries) {
+  try {
+    training_phases_of(entries);
+    return "";
+  } catch (const std::invalid_argument& error) {
+    const std::string text = error.what();
+    return text.substr(text.find("expected ") + std::string("expected ").size());
+  }
+}
+
+// Why an option has no effect whose number the first phase gives; `setting` is that number.
+std::function<std::string()> needs_no_phase(const TrainingFlags& flags,
+                                            std::optional<double> TrainingPhase::*setting) {
+  return [&flags, setting] {
+    const auto phases = training_phases_of(flags.phases);
+    const bool is_given = !phases.empty() && phases[0].begin == 0 && phases[0].*setting;
+    return is_given ? "no effect with --phases, which gives it from the start on" : "";
+  };
+}
+
 // "43 % and 64 % of --epochs"
 std::string schedule_text(const std::vector<double>& parts) {
   std::string text;
@@ -83,12 +105,18 @@ void add_schedule(OptionTable& table, TrainingFlags& flags) {
   table.add("lr", &flags.learning_rate, "learning rate")
       .alias("learning-rate")
       .range(0, 1e6)
+      .needs(needs_no_phase(flags, &TrainingPhase::rate))
       .resume(kOverride);
-  table.add("momentum", &flags.momentum, "momentum").range(0, 1).resume(kOverride);
+  table.add("momentum", &flags.momentum, "momentum")
+      .range(0, 1)
+      .needs(needs_no_phase(flags, &TrainingPhase::momentum))
+      .resume(kOverride);
   table.add("wd", &flags.weight_decay, "weight decay, on every parameter")
       .alias("weight-decay")
       .range(0, 1e6)
+      .needs(needs_no_phase(flags, &TrainingPhase::weight_decay))
       .resume(kOverride);
+  const auto needs_no_phases = [&] { return flags.phases.empty() ? "" : "no effect with --phases"; };
   const auto needs_steps = [&] {
     return flags.rate_schedule.value_or("step") == "step" ? "" : "no effect without --lr-schedule step";
   };
@@ -99,16 +127,29 @@ void add_schedule(OptionTable& table, TrainingFlags& flags) {
           "cosine or a line")
       .one_of({"step", "cosine", "linear"})
       .default_text("step with --schedule or --gamma, else cosine")
+      .needs(needs_no_phases)
       .resume(kOverride);
   table.add("schedule", &flags.schedule, "epochs, rising, at which the learning rate drops")
       .range(0, kMostEpochs)
       .verify([&] { return is_rising(flags.schedule) ? "" : "rising epochs"; })
       .default_text(schedule_text(flags.schedule_parts))
+      .needs(needs_no_phases)
       .needs(needs_steps)
       .resume(kOverride);
   table.add("gamma", &flags.gamma, "the factor of the learning rate at each of these epochs")
       .range(0, 1e6)
+      .needs(needs_no_phases)
       .needs(needs_steps)
+      .resume(kOverride);
+  table
+      .add("phases", &flags.phases,
+           "settings of the optimizer from an epoch on, or from a step (25020s), in place of a schedule: "
+           "'0:lr=0..0.1 5:lr=0.1 30:lr=0.01:wd=0'; lr, momentum, wd; A..B goes along a line to the next "
+           "phase; "
+           "what a phase does not name stays")
+      .value_name("BEGIN:NAME=VALUE,...")
+      .verify([&] { return expected_of_phases(flags.phases); })
+      .default_text("none")
       .resume(kOverride);
   table
       .add("reestimate", &flags.reestimate,
@@ -280,6 +321,9 @@ void add_normalization(OptionTable& table, DataFlags& flags) {
 std::vector<LayerRule> ModelFlags::layer_rules() const { return parse_layer_bits(layer_bits); }
 
 void TrainingFlags::take_default_schedule(const OptionTable& table) {
+  if (!phases.empty()) {
+    return;
+  }
   if (!rate_schedule) {
     rate_schedule = schedule.empty() && !table.find("gamma")->is_given() ? "cosine" : "step";
   }

@@ -86,7 +86,8 @@ struct TrainingFlags {
   /// Where the learning rate drops by default, as parts of the epochs: 150 and 225 of 350, as published.
   std::vector<double> schedule_parts = {3.0 / 7, 9.0 / 14};
   double gamma = 0.1;
-  std::string teacher;  ///< a model file, "self" for the one of --model; "": none
+  std::vector<std::string> phases;  ///< "BEGIN:NAME=VALUE" (bsq/train/phases.h)
+  std::string teacher;              ///< a model file, "self" for the one of --model; "": none
   double teacher_weight = 0.5, temperature = 4;
   std::optional<double> label_weight;  ///< nothing: 1 - teacher_weight
   double label_smoothing = 0;
@@ -105,6 +106,7 @@ struct TrainingFlags {
 
   /// Fills the kind of schedule that nobody gave, by what `table` was given: step beside --schedule or
   /// --gamma, else cosine; and the epochs of a step schedule. Those at or beyond the last epoch are left out.
+  /// With phases there is nothing to fill.
   void take_default_schedule(const OptionTable& table);
 
   /// Whether a resumed run takes another learning rate, which begins without rollbacks.

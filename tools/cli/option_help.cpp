@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "tools/cli/presets.h"
 #include "tools/cli/program_name.h"
 
 namespace bsq::cli {
@@ -71,6 +72,18 @@ std::string wrapped(const std::string& names, const std::string& words) {
   return text + line + "\n";
 }
 
+// "" for a program that takes none.
+std::string presets_text(const CommandLine& line) {
+  if (line.table().find("config") == nullptr) {
+    return "";
+  }
+  std::string text;
+  for (const auto& preset : presets_in(preset_folder(), line.program())) {
+    text += wrapped("      " + preset.name, preset.sentence);
+  }
+  return text.empty() ? "" : "\nPresets, for --config:\n" + text;
+}
+
 }  // namespace
 
 std::string value_word(const Option& option) {
@@ -128,7 +141,7 @@ std::string help_text(const CommandLine& line) {
       }
     }
   }
-  return text + (has_rules ? kRules : "");
+  return text + presets_text(line) + (has_rules ? kRules : "");
 }
 
 std::string option_list(const CommandLine& line) {

@@ -1,9 +1,42 @@
 #include "tools/cli/presets.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 namespace bsq::cli {
 namespace fs = std::filesystem;
+namespace {
+
+bool is_for(const std::string& name, const std::string& program) {
+  const std::string end = "-finetune";
+  const bool tunes =
+      name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+  return program == (tunes ? "finetune" : "bsq_train");
+}
+
+std::string sentence_of(const fs::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line.rfind("# ", 0) == 0 ? line.substr(2) : "";
+}
+
+}  // namespace
+
+std::vector<PresetEntry> presets_in(const std::string& folder, const std::string& program) {
+  std::vector<PresetEntry> presets;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const auto& file = entry.path();
+    if (file.extension() == ".cfg" && is_for(file.stem().string(), program)) {
+      presets.push_back({file.stem().string(), sentence_of(file)});
+    }
+  }
+  std::sort(presets.begin(), presets.end(),
+            [](const PresetEntry& a, const PresetEntry& b) { return a.name < b.name; });
+  return presets;
+}
 
 std::string preset_folder() {
   std::error_code error;

@@ -73,6 +73,7 @@ TrainerOptions options_of(const TrainingFlags& flags) {
   options.weight_decay = flags.weight_decay;
   options.schedule = flags.schedule;
   options.gamma = flags.gamma;
+  options.phases = training_phases_of(flags.phases);
   options.rate_schedule = rate_schedule_of(flags.rate_schedule.value_or("step"));
   options.reestimate = flags.reestimate;
   options.label_smoothing = flags.label_smoothing;

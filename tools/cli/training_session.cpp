@@ -115,6 +115,26 @@ void take_network_of_file(ModelFlags& flags) {
   flags.rename.clear();
 }
 
+// A network that the method has stored keeps the form that it has, whatever its options say now.
+void check_form(const SessionSteps& steps, Network& network) {
+  const auto form = steps.method->form(network);
+  for (const auto& [name, text] : steps.method_options) {
+    const auto stored = form.find(name);
+    if (stored != form.end() && stored->second != text) {
+      throw UsageError("--" + name + " " + text + " contradicts the model file, which has " + stored->second);
+    }
+  }
+}
+
+// Phases that begin at steps and at epochs can be compared now that an epoch's steps are known.
+void check_phases(const TrainerOptions& options, const BatchLoader& training) {
+  try {
+    settings_at(options.phases, {}, {/*step=*/0, training.batches(), options.epochs});
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+}
+
 int train(TrainingRun& run, Model& model, Data& data, RunFolder& folder, const SessionSteps& steps) {
   if (!run.train()) {
     return agreed_status(run.is_saved() ? stop_status() : 1);
@@ -153,6 +173,9 @@ int run_joined(SessionFlags flags, const SessionSteps& steps, torch::Device devi
   if (found) {
     steps.method->adopt(*model.network);
   } else {
+    if (is_own) {
+      check_form(steps, *model.network);
+    }
     steps.prepare(*model.network);
   }
   if (training.evaluate) {
@@ -165,6 +188,7 @@ int run_joined(SessionFlags flags, const SessionSteps& steps, torch::Device devi
   auto options = steps.trainer;
   options.shares_statistics = flags.runtime.shares_statistics;
   options.seed = flags.data.seed;
+  check_phases(options, *data.training);
   options.distillation.teacher = make_teacher(begun_with, data, device);
   if (!folder) {
     folder.emplace(flags.output);

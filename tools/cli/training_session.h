@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <string>
 
 #include "tools/cli/flags.h"
 #include "tools/cli/training_run.h"
@@ -12,6 +14,8 @@ struct SessionSteps {
   std::string program;  ///< for the summary
   TrainerOptions trainer;
   Method* method;
+  /// The method's options that are given, and their texts.
+  std::map<std::string, std::string> method_options;
   /// Brings a loaded network, not a resumed one, into the method's form.
   std::function<void(Network&)> prepare;
   /// After the evaluation that --evaluate asks for; may be empty.

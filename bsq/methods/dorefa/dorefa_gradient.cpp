@@ -24,7 +24,7 @@ torch::Tensor largest_of_images(const torch::Tensor& gradient) {
 }  // namespace
 
 DorefaGradient::DorefaGradient(int64_t bits, SharedNoiseCounter counter, uint64_t tensor)
-    : bits_(bits), counter_(std::move(counter)), tensor_(tensor) {
+    : StochasticGradient(bits, std::move(counter), tensor) {
   if (bits < 1 || bits > kMostBits) {
     throw std::invalid_argument("dorefa gradient: " + std::to_string(bits) + " bits; expected 1 to " +
                                 std::to_string(kMostBits));
@@ -36,9 +36,9 @@ torch::Tensor DorefaGradient::quantize(const torch::Tensor& gradient) const {
   const auto g = gradient.to(wide_type(gradient));
   const auto largest = largest_of_images(g);
   const auto divisor = torch::where(largest > 0, largest * 2, torch::ones_like(largest));
-  const auto levels = static_cast<double>((int64_t{1} << bits_) - 1);
+  const auto levels = static_cast<double>((int64_t{1} << bits()) - 1);
   auto codes = g.div(divisor).add_(0.5).mul_(levels);
-  codes = codes.add_(noise_like(codes, counter_->key(tensor_))).round_().clamp_(0, levels);
+  codes = codes.add_(noise_like(codes, noise())).round_().clamp_(0, levels);
   const auto value = codes.div_(levels).sub_(0.5).mul_(largest * 2);
   return value.to(gradient.scalar_type());
 }

@@ -4,8 +4,7 @@
 
 #include <cstdint>
 
-#include "bsq/nn/gradient_quantizer.h"
-#include "bsq/nn/noise_counter.h"
+#include "bsq/nn/stochastic_gradient.h"
 
 namespace bsq {
 
@@ -14,7 +13,7 @@ namespace bsq {
 /// m = max|g| of the image, noise uniform in [-0.5, 0.5) (Zhou et al., 2016, arXiv 1606.06160, equation 12).
 /// The gradients of the layer's own weights are made of it too, as in the paper's algorithm 1. An image whose
 /// gradient is 0 keeps it.
-class DorefaGradient : public GradientQuantizer {
+class DorefaGradient : public StochasticGradient {
  public:
   static constexpr int64_t kMostBits = 16;
 
@@ -24,11 +23,6 @@ class DorefaGradient : public GradientQuantizer {
 
   torch::Tensor quantize(const torch::Tensor& gradient) const override;
   bool is_for_weights() const override { return true; }
-
- private:
-  int64_t bits_;
-  SharedNoiseCounter counter_;
-  uint64_t tensor_;
 };
 
 }  // namespace bsq

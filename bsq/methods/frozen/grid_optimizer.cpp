@@ -28,6 +28,9 @@ std::set<std::string> names_of(torch::nn::Module& network, const std::string& sl
   return names;
 }
 
+// What to divide by where nothing depends on the numerator if it is 0: a channel of zeros has a scale of 0.
+torch::Tensor divisor(const torch::Tensor& x) { return torch::where(x == 0, torch::ones_like(x), x); }
+
 // The sum over what shares a scale: everything, or a channel.
 torch::Tensor sum_like(const torch::Tensor& values, const torch::Tensor& scale) {
   return scale.dim() == 0 ? values.sum() : values.flatten(1).sum(1).view_as(scale);
@@ -63,7 +66,7 @@ void GridOptimizer::step_scale(Group& group, double learning_rate) {
   const auto q = round_to_grid(group.q, group.format);
   const auto square = sum_like(q.square(), group.scale);
   const auto direction =
-      torch::where(square > 0, group.scale.grad() / (group.scale * square), torch::zeros_like(square))
+      torch::where(square > 0, group.scale.grad() / divisor(group.scale * square), torch::zeros_like(square))
           .clamp_(-kMostScaleStep, kMostScaleStep);
   group.momentum.mul_(options_.momentum).add_(direction + options_.weight_decay);
   group.scale.mul_(group.momentum.mul(-learning_rate).exp());
@@ -73,7 +76,7 @@ void GridOptimizer::step(double learning_rate) {
   torch::NoGradGuard no_grad;
   for (auto& group : groups_) {
     if (group.q.grad().defined()) {
-      group.q.mutable_grad().div_(along_channels(group.scale.square(), group.q));
+      group.q.mutable_grad().div_(along_channels(divisor(group.scale.square()), group.q));
     }
   }
   for (auto& group : groups_) {

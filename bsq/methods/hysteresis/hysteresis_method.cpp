@@ -30,6 +30,8 @@ class HysteresisMethod : public Method {
   int64_t default_bits() const override { return 1; }
   std::optional<int64_t> default_activation_bits() const override { return 2; }
   void check_rules(const LayerRules& rules) const override;
+  /// The loop where weights are binary, the kind of its maps, and the bit widths of these.
+  std::map<std::string, std::string> form(Network& network) const override;
   std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
   std::vector<std::string> metric_names() const override;
   std::vector<double> measure(Network& network, const StepSums& sums, double steps,
@@ -106,6 +108,40 @@ void HysteresisMethod::check_rules(const LayerRules& rules) const {
                                 ": no effect with --hysteresis published, which makes every convolution but "
                                 "the first binary");
   }
+}
+
+// The bit widths of the maps in a stage, each once: "2", "2 and 4". "": there are no maps.
+std::string stage_text(Network& network, const std::string& stage) {
+  std::set<int64_t> widths;
+  for (const auto& [path, layer] : quant_layers(network)) {
+    if (path.rfind(stage + ".", 0) == 0) {
+      widths.insert(activation_bits_at(network.description(), path + "_input"));
+    }
+  }
+  std::string text;
+  for (const int64_t bits : widths) {
+    text += (text.empty() ? "" : " and ") + std::to_string(bits);
+  }
+  return text;
+}
+
+std::map<std::string, std::string> HysteresisMethod::form(Network& network) const {
+  const auto& kind = network.description().activation;
+  std::map<std::string, std::string> form;
+  if (!is_float(network)) {
+    form["hysteresis"] = "loop";
+  }
+  if (kind == PactMap::kKind || kind == FixedMap::kKind) {
+    form["map"] = kind == PactMap::kKind ? "pact" : "fixed";
+  }
+  for (size_t i = 0; i < stage_bits_.size(); ++i) {
+    const auto stage = "layer" + std::to_string(i + 1);
+    const auto text = stage_text(network, stage);
+    if (!text.empty()) {
+      form["quantize-" + stage] = text;
+    }
+  }
+  return form;
 }
 
 // Rules of stages stand before those of the user, which count.

@@ -7,12 +7,12 @@
 namespace bsq {
 
 Int8Gradient::Int8Gradient(int64_t bits, SharedNoiseCounter counter, uint64_t tensor, bool is_for_weights)
-    : bits_(bits), counter_(std::move(counter)), tensor_(tensor), is_for_weights_(is_for_weights) {
+    : StochasticGradient(bits, std::move(counter), tensor), is_for_weights_(is_for_weights) {
   check_bits("int8 gradient", bits);
 }
 
 torch::Tensor Int8Gradient::quantize(const torch::Tensor& gradient) const {
-  return affine_quantize(gradient, range_of_tensor(gradient), bits_, counter_->key(tensor_));
+  return affine_quantize(gradient, range_of_tensor(gradient), bits(), noise());
 }
 
 }  // namespace bsq

@@ -4,14 +4,13 @@
 
 #include <cstdint>
 
-#include "bsq/nn/gradient_quantizer.h"
-#include "bsq/nn/noise_counter.h"
+#include "bsq/nn/stochastic_gradient.h"
 
 namespace bsq {
 
 /// Quantizes a gradient to 2^n values between the smallest and the largest number of the whole tensor, by
 /// stochastic rounding. A gradient that is one number everywhere stays as it is.
-class Int8Gradient : public GradientQuantizer {
+class Int8Gradient : public StochasticGradient {
  public:
   /// `tensor`: what tells this gradient from others of a step. Throws std::invalid_argument for bits outside
   /// kMinBits to kMaxBits.
@@ -21,9 +20,6 @@ class Int8Gradient : public GradientQuantizer {
   bool is_for_weights() const override { return is_for_weights_; }
 
  private:
-  int64_t bits_;
-  SharedNoiseCounter counter_;
-  uint64_t tensor_;
   bool is_for_weights_;
 };
 

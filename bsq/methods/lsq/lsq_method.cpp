@@ -5,6 +5,7 @@
 #include "bsq/methods/lsq/lsq_quantizer.h"
 #include "bsq/methods/registry.h"
 #include "bsq/nn/activation_factory.h"
+#include "bsq/nn/layers_of.h"
 
 namespace bsq {
 namespace {
@@ -15,6 +16,8 @@ class LsqMethod : public Method {
  public:
   std::string name() const override { return LsqQuantizer::kKind; }
   void add_options(OptionTable& table) override;
+  /// The bit widths of the first and the last layer.
+  std::map<std::string, std::string> form(Network& network) const override;
   /// No layer may have 1 bit.
   void check_rules(const LayerRules& rules) const override;
 
@@ -36,6 +39,19 @@ void LsqMethod::add_options(OptionTable& table) {
            "bit width of the first and the last layer, where --layer-bits does not name them")
       .range(LsqQuantizer::kFewestBits, kMaxBits)
       .resume(ResumeRule::kFixed);
+}
+
+std::map<std::string, std::string> LsqMethod::form(Network& network) const {
+  std::string text;
+  for (const auto& [path, layer] : quant_layers(network)) {
+    const bool is_edge = layer->role() == LayerRole::kFirst || layer->role() == LayerRole::kLast;
+    const auto bits = std::to_string(layer->weight_source().bits());
+    if (is_edge && !layer->weight_source().is_float() && bits != text) {
+      text += (text.empty() ? "" : " and ") + bits;
+    }
+  }
+  return text.empty() ? std::map<std::string, std::string>()
+                      : std::map<std::string, std::string>{{"edge-bits", text}};
 }
 
 void LsqMethod::check_rules(const LayerRules& rules) const {

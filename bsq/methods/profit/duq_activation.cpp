@@ -20,20 +20,48 @@ constexpr double kSmallestStart = 1e-3;
 
 torch::Tensor unset_slot() { return torch::tensor(kNoStart, torch::kFloat32).set_requires_grad(true); }
 
-int64_t checked(int64_t bits) {
-  if (bits != DuqActivation::kOff) {
-    check_bits("duq activation", bits);
+// Of the positive numbers of x, sorted, the one at this part of them; without any, and below it,
+// kSmallestStart.
+double point_of(const torch::Tensor& x) {
+  const auto positive = x.masked_select(x > 0);
+  if (positive.numel() == 0) {
+    return kSmallestStart;
   }
-  return bits;
+  const auto place = static_cast<int64_t>(kPart * static_cast<double>(positive.numel()));
+  const auto sorted = std::get<0>(positive.sort());
+  return std::max(sorted[place].item<double>(), kSmallestStart);
 }
 
 }  // namespace
 
 DuqActivation::DuqActivation(int64_t bits) : bits_(checked(bits)), a_(unset_slot()), c_(unset_slot()) {}
 
+int64_t DuqActivation::checked(int64_t bits) const {
+  if (bits != DuqActivation::kOff) {
+    check_bits("duq activation", bits);
+  }
+  if (is_signed_ && bits < DuqQuantizer::kFewestBits) {
+    throw std::invalid_argument("duq activation: 1 bit for values of both signs; expected 2 or more");
+  }
+  return bits;
+}
+
+void DuqActivation::set_input(const ActivationInput& input) {
+  is_signed_ = input.may_be_negative;
+  checked(bits_);
+}
+
+DuqGrid DuqActivation::grid() const {
+  return is_signed_ ? duq_weight_grid(bits_) : duq_activation_grid(bits_);
+}
+
+double DuqActivation::start_of(const torch::Tensor& x) const {
+  return is_signed_ ? duq_signed_start(x) : duq_start(x);
+}
+
 torch::Tensor DuqActivation::forward(const torch::Tensor& x, bool is_training) {
   if (is_calibrating_) {
-    calibration_sum_ += duq_start(x);
+    calibration_sum_ += start_of(x);
     ++calibration_batches_;
     return x;
   }
@@ -41,13 +69,13 @@ torch::Tensor DuqActivation::forward(const torch::Tensor& x, bool is_training) {
     return x;
   }
   if (!has_started() && !is_training) {
-    const auto start = torch::full({}, duq_inverse_softplus(duq_start(x)), a_.options().requires_grad(false));
-    return duq_ste(x, start, start, duq_activation_grid(bits_));
+    const auto start = torch::full({}, duq_inverse_softplus(start_of(x)), a_.options().requires_grad(false));
+    return duq_ste(x, start, start, grid());
   }
   if (!has_started()) {
-    start_at(duq_start(x));
+    start_at(start_of(x));
   }
-  return duq_ste(x, a_, c_, duq_activation_grid(bits_));
+  return duq_ste(x, a_, c_, grid());
 }
 
 std::optional<ActivationRule> DuqActivation::rule() const {
@@ -59,8 +87,9 @@ std::optional<ActivationRule> DuqActivation::rule() const {
   if (!has_started()) {
     return std::nullopt;
   }
-  const auto levels = static_cast<double>(duq_activation_grid(bits_).levels);
+  const auto levels = static_cast<double>(grid().levels);
   rule.high = duq_softplus(a_.detach()).item<double>();
+  rule.low = is_signed_ ? -rule.high : 0;
   rule.divisor = rule.high / levels;
   rule.step = duq_softplus(c_.detach()).item<double>() / levels;
   return rule;
@@ -90,7 +119,9 @@ void DuqActivation::end_calibration() {
   start_at(calibration_sum_ / static_cast<double>(calibration_batches_));
 }
 
-void DuqActivation::print(std::ostream& stream) const { stream << "bits=" << bits_ << ", DuQ"; }
+void DuqActivation::print(std::ostream& stream) const {
+  stream << "bits=" << bits_ << (is_signed_ ? ", DuQ with a sign" : ", DuQ");
+}
 
 void DuqActivation::set_bits(int64_t bits) { bits_ = checked(bits); }
 
@@ -106,13 +137,12 @@ void DuqActivation::start_at(double value) {
 
 double duq_start(const torch::Tensor& x) {
   torch::NoGradGuard no_grad;
-  const auto positive = x.masked_select(x > 0);
-  if (positive.numel() == 0) {
-    return kSmallestStart;
-  }
-  const auto place = static_cast<int64_t>(kPart * static_cast<double>(positive.numel()));
-  const auto sorted = std::get<0>(positive.sort());
-  return std::clamp(sorted[place].item<double>(), kSmallestStart, kLargestStart);
+  return std::min(point_of(x), kLargestStart);
+}
+
+double duq_signed_start(const torch::Tensor& x) {
+  torch::NoGradGuard no_grad;
+  return point_of(x.abs());
 }
 
 }  // namespace bsq

@@ -26,6 +26,8 @@ class ProfitMethod : public Method {
   void add_options(OptionTable& table) override;
   int64_t default_bits() const override { return options_.weight_steps.back(); }
   void check_rules(const LayerRules& rules) const override;
+  /// Whether convolutions have a clip and range a channel, once their weights are quantized.
+  std::map<std::string, std::string> form(Network& network) const override;
 
   void begin(Network& network, const Start& start) override;
   void adopt(Network& network) override;
@@ -132,6 +134,18 @@ void ProfitMethod::check_rules(const LayerRules& rules) const {
                                   ": expected 2 to 8, as --method profit needs");
     }
   }
+}
+
+std::map<std::string, std::string> ProfitMethod::form(Network& network) const {
+  bool has_any = false, has_channels = false;
+  for (const auto& ref : coded_sources(network)) {
+    const auto* weight = dynamic_cast<const MasterWeight*>(&ref.source());
+    const auto* duq = weight == nullptr ? nullptr : dynamic_cast<const DuqQuantizer*>(weight->quantizer());
+    has_any = has_any || duq != nullptr;
+    has_channels = has_channels || (duq != nullptr && duq->slots()[0].tensor.dim() > 0);
+  }
+  return has_any ? std::map<std::string, std::string>{{"channel-wise", has_channels ? "true" : "false"}}
+                 : std::map<std::string, std::string>();
 }
 
 void ProfitMethod::adapt(NetworkDescription& description) const {

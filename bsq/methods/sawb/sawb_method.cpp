@@ -28,6 +28,8 @@ class SawbMethod : public Method {
   int64_t default_bits() const override { return 4; }
   /// Bit widths that SAWB has coefficients for.
   void check_rules(const LayerRules& rules) const override;
+  /// The kind of its clips, and whether its norms are fused.
+  std::map<std::string, std::string> form(Network& network) const override;
   void begin(Network& network, const Start& start) override;
   /// The optimizer has moved gamma.
   void after_step(Network& network, StepSums& sums) override;
@@ -42,7 +44,6 @@ class SawbMethod : public Method {
 
  private:
   SawbKind kind_for(const LayerPlace& place, const WeightSource& weight) const;
-  void refuse_other_forms(Network& network) const;
 
   bool is_channel_wise_ = false;
   bool fuses_norm_ = false;
@@ -57,6 +58,14 @@ bool has_kind(Network& network, const std::string& kind) {
     const auto found = ref.source().kind();
     return found == kind || found == kind + FoldedWeight::kSuffix;
   });
+}
+
+const char* kind_name(SawbKind kind) { return SawbQuantizer::kKinds[static_cast<int>(kind)]; }
+
+// Whether sawb has stored it in training.
+bool is_own(Network& network) {
+  return std::any_of(std::begin(SawbQuantizer::kKinds), std::end(SawbQuantizer::kKinds),
+                     [&](const char* kind) { return has_kind(network, kind); });
 }
 
 bool has_folded_weights(Network& network) {
@@ -149,10 +158,7 @@ void SawbMethod::adapt(NetworkDescription& description) const {
 }
 
 void SawbMethod::begin(Network& network, const Start& start) {
-  const bool is_own = std::any_of(std::begin(SawbQuantizer::kKinds), std::end(SawbQuantizer::kKinds),
-                                  [&](const char* kind) { return has_kind(network, kind); });
-  if (is_own) {
-    refuse_other_forms(network);
+  if (is_own(network)) {
     adopt(network);
     return;
   }
@@ -180,19 +186,15 @@ void SawbMethod::after_step(Network& network, StepSums& /*sums*/) {
   }
 }
 
-// A network of the method's own keeps its clips, and its norms fused or not.
-void SawbMethod::refuse_other_forms(Network& network) const {
-  const auto refuse = [&](bool is_wanted, SawbKind kind, const char* option) {
-    if (is_wanted && !has_kind(network, SawbQuantizer::kKinds[static_cast<int>(kind)])) {
-      throw std::invalid_argument(std::string("is in training by sawb with other clips than ") + option +
-                                  " gives");
-    }
-  };
-  refuse(is_channel_wise_, SawbKind::kChannel, "--channel-wise");
-  refuse(clip_ == "twice-mean", SawbKind::kTwiceMean, "--clip twice-mean");
-  if (fuses_norm_ && !has_folded_weights(network)) {
-    throw std::invalid_argument("is in training by sawb without --fuse-norm");
+std::map<std::string, std::string> SawbMethod::form(Network& network) const {
+  if (!is_own(network)) {
+    return {};
   }
+  const auto text = [](bool is_so) { return is_so ? "true" : "false"; };
+  const bool is_twice_mean = has_kind(network, kind_name(SawbKind::kTwiceMean));
+  return {{"channel-wise", text(has_kind(network, kind_name(SawbKind::kChannel)))},
+          {"clip", is_twice_mean ? "twice-mean" : "statistics"},
+          {"fuse-norm", text(has_folded_weights(network))}};
 }
 
 Parts SawbMethod::parts(const LayerPlace& place, const WeightSource& weight) const {

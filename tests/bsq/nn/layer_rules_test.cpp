@@ -46,6 +46,21 @@ TEST(LayerRules, DoNotSpeakOfShortcuts) {
   EXPECT_THROW(bits_of_layers(network, LayerRules(8).layer_bits({{"conv2", 4}})), std::invalid_argument);
 }
 
+TEST(LayerRules, KeepFloatNamesShortcutsToo) {
+  SmallNetwork network;
+  network.conv2->set_role(LayerRole::kShortcut);
+  const Bits expected = {{"conv1", 8}, {"conv2", 0}, {"fc", 8}};
+  EXPECT_EQ(bits_of_layers(network, LayerRules(8).keep_float({"conv2"})), expected);
+  EXPECT_EQ(bits_of_layers(network, LayerRules(8).layer_bits({{"conv*", 8}}).keep_float({"*2"})), expected);
+  EXPECT_TRUE(contains(
+      message_of<std::invalid_argument>([&] { bits_of_layers(network, LayerRules(8).keep_float({"conv"})); }),
+      "the layers are conv1, conv2, fc"));
+  EXPECT_TRUE(contains(message_of<std::invalid_argument>([&] {
+                         bits_of_layers(network, LayerRules(8).keep_float({"conv1", "fc"}));
+                       }),
+                       "no layer is left to convert; the layers are conv1, fc"));
+}
+
 TEST(LayerRules, RefuseWhatDoesNotFit) {
   const std::string layers = "the layers are conv1, conv2, fc";
   EXPECT_EQ(refusal(LayerRules(8).layer_bits({{"nosuch", 4}})),

@@ -163,6 +163,27 @@ TEST_F(OnnxNetwork, EveryKindOfActivationGivesTheSame) {
   expect_same(4);
 }
 
+// DuQ in front of layers that read both signs, as behind the linear bottlenecks of MobileNet-v2.
+std::shared_ptr<Network> bottleneck_of(int64_t bits) {
+  auto description = with_activation("duq", bits);
+  description.activation_place = ActivationPlace::kInput;
+  return network_of(
+      [](Builder& b, Value image) {
+        const auto x = b.norm("n", b.conv("c", image, 8, 3));
+        return b.linear("fc", b.global_average_pool(b.conv("d", x, 8, 3)), 10);
+      },
+      description, /*bits=*/4);
+}
+
+TEST_F(OnnxNetwork, AGridOfBothSignsGivesTheSame) {
+  for (const int64_t bits : {4, 8}) {
+    const auto network = bottleneck_of(bits);
+    add("duq" + std::to_string(bits), network);
+    add_qonnx("duq" + std::to_string(bits), network);
+  }
+  expect_same(2);
+}
+
 // What is said of a network that cannot be exported.
 std::string refusal(Network& network, Form form = Form::kQcdq) {
   try {
@@ -203,6 +224,22 @@ TEST_F(OnnxNetwork, WhatDoesNotFitIsRefusedByName) {
   OnnxExportOptions options;
   options.opset = 12;
   EXPECT_THROW(export_onnx(*signed_input, options), std::invalid_argument);
+}
+
+TEST_F(OnnxNetwork, TheIntegerFormTakesAGridOfBothSigns) {
+  if (!has_onnx_python()) {
+    GTEST_SKIP() << "no Python with onnx, onnxruntime and qonnx at '" BSQ_PYTHON "'";
+  }
+  torch::NoGradGuard no_grad;
+  const auto network = bottleneck_of(4);
+  const auto images = some_images(16);
+  OnnxExportOptions options;
+  options.is_integer = true;
+  options.grids = grids_of_8_bits(*network, {images});
+  jobs_.add("int8", export_onnx(*network, options));
+  const auto result = jobs_.run(images).at("int8");
+  const auto difference = disagreement(network->forward(images), result.logits);
+  EXPECT_LT(difference.median, 0.05) << difference.text();
 }
 
 TEST_F(OnnxNetwork, TheIntegerFormMakesEveryConvolutionOfFewBitsAQLinearConv) {

@@ -71,6 +71,20 @@ TEST(GridOptimizer, AKeptNormIsWhatTheScaleMakes) {
   }
 }
 
+// As sawb leaves it where all weights of a channel are 0. It was 0 / 0.
+TEST(GridOptimizer, AChannelWhoseScaleIsZeroStaysZero) {
+  torch::manual_seed(5);
+  const auto network = frozen_network(torch::tensor({0.0, 0.5, 1.0}, torch::kFloat64));
+  GridOptimizer optimizer(*network, {0.9, 1e-3}, {});
+  for (int i = 0; i < 3; ++i) {
+    step(*network, optimizer, torch::randn({3, 8}, torch::kFloat64).mul(0.01), /*rate=*/0.1);
+  }
+  const auto value = network->fc->weight_source().value().detach();
+  EXPECT_TRUE(value.isfinite().all().item<bool>());
+  EXPECT_TRUE(value[0].eq(0).all().item<bool>());
+  EXPECT_TRUE(fc_of(*network).tensor().isfinite().all().item<bool>());
+}
+
 TEST(GridOptimizer, GoesOnFromItsSavedState) {
   torch::manual_seed(4);
   const auto network = frozen_network(torch::full({}, 0.5, torch::kFloat64));

@@ -96,6 +96,21 @@ TEST(HysteresisTools, WrongCallsAreRefused) {
   for (const auto& [flags, message] : calls) {
     expect_refused("bsq_train", std::string("--method hysteresis ") + flags + model, 2, message);
   }
+  const std::pair<const char*, const char*> contradictions[] = {
+      {"--map fixed", "--map fixed contradicts the model file, which has pact"},
+      {"--hysteresis published", "--hysteresis published contradicts the model file, which has loop"},
+      {"--quantize_layer3 2", "--quantize-layer3 2 contradicts the model file, which has 4"},
+      {"--quantize-layer1 4", "--quantize-layer1 4 contradicts the model file, which has 2"}};
+  for (const auto& [flags, message] : contradictions) {
+    expect_refused(
+        "bsq_train",
+        std::string("--method hysteresis --model ") + runs().loop.file("checkpoint.h5") + " " + flags, 2,
+        message);
+  }
+  expect_refused("bsq_train",
+                 "--method hysteresis --hysteresis published --map fixed --model " +
+                     runs().published.file("checkpoint.h5"),
+                 2, "--map fixed contradicts the model file, which has pact");
 }
 
 }  // namespace

@@ -59,6 +59,8 @@ TEST(LsqTools, WrongCallsAreRefused) {
   const auto model = " --model " + method_runs().start();
   expect_refused("bsq_train", "--method lsq --bits 1" + model, 2, "--bits 1: expected at least 2");
   expect_refused("bsq_train", "--edge-bits 4" + model, 2, "lsq");
+  expect_refused("bsq_train", "--method lsq --edge-bits 4 --model " + runs().lsq.file("checkpoint.h5"), 2,
+                 "--edge-bits 4 contradicts the model file, which has 8");
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include <torch/utils.h>
 
+#include <map>
 #include <stdexcept>
+#include <string>
 
 #include "bsq/base/options.h"
 #include "bsq/graph/conv_norms.h"
@@ -157,12 +159,16 @@ TEST(SawbFuseNorm, RefusesNetworksWhoseNormsHaveNoConvolutionOfTheirOwn) {
 }
 
 TEST(SawbFuseNorm, ANetworkInTrainingKeepsItsForm) {
+  using Form = std::map<std::string, std::string>;
   const auto plain = make_method("sawb");
   auto network = make_network(plain->adapted(small_resnet()));
+  EXPECT_EQ(plain->form(*network), Form()) << "not sawb's yet";
   plain->begin(*network, {LayerRules(4)});
-  EXPECT_EQ(refusal_of(*network), "is in training by sawb without --fuse-norm");
+  EXPECT_EQ(plain->form(*network),
+            (Form{{"channel-wise", "false"}, {"clip", "statistics"}, {"fuse-norm", "false"}}));
   const auto method = fusing_sawb();
   const auto fused = fused_network(*method);
+  EXPECT_EQ(plain->form(*fused).at("fuse-norm"), "true");
   const auto state = save_network(*fused);
   plain->begin(*fused, {LayerRules(4)});
   expect_same_state(save_network(*fused), state);

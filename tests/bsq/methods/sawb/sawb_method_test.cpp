@@ -73,6 +73,14 @@ TEST(SawbMethod, EveryLayerHasBitsAndAPactInFrontExceptWhereTheImageIsRead) {
   EXPECT_EQ(kind_of(*network, "fc.bias"), "float");
 }
 
+TEST(SawbMethod, AShortcutThatTheUserKeepsFloatStaysSo) {
+  const auto method = sawb();
+  const auto network = sawb_resnet(*method, LayerRules(4).keep_float({"layer2.0.downsample.0"}));
+  EXPECT_EQ(kind_of(*network, "layer2.0.downsample.0.weight"), "float");
+  EXPECT_EQ(kind_of(*network, "layer3.0.downsample.0.weight"), "sawb");
+  EXPECT_EQ(kind_of(*network, "layer2.0.conv1.weight"), "sawb");
+}
+
 TEST(SawbMethod, ChannelsOfConvolutionsAlone) {
   const auto method = sawb({{"channel-wise", "true"}});
   const auto network = sawb_resnet(*method);
@@ -118,10 +126,15 @@ TEST(SawbMethod, RefusesBitsThatItHasNoCoefficientsFor) {
   }
 }
 
-TEST(SawbMethod, ANetworkInTrainingKeepsItsClips) {
-  const auto network = sawb_resnet(*sawb());
-  EXPECT_THROW(sawb({{"channel-wise", "true"}})->begin(*network, {LayerRules(4)}), std::invalid_argument);
-  EXPECT_THROW(sawb({{"clip", "twice-mean"}})->begin(*network, {LayerRules(4)}), std::invalid_argument);
+TEST(SawbMethod, ANetworkInTrainingKeepsItsClipsAndTellsThem) {
+  for (const auto& [option, text] : Options{{"channel-wise", "true"}, {"clip", "twice-mean"}}) {
+    const auto network = sawb_resnet(*sawb({{option, text}}));
+    const auto state = save_network(*network);
+    const auto other = sawb();
+    EXPECT_EQ(other->form(*network).at(option), text);
+    other->begin(*network, {LayerRules(4)});
+    expect_same_state(save_network(*network), state);
+  }
 }
 
 TEST(SawbMethod, AlphaStartsWhereTheUserWantsUnlessItIsTrained) {

@@ -134,6 +134,14 @@ TEST(SawbTools, WrongCallsAreRefused) {
   expect_refused("bsq_train", "--method sawb --bits 6" + full, 2, "--bits 6: expected 2, 3, 4, 5 or 8");
   expect_refused("bsq_train", "--method sawb --act 9" + full, 2, "9 bits; expected 2 to 8");
   expect_refused("bsq_train", "--method sawb --channel-wise --clip twice-mean" + full, 2, "one a layer");
+  const auto own = " --model " + runs().channels.file("checkpoint.h5");
+  expect_refused("bsq_train", "--method sawb --clip twice-mean" + own, 2,
+                 "--clip twice-mean contradicts the model file, which has statistics");
+  expect_refused("bsq_train", "--method sawb --fuse-norm --channel-wise" + own, 2,
+                 "--fuse-norm true contradicts the model file, which has false");
+  expect_refused("bsq_train", "--method sawb --channel-wise --model " + runs().sawb.file("checkpoint.h5"), 2,
+                 "--channel-wise true contradicts the model file, which has false");
+  run_tiny("bsq_train", "--method sawb --evaluate --channel-wise --clip statistics" + own);
   expect_refused("convert", "--fuse" + full, 1, "holds no bits");
   expect_refused("convert", "--fuse --bits 4 --model " + runs().sawb.file("model_best.h5"), 2, "--fuse");
   expect_refused("convert", "--fuse --model " + runs().fused.file("model_best.h5"), 1, "no batch norm");
