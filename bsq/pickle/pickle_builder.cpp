@@ -18,7 +18,8 @@ enum class Action {
   kNumpyType,
   kNumpyScalar,
   kNumpyArray,
-  kEncode
+  kEncode,
+  kReconstruct
 };
 
 struct Made {
@@ -41,6 +42,8 @@ constexpr Made kMade[] = {
     {"numpy.core.multiarray._reconstruct", Action::kNumpyArray},
     {"numpy._core.multiarray._reconstruct", Action::kNumpyArray},
     {"_codecs.encode", Action::kEncode},
+    {"copy_reg._reconstructor", Action::kReconstruct},
+    {"copyreg._reconstructor", Action::kReconstruct},
 };
 constexpr int64_t kMadeCount = sizeof(kMade) / sizeof(kMade[0]);
 
@@ -77,6 +80,13 @@ const char* storage_class(torch::ScalarType type) {
     }
   }
   return nullptr;
+}
+
+std::optional<torch::ScalarType> element_type(const Value& storage_class) {
+  if (storage_class.kind != Kind::kGlobal || storage_class.integer < kMadeCount) {
+    return std::nullopt;
+  }
+  return kStorageClasses[storage_class.integer - kMadeCount].type;
 }
 
 Ref Builder::global(std::string_view module, std::string_view name) {
@@ -131,8 +141,16 @@ Ref Builder::reduce(Ref callable, Ref arguments) {
       return numpy_array();
     case Action::kEncode:
       return encode(items);
+    case Action::kReconstruct:
+      return reconstructed(items);
   }
   document_.fail("pickle calls " + function.text + ", which it may not");
+}
+
+// (class, base class, state): how protocols 0 and 1 make an object
+Ref Builder::reconstructed(const std::vector<Ref>& arguments) {
+  expect_count("copyreg._reconstructor", arguments.size(), 3, 3);
+  return object(arguments[0]);
 }
 
 Ref Builder::object(Ref type) {
@@ -255,6 +273,18 @@ Ref Builder::parameter(const std::vector<Ref>& arguments) {
   return arguments[0];
 }
 
+Ref Builder::persistent(Ref id) {
+  if (keyed_ == nullptr) {
+    return storage(id);
+  }
+  const Value& value = document_.at(id);
+  if (value.kind == Kind::kTuple) {
+    expect_count("a persistent id", value.items.size(), 1, kMaxDimensions);
+    return value.items[0];
+  }
+  return keyed(expect("a persistent id", id, Kind::kString).text);
+}
+
 Ref Builder::storage(Ref persistent_id) {
   const std::vector<Ref>& items = expect("a persistent id", persistent_id, Kind::kTuple).items;
   expect_count("a persistent id", items.size(), 1, kMaxDimensions);
@@ -284,11 +314,43 @@ Ref Builder::storage(Ref persistent_id) {
                      std::to_string(numel) + " elements");
     }
   }
+  return add_storage(view);
+}
+
+Ref Builder::add_storage(const StorageView& view) {
   document_.views.push_back(view);
   Value value;
   value.kind = Kind::kStorage;
   value.integer = static_cast<int64_t>(document_.views.size()) - 1;
   return document_.add(std::move(value));
+}
+
+Ref Builder::keyed(const std::string& key) {
+  const auto known = made_.find(key);
+  return known != made_.end() ? known->second : made_.emplace(key, make_keyed(key)).first->second;
+}
+
+Ref Builder::make_keyed(const std::string& key) {
+  const auto tensor = keyed_->tensors.find(key);
+  if (tensor != keyed_->tensors.end()) {
+    const auto [storage, offset, sizes, strides] = tensor->second;
+    const StorageView view = keyed_storage(storage);
+    return add_tensor({view.storage, offset, sizes, strides}, view);
+  }
+  return add_storage(keyed_storage(key));
+}
+
+StorageView Builder::keyed_storage(const std::string& key) {
+  const auto found = keyed_->storages.find(key);
+  if (found == keyed_->storages.end()) {
+    document_.fail("names the object '" + printable(key) + "', which is none of its tensors or storages");
+  }
+  const KeyedStorage& part = found->second;
+  if (part.offset > part.whole.numel || part.numel > part.whole.numel - part.offset) {
+    document_.fail("a view reaches beyond its storage '" + printable(part.whole.key) + "' of " +
+                   std::to_string(part.whole.numel) + " elements");
+  }
+  return {record(part.whole), part.offset, part.numel};
 }
 
 size_t Builder::record(const StorageRecord& storage) {

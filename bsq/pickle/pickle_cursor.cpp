@@ -26,12 +26,14 @@ uint64_t Cursor::take_unsigned(int bytes) {
   return number;
 }
 
-std::string_view Cursor::take_line() {
-  const std::string_view ahead = bytes_.substr(position_, kMaxNameLength + 1);
+std::string_view Cursor::take_line() { return take_line(kMaxNameLength); }
+
+std::string_view Cursor::take_line(size_t most) {
+  const std::string_view ahead = bytes_.substr(position_).substr(0, most + 1);
   const size_t end = ahead.find('\n');
   if (end == std::string_view::npos) {
-    throw Error(file_ + ": pickle has no name of at most " + std::to_string(kMaxNameLength) +
-                " bytes at byte " + std::to_string(position_));
+    throw Error(file_ + ": pickle has no line of at most " + std::to_string(most) + " bytes at byte " +
+                std::to_string(position_));
   }
   position_ += end + 1;
   return ahead.substr(0, end);

@@ -20,7 +20,8 @@ class Cursor {
   std::string_view take(uint64_t count);
   /// An unsigned little-endian number of 1 to 8 bytes.
   uint64_t take_unsigned(int bytes);
-  /// A name up to the next line feed, of at most kMaxNameLength bytes.
+  /// The bytes up to the next line feed, at most so many; without a bound a name of at most kMaxNameLength.
+  std::string_view take_line(size_t most);
   std::string_view take_line();
   /// A big-endian double.
   double take_real();

@@ -6,17 +6,23 @@
 
 #include "bsq/pickle/pickle_builder.h"
 #include "bsq/pickle/pickle_cursor.h"
+#include "bsq/pickle/pickle_id.h"
 #include "bsq/pickle/pickle_opcodes.h"
+#include "bsq/pickle/pickle_text.h"
 
 namespace bsq::pickle {
 namespace {
 
 constexpr Ref kNothing = std::numeric_limits<Ref>::max();
+// Of a number as text, and of a persistent id.
+constexpr size_t kMaxNumberLength = 64;
+constexpr size_t kMaxIdLength = 4 * kMaxNameLength;
+constexpr size_t kMaxTextLength = kMaxPickleBytes;
 
 class Machine {
  public:
-  Machine(std::string_view bytes, size_t position, const std::string& file)
-      : cursor_(bytes, position, file), document_(file), builder_(document_) {}
+  Machine(std::string_view bytes, size_t position, const std::string& file, const KeyedObjects* keyed)
+      : cursor_(bytes, position, file), document_(file), builder_(document_, keyed) {}
 
   Document run();
   size_t position() const { return cursor_.position(); }
@@ -24,16 +30,22 @@ class Machine {
  private:
   bool run_constant(Opcode opcode);
   bool run_text(Opcode opcode);
+  bool run_line(Opcode opcode);
   bool run_container(Opcode opcode);
   bool run_memo(Opcode opcode);
   bool run_call(Opcode opcode);
 
   void push(Ref ref);
   void push_new(Kind kind, int64_t integer = 0);
+  template <typename Literal>
+  Literal take_literal(const char* what, size_t most, std::optional<Literal> (*decode)(std::string_view));
+  void push_integer_text();
+  uint64_t take_place();
   void push_long(std::optional<int64_t> number);
   void push_real(double real);
   void push_text(std::string_view text);
   void push_items(Kind kind, std::vector<Ref> items);
+  void push_dict(const std::vector<Ref>& items);
   Ref top() const;
   Ref pop();
   std::vector<Ref> pop(int count);
@@ -58,8 +70,8 @@ Document Machine::run() {
     if (opcode == Opcode::kStop) {
       break;
     }
-    if (!run_constant(opcode) && !run_text(opcode) && !run_container(opcode) && !run_memo(opcode) &&
-        !run_call(opcode)) {
+    if (!run_constant(opcode) && !run_text(opcode) && !run_line(opcode) && !run_container(opcode) &&
+        !run_memo(opcode) && !run_call(opcode)) {
       document_.fail("pickle has opcode " + std::to_string(static_cast<int>(opcode)) + " at byte " +
                      std::to_string(start) + ", which is not in the list of what a checkpoint may hold");
     }
@@ -135,6 +147,32 @@ bool Machine::run_text(Opcode opcode) {
   }
 }
 
+// The opcodes of protocols 0 and 1 that a line of text follows.
+bool Machine::run_line(Opcode opcode) {
+  switch (opcode) {
+    case Opcode::kIntegerText:
+      push_integer_text();
+      return true;
+    case Opcode::kLongText:
+      stack_.push_back(document_.add(take_literal("an integer", kMaxTextLength, decode_integer_text)));
+      return true;
+    case Opcode::kFloatText:
+      push_real(take_literal("a float", kMaxNumberLength, decode_real_text));
+      return true;
+    case Opcode::kQuotedText:
+      push_text(take_literal("a string", kMaxTextLength, decode_quoted_text));
+      return true;
+    case Opcode::kRawUnicode:
+      push_text(take_literal("a unicode string", kMaxTextLength, decode_raw_unicode));
+      return true;
+    case Opcode::kPersistentIdText:
+      push(builder_.persistent(read_id_text(cursor_.take_line(kMaxIdLength), document_, builder_)));
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool Machine::run_container(Opcode opcode) {
   switch (opcode) {
     case Opcode::kMark:
@@ -163,6 +201,12 @@ bool Machine::run_container(Opcode opcode) {
       return true;
     case Opcode::kTuple3:
       push_items(Kind::kTuple, pop(3));
+      return true;
+    case Opcode::kList:
+      push_items(Kind::kList, pop_to_mark());
+      return true;
+    case Opcode::kDict:
+      push_dict(pop_to_mark());
       return true;
     case Opcode::kSetItem:
       append(Kind::kDict, pop(2));
@@ -207,6 +251,12 @@ bool Machine::run_memo(Opcode opcode) {
       return true;
     case Opcode::kPut4:
       remember(cursor_.take_unsigned(4));
+      return true;
+    case Opcode::kPutText:
+      remember(take_place());
+      return true;
+    case Opcode::kGetText:
+      recall(take_place());
       return true;
     case Opcode::kMemoize:
       remember(memo_.size());
@@ -270,7 +320,7 @@ bool Machine::run_call(Opcode opcode) {
       return true;
     }
     case Opcode::kPersistentId:
-      stack_.push_back(builder_.storage(pop()));
+      push(builder_.persistent(pop()));
       return true;
     case Opcode::kBuild: {
       const Ref state = pop();
@@ -292,6 +342,41 @@ void Machine::push_new(Kind kind, int64_t integer) {
   value.kind = kind;
   value.integer = integer;
   stack_.push_back(document_.add(std::move(value)));
+}
+
+// What the line at hand says in a literal's form.
+template <typename Literal>
+Literal Machine::take_literal(const char* what, size_t most,
+                              std::optional<Literal> (*decode)(std::string_view)) {
+  const std::string_view line = cursor_.take_line(most);
+  auto literal = decode(line);
+  if (!literal) {
+    document_.fail("pickle has '" + printable(line) + "' before byte " + std::to_string(cursor_.position()) +
+                   ", expected " + what);
+  }
+  return *std::move(literal);
+}
+
+// Protocols 0 and 1 have no other way to write True and False than 01 and 00.
+void Machine::push_integer_text() {
+  constexpr auto kDecode = +[](std::string_view text) {
+    auto value = decode_integer_text(text);
+    if (text == "00" || text == "01") {
+      value->kind = Kind::kBool;
+    }
+    return value;
+  };
+  stack_.push_back(document_.add(take_literal("an integer", kMaxNumberLength, kDecode)));
+}
+
+uint64_t Machine::take_place() {
+  const Value place = take_literal("an integer", kMaxNumberLength, decode_integer_text);
+  return place.kind == Kind::kInteger ? static_cast<uint64_t>(place.integer) : kNothing;
+}
+
+void Machine::push_dict(const std::vector<Ref>& items) {
+  push_items(Kind::kDict, {});
+  append(Kind::kDict, items);
 }
 
 void Machine::push_long(std::optional<int64_t> number) {
@@ -394,8 +479,8 @@ void Machine::recall(uint64_t place) {
 
 }  // namespace
 
-Document parse(std::string_view bytes, size_t& position, const std::string& file) {
-  Machine machine(bytes, position, file);
+Document parse(std::string_view bytes, size_t& position, const std::string& file, const KeyedObjects* keyed) {
+  Machine machine(bytes, position, file, keyed);
   Document document = machine.run();
   position = machine.position();
   return document;

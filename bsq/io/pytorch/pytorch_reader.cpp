@@ -10,6 +10,7 @@
 
 #include "bsq/base/error.h"
 #include "bsq/io/pytorch/pytorch_archive.h"
+#include "bsq/io/pytorch/tar_file.h"
 
 namespace bsq {
 namespace {
@@ -20,6 +21,8 @@ using pickle::printable;
 using pickle::Value;
 
 constexpr size_t kLongestKey = 256;
+// Of a file that is none of PyTorch's.
+constexpr size_t kShownStart = 15;
 constexpr int64_t kMostBits = 64;
 // Views may repeat a storage's elements (tied or expanded weights), but not without end.
 constexpr int64_t kMostRepeats = 16;
@@ -272,13 +275,29 @@ std::string read_start(const std::string& path) {
     return "";
   }
   std::ifstream in(path, std::ios::binary);
-  std::string start(kLegacyMagic.size(), '\0');
+  std::string start(kTarStart, '\0');
   in.read(start.data(), static_cast<std::streamsize>(start.size()));
   start.resize(in.gcount());
   return start;
 }
 
 bool is_zip(const std::string& start) { return start.compare(0, kZipMagic.size(), kZipMagic) == 0; }
+
+std::unique_ptr<PyTorchArchive> open_archive(const std::string& path) {
+  const std::string start = read_start(path);
+  if (is_zip(start)) {
+    return open_pytorch_zip(path);
+  }
+  if (legacy_magic_size(start) != 0) {
+    return open_pytorch_legacy(path);
+  }
+  if (is_tar(start)) {
+    return open_pytorch_tar(path);
+  }
+  throw Error(path + ": not a PyTorch file: it starts with '" +
+              printable(std::string_view(start).substr(0, kShownStart)) +
+              "', expected a zip archive, PyTorch's magic number or a tar archive");
+}
 
 PyTorchCheckpoint read_file(const std::string& path) {
   std::error_code error;
@@ -288,12 +307,7 @@ PyTorchCheckpoint read_file(const std::string& path) {
   if (!std::ifstream(path, std::ios::binary)) {
     throw Error(path + ": cannot be opened for reading");
   }
-  const std::string start = read_start(path);
-  if (!is_zip(start) && start != kLegacyMagic) {
-    throw Error(path + ": not a PyTorch file: it starts with '" + printable(start) +
-                "', expected a zip archive or PyTorch's magic number");
-  }
-  const auto archive = is_zip(start) ? open_pytorch_zip(path) : open_pytorch_legacy(path);
+  const auto archive = open_archive(path);
   return CheckpointReader(*archive, static_cast<int64_t>(std::filesystem::file_size(path))).read();
 }
 
@@ -335,7 +349,7 @@ PyTorchCheckpoint read_pytorch(const std::string& path) {
 
 bool is_pytorch_file(const std::string& path) {
   const std::string start = read_start(path);
-  return is_zip(start) || start == kLegacyMagic;
+  return is_zip(start) || legacy_magic_size(start) != 0 || is_tar(start);
 }
 
 }  // namespace bsq

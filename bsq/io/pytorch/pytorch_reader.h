@@ -6,7 +6,8 @@
 
 namespace bsq {
 
-/// Reads a .pth, .pth.tar, .th or .pt file: zip archives (PyTorch >= 1.6) and the pickle streams before them.
+/// Reads a .pth, .pth.tar, .th or .pt file: zip archives (PyTorch >= 1.6), the pickle streams before them and
+/// the tar archives before 0.1.10.
 ///
 /// The state dict is the top-level entry 'state_dict', else 'model_state_dict', 'model', 'net',
 /// 'state_dict_ema' or 'model_ema', else the top level itself. Entries that are not tensors are left out; an

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <random>
 
 #include "bsq/base/error.h"
@@ -53,6 +54,56 @@ TEST(PickleMachine, ReadsNumbers) {
   EXPECT_EQ(parse_all("\x80\x02\x8a\x02\x00\xff."s).at(0).integer, -256);
   EXPECT_EQ(parse_all("\x80\x02\x8a\x09\0\0\0\0\0\0\0\x80\0."s).at(0).kind, Kind::kBigInteger);
   EXPECT_EQ(parse_all("\x80\x02G\x40\x57\x23\x33\x33\x33\x33\x33."s).at(0).real, 92.55);
+}
+
+TEST(PickleMachine, ReadsTextsOfProtocol0) {
+  const auto integer = [](const std::string& bytes) { return parse_all(bytes).at(0).integer; };
+  const auto text = [](const std::string& bytes) { return parse_all(bytes).at(0).text; };
+  EXPECT_EQ(integer("I-12\n."s), -12);
+  EXPECT_EQ(integer("L-9223372036854775808L\n."s), INT64_MIN);
+  EXPECT_EQ(parse_all("L9223372036854775808L\n."s).at(0).kind, Kind::kBigInteger);
+  EXPECT_EQ(parse_all("I01\n."s).at(0).kind, Kind::kBool);
+  EXPECT_EQ(integer("I00\n."s), 0);
+  EXPECT_EQ(parse_all("F-1.5e-05\n."s).at(0).real, -1.5e-5);
+  EXPECT_TRUE(std::isinf(parse_all("Finf\n."s).at(0).real));
+  EXPECT_EQ(text("S'a\\'\\\\\\n\\xff\"'\n."s), "a'\\\n\xff\""s);
+  EXPECT_EQ(text("S\"it's\"\n."s), "it's");
+  EXPECT_EQ(text("Va\\u005c\\u000a\xe9\\u20ac\\U0001f600\\n\n."s), "a\\\n\u00e9\u20ac\U0001f600\\n");
+  const Document document = parse_all("(lp0\nI1\na(dp1\nS'k'\nI2\nsag1\na(S'k'\nI2\nda."s);
+  const Value& list = document.at(document.root);
+  ASSERT_EQ(list.items.size(), 4U);
+  EXPECT_EQ(list.items[1], list.items[2]);
+  EXPECT_EQ(document.find(document.at(list.items[1]), "k")->integer, 2);
+}
+
+TEST(PickleMachine, RefusesTextsOfProtocol0ThatAreNone) {
+  for (const std::string& line : {"I"s,         "I1.5"s,
+                                  "I0x1"s,      "I 1"s,
+                                  "I1 "s,       "I"s + std::string(65, '1'),
+                                  "L"s,         "LL"s,
+                                  "L1LL"s,      "F"s,
+                                  "Fx"s,        "F1.5 "s,
+                                  "F1e999"s,    "S"s,
+                                  "Sa"s,        "S'a"s,
+                                  "S'a\""s,     "S'a'b'"s,
+                                  "S'a\\'"s,    "S'\\q'"s,
+                                  "S'\\x4'"s,   "S'\\x+1'"s,
+                                  "V\\u12"s,    "V\\u+123"s,
+                                  "V\\ud800"s,  "V\\U00110000"s,
+                                  "p0"s,        "Np-1"s,
+                                  "Np1000000"s, "g0"s,
+                                  "gx"s,        "d"s,
+                                  "(Nd"s,       "l"s,
+                                  "P"s}) {
+    EXPECT_NE(refusal_of(line + "\n."), "") << line;
+  }
+  EXPECT_NE(refusal_of("I1"), "");
+  EXPECT_NE(refusal_of("V" + std::string(1000, 'a')), "");
+}
+
+TEST(PickleMachine, AnObjectOfProtocol0IsNamedByItsClass) {
+  EXPECT_EQ(opaque_in("ccopy_reg\n_reconstructor\n(cmodels\nNet\nc__builtin__\nobject\nNtR(dS'a'\nI1\nsb."s),
+            "an object of models.Net");
 }
 
 TEST(PickleMachine, ReadsContainersOfProtocol4) {
@@ -131,7 +182,7 @@ TEST(PickleMachine, ReadsLongTextsAndNumbers) {
 
 TEST(PickleMachine, RefusesEveryOtherOpcode) {
   const std::string known =
-      "(.012BCGJKMNQRTUX]abceghijoqrstu)}\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f"
+      "(.012BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu)}\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f"
       "\x90\x91\x92\x93\x94\x95\x96"s;
   for (int opcode = 0; opcode < 256; ++opcode) {
     if (known.find(static_cast<char>(opcode)) == std::string::npos) {

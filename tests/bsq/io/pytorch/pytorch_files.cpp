@@ -2,10 +2,10 @@
 
 #include <zip.h>
 
+#include <cstdio>
 #include <cstring>
 
 #include "bsq/base/error.h"
-#include "bsq/io/pytorch/pytorch_archive.h"
 #include "bsq/io/pytorch/pytorch_reader.h"
 #include "tests/support.h"
 
@@ -37,6 +37,33 @@ std::string key_list(const std::vector<StorageSpec>& storages) {
   }
   out.put(Opcode::kAppends);
   return out.finish();
+}
+
+// A header and its data, in blocks of 512 bytes.
+std::string tar_entry(const std::string& name, char type, const std::string& data) {
+  std::string header(512, '\0');
+  const auto put = [&](size_t offset, const std::string& text) { header.replace(offset, text.size(), text); };
+  const auto octal = [](size_t number, int digits) {
+    char text[16];
+    std::snprintf(text, sizeof(text), "%0*zo", digits, number);
+    return std::string(text);
+  };
+  put(0, name);
+  put(100, "0000600");
+  put(124, octal(data.size(), 11));
+  put(136, octal(0, 11));
+  put(148, std::string(8, ' '));
+  header[156] = type;
+  put(257, "ustar");
+  put(263, "00");
+  size_t sum = 0;
+  for (const char byte : header) {
+    sum += static_cast<unsigned char>(byte);
+  }
+  put(148, octal(sum, 6) + std::string("\0 ", 2));
+  std::string padded = data;
+  padded.resize((data.size() + 511) / 512 * 512);
+  return header + padded;
 }
 
 void add_entry(zip_t* zip, const std::string& name, const std::string& bytes, bool compress) {
@@ -98,7 +125,7 @@ void write_legacy(const std::string& path, const std::string& objects,
   system.string("little_endian");
   system.boolean(true);
   system.put(Opcode::kSetItem);
-  std::string bytes(kLegacyMagic);
+  std::string bytes("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.", 15);
   bytes += version.finish() + system.finish() + objects + key_list(storages);
   for (const StorageSpec& storage : storages) {
     bytes += int64_bytes(storage.count) + storage.bytes;
@@ -118,6 +145,14 @@ void write_zip(const std::string& path, const std::string& objects, const std::v
   const std::string version = "3\n";
   add_entry(zip, "any name/version", version, /*compress=*/false);
   ASSERT_EQ(zip_close(zip), 0) << zip_strerror(zip);
+}
+
+void write_tar(const std::string& path, const TarFiles& files, const std::string& extension) {
+  std::string bytes;
+  for (const auto& [name, data] : files) {
+    bytes += tar_entry("PaxHeader/" + name, 'x', extension) + tar_entry(name, '0', data);
+  }
+  write_bytes(path, bytes + std::string(1024, '\0'));
 }
 
 std::string refusal(const std::string& path) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bsq/pickle/pickle_writer.h"
@@ -42,6 +43,13 @@ void write_legacy(const std::string& path, const std::string& objects,
                   const std::vector<StorageSpec>& storages);
 void write_zip(const std::string& path, const std::string& objects, const std::vector<StorageSpec>& storages,
                bool compress = false);
+
+/// The files of a tar archive, in order.
+using TarFiles = std::vector<std::pair<std::string, std::string>>;
+/// Writes a tar archive as Python's tarfile does: before each file an extended header, which holds
+/// `extension`.
+void write_tar(const std::string& path, const TarFiles& files,
+               const std::string& extension = "26 mtime=1480000000.123456\n");
 
 /// The message with which read_pytorch refuses a file, checked to be one line that starts with the path; ""
 /// if it reads.
