@@ -59,9 +59,9 @@ TEST(OnnxShipped, OnnxruntimeAndQonnxGiveOurClasses) {
     const auto result = run_tool("bsq_export", files[name] + " --out " + jobs.file(name) + " " + arguments);
     ASSERT_EQ(result.status, 0) << result.err;
   };
-  add("fixed", "fixed-4", "--to onnx");
+  add("fixed", "fixed-3", "--to onnx");
   const auto exact_data = shared_folder() + "/data/cifar10-exact";
-  add("fixed-int8", "fixed-4", "--to onnx --int8 --images 32 --data " + exact_data);
+  add("fixed-int8", "fixed-3", "--to onnx --int8 --images 32 --data " + exact_data);
   add("mixed", "alpha-0.09103", "--to onnx --opset 21");
   add("mixed-qonnx", "alpha-0.09103", "--to qonnx");
   const auto data = load_cifar10(exact_data);
