@@ -128,6 +128,8 @@ class C10dRanks : public JoinedRanks {
   int64_t rank() const override { return rank_; }
   int64_t count() const override { return count_; }
   void fail(const std::string& why) override { watch_->fail(why); }
+  void begin_step(StepKind kind) override { watch_->steps().begin_step(kind); }
+  void end_step() override { watch_->steps().end_step(); }
 
   std::unique_ptr<Work> start_sum(const torch::Tensor& tensor) override {
     if (goes_through_host(tensor)) {
@@ -175,6 +177,17 @@ class C10dRanks : public JoinedRanks {
   }
 
  private:
+  class Operation {
+   public:
+    explicit Operation(StepWatch& steps) : steps_(steps) { steps_.begin_operation(); }
+    ~Operation() { steps_.end_operation(); }
+    Operation(const Operation&) = delete;
+    Operation& operator=(const Operation&) = delete;
+
+   private:
+    StepWatch& steps_;
+  };
+
   /// A sum under way; where it goes through the host, it comes back into `target`.
   class Pending : public Work {
    public:
@@ -220,6 +233,7 @@ class C10dRanks : public JoinedRanks {
     }
   }
   void finish(const WorkPointer& work) {
+    const Operation operation(watch_->steps());
     try {
       work->wait();
     } catch (const std::exception& error) {
