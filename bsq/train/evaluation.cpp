@@ -130,6 +130,7 @@ void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch,
   loader.start(epoch);
   int64_t done = 0;
   for (auto batch = loader.next(); batch && done < batches; batch = loader.next()) {
+    const StepScope step(current_ranks(), Ranks::StepKind::kTraining);
     ++done;
     for (auto& norm : norms) {
       norm.module->options.momentum(1.0 / static_cast<double>(done));

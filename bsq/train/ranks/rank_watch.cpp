@@ -22,6 +22,12 @@ bool is_loss(const std::string& text) { return text.rfind(kLost, 0) == 0; }
 
 void RankWatch::announce(Board& board, int64_t rank) { board.put(key_of(rank), "alive 0"); }
 
+void RankWatch::wait_for_all(Board& board, int64_t count) {
+  for (int64_t rank = 0; rank < count; ++rank) {
+    board.read(key_of(rank));
+  }
+}
+
 RankWatch::RankWatch(std::unique_ptr<Board> board, const RankWatchOptions& options, Lost lost)
     : board_(std::move(board)), options_(options), lost_(std::move(lost)), steps_(options.steps) {
   last_pass_ = Clock::now();

@@ -19,7 +19,7 @@ class Board {
  public:
   virtual ~Board() = default;
   virtual void put(const std::string& key, const std::string& text) = 0;
-  /// The text of a key that somebody has put.
+  /// The text of a key that somebody has put; may wait for that.
   virtual std::string read(const std::string& key) = 0;
 };
 
@@ -45,7 +45,7 @@ class RankWatch {
   /// happened to it: "gives no sign of life". The number may be this rank's own.
   using Lost = std::function<void(int64_t rank, const std::string& how)>;
 
-  /// Every rank's first word has been put (announce()) before.
+  /// Every rank's first word has been put (announce()) before: see wait_for_all().
   RankWatch(std::unique_ptr<Board> board, const RankWatchOptions& options, Lost lost);
   /// Says good-bye, so that the others do not miss this rank; the one that keeps the board waits until they
   /// all have said it, at most for the time of silence.
@@ -54,6 +54,8 @@ class RankWatch {
   RankWatch& operator=(const RankWatch&) = delete;
 
   static void announce(Board& board, int64_t rank);
+  /// Until all ranks have been announced, where reading waits for a key.
+  static void wait_for_all(Board& board, int64_t count);
 
   /// To be told what this rank is doing.
   StepWatch& steps() { return steps_; }
