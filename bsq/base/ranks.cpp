@@ -35,4 +35,15 @@ Ranks* statistics_ranks() { return for_statistics; }
 StatisticsScope::StatisticsScope(Ranks* ranks) : before_(std::exchange(for_statistics, ranks)) {}
 StatisticsScope::~StatisticsScope() { for_statistics = before_; }
 
+StepScope::StepScope(Ranks* ranks, Ranks::StepKind kind) : ranks_(ranks) {
+  if (ranks_ != nullptr) {
+    ranks_->begin_step(kind);
+  }
+}
+StepScope::~StepScope() {
+  if (ranks_ != nullptr) {
+    ranks_->end_step();
+  }
+}
+
 }  // namespace bsq

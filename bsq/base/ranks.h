@@ -32,6 +32,12 @@ class Ranks {
   virtual std::vector<torch::Tensor> gather(const torch::Tensor& tensor) = 0;
   /// Fills a contiguous tensor with that of rank 0.
   virtual void broadcast(const torch::Tensor& tensor) = 0;
+
+  /// Steps that take about as long as the last one of their kind.
+  enum class StepKind { kTraining, kEvaluation };
+  /// See StepScope.
+  virtual void begin_step(StepKind /*kind*/) {}
+  virtual void end_step() {}
 };
 
 /// Added by rank: ((t0 + t1) + t2) + ...
@@ -66,6 +72,19 @@ class StatisticsScope {
 
  private:
   Ranks* before_;
+};
+
+/// While it lives, this thread computes one step and waits for nothing but the other ranks: neither for files
+/// nor for whoever reads what is printed. A rank that hangs in a step is found soon. `ranks` may be null.
+class StepScope {
+ public:
+  StepScope(Ranks* ranks, Ranks::StepKind kind);
+  ~StepScope();
+  StepScope(const StepScope&) = delete;
+  StepScope& operator=(const StepScope&) = delete;
+
+ private:
+  Ranks* ranks_;
 };
 
 }  // namespace bsq

@@ -57,7 +57,8 @@ struct RunSummary {
   std::optional<int64_t> macs, bit_operations;  ///< of one image
   std::map<std::string, std::string> versions;  ///< of this toolkit and the libraries below it
   std::string host;
-  int64_t threads = 0;
+  int64_t threads = 0;               ///< of each rank
+  int64_t ranks = 1;                 ///< processes that train together
   std::string precision;             ///< fp32 or bf16
   std::vector<std::string> command;  ///< the command line, the program first
 

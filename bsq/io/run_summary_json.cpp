@@ -277,6 +277,7 @@ std::string summary_text(const RunSummary& run) {
                                {"versions", run.versions},
                                {"host", run.host},
                                {"threads", run.threads},
+                               {"ranks", run.ranks},
                                {"precision", run.precision},
                                {"command", run.command}};
   std::string text;
@@ -318,6 +319,10 @@ RunSummary parse_summary(const std::string& text, const std::string& from) {
   run.versions = texts_in(file["versions"]);
   run.host = file["host"].text();
   run.threads = file["threads"].whole(0, kMostNumber);
+  run.ranks = file["ranks"].optional_whole().value_or(1);  // older files have none
+  if (run.ranks < 1) {
+    file["ranks"].refuse("1 or more");
+  }
   run.precision = file["precision"].text();
   run.command = file["command"].list(text_in);
   return run;

@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "bsq/base/ranks.h"
+
 namespace bsq {
 
 void NoiseCounter::draw_seed() {
@@ -14,6 +16,11 @@ void NoiseCounter::draw_seed() {
 void NoiseCounter::next_step() {
   torch::NoGradGuard no_grad;
   step.add_(1);
+}
+
+uint64_t NoiseCounter::first_tensor() {
+  const auto* ranks = current_ranks();
+  return ranks == nullptr ? 0 : static_cast<uint64_t>(ranks->rank()) << 32;
 }
 
 NoiseKey NoiseCounter::key(uint64_t tensor) const {

@@ -19,6 +19,8 @@ struct NoiseCounter {
   /// Draws the seed from libtorch's generator, which --seed has set.
   void draw_seed();
   void next_step();
+  /// The first number for the tensors of this rank: ranks differ in their noise. Of one process it is 0.
+  static uint64_t first_tensor();
   /// For one tensor of the step at hand. Several backward passes before a step share it.
   NoiseKey key(uint64_t tensor) const;
   /// For a method's state(): "noise_seed" and "noise_step".

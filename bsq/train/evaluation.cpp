@@ -53,6 +53,7 @@ Evaluation evaluate(Network& network, BatchLoader& loader) {
   loader.start(/*epoch=*/0);
   auto sums = torch::zeros({loader.batches(), 3}, torch::kFloat64);  // of a batch: loss, correct, images
   while (const auto batch = loader.next()) {
+    const StepScope step(current_ranks(), Ranks::StepKind::kEvaluation);
     const auto labels = batch->labels.to(device);
     const auto logits = network.forward(batch->images.to(device));
     const auto count = static_cast<double>(labels.size(0));
@@ -129,6 +130,7 @@ void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch,
   loader.start(epoch);
   int64_t done = 0;
   for (auto batch = loader.next(); batch && done < batches; batch = loader.next()) {
+    const StepScope step(current_ranks(), Ranks::StepKind::kTraining);
     ++done;
     for (auto& norm : norms) {
       norm.module->options.momentum(1.0 / static_cast<double>(done));

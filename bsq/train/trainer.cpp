@@ -409,6 +409,7 @@ Trainer::StepResult Trainer::over_ranks(const StepResult& own) const {
 }
 
 Trainer::StepResult Trainer::train_batch(const Batch& batch) {
+  const StepScope step(ranks_, Ranks::StepKind::kTraining);
   const auto moved = to_device(batch, device_of(*network_));
   const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
   draw_for(batch.index);

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <string>
 
-#include "bsq/io/checkpoint/checkpoint_compare.h"
+#include "bsq/io/run_summary.h"
 #include "tests/tools/tool_runs.h"
 
 namespace bsq::test {
@@ -35,6 +35,7 @@ TEST(RanksOfOneMachine, OneWritesAndPrints) {
   EXPECT_TRUE(holds(out, "epoch 4 "));
   EXPECT_EQ(out.find("epoch 0 "), out.rfind("epoch 0 ")) << out;
   EXPECT_EQ(read_checkpoint(whole().file("checkpoint.h5")).training->ranks, 2);
+  EXPECT_EQ(read_summary(whole().folder).ranks, 2);
 }
 
 TEST(RanksOfOneMachine, AnotherNumberOfThemGoesOnAndSaysSo) {
@@ -43,41 +44,6 @@ TEST(RanksOfOneMachine, AnotherNumberOfThemGoesOnAndSaysSo) {
   const auto rest = run_tiny("bsq_train", "--resume --ranks 1 --epochs 2 --out " + folder.file("run"));
   EXPECT_TRUE(holds(rest, "ranks: 2 until now, 1 from here on")) << rest;
 }
-
-/// Starts a run of two ranks, does something to one of them in the middle of it, and waits for the other.
-CommandResult disturbed(const std::string& folder, const std::string& signal, int rank) {
-  const auto script =
-      program("bsq_train") + " " + tiny_flags() + " " + two_flags() +
-      " --epochs 5 --checkpoint-steps 2 --out " + folder + " >" + folder + ".txt & pid=$!\n" +
-      "for i in $(seq 6000); do grep -q '^epoch 0 ' " + folder + ".txt && break; sleep 0.01; done\n" +
-      "for child in $(pgrep -P $pid); do tr '\\0' '\\n' < /proc/$child/environ | grep -qx RANK=" +
-      std::to_string(rank) + " && victim=$child || other=$child; done\n" + "kill -" + signal +
-      " $victim; for i in $(seq 300); do [ \"$(ps -o stat= -p $other | cut -c1)\" = S ] || "
-      "[ \"$(ps -o stat= -p $other | cut -c1)\" = R ] || [ \"$(ps -o stat= -p $other | cut -c1)\" = D ] || "
-      "break; "
-      "sleep 0.1; done; [ $i -lt 300 ] || echo 'still there after 30 s' >&2\n" +
-      "[ " + signal + " = STOP ] && kill -KILL $victim\nwait $pid";
-  return run_command(script);
-}
-
-// What the survivor says within 30 s, and that the run goes on from there as if nothing had happened.
-void expect_ends_and_goes_on(const std::string& signal, int rank) {
-  TemporaryFolder folder;
-  const auto run = folder.file("run");
-  const auto result = disturbed(run, signal, rank);
-  EXPECT_EQ(result.status, 1);
-  EXPECT_FALSE(holds(result.err, "still there")) << result.err;
-  EXPECT_TRUE(holds(result.err, "rank " + std::to_string(rank) +
-                                    " gives no sign of life; last good checkpoint: " + run +
-                                    "/checkpoint.h5"))
-      << result.err;
-  run_tiny("bsq_train", "--resume --out " + run);
-  expect_like_whole_run(run);
-}
-
-TEST(RanksOfOneMachine, AKilledRankEndsTheOtherAndTheRunGoesOn) { expect_ends_and_goes_on("KILL", 0); }
-
-TEST(RanksOfOneMachine, AStoppedRankEndsTheOtherAndTheRunGoesOn) { expect_ends_and_goes_on("STOP", 1); }
 
 TEST(RanksOfOneMachine, ASignalToTheLauncherSavesAndTheRunGoesOn) {
   TemporaryFolder folder;

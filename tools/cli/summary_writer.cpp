@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "bsq/base/error.h"
+#include "bsq/base/ranks.h"
 #include "tools/cli/model_cost.h"
 
 namespace bsq::cli {
@@ -54,6 +55,7 @@ RunSummary summary_at_start(const std::string& program, const std::string& metho
   summary.versions = versions();
   summary.host = host_name();
   summary.threads = torch::get_num_threads();
+  summary.ranks = current_ranks() == nullptr ? 1 : current_ranks()->count();
   summary.precision = runtime.precision;
   summary.command = command_line();
   return summary;

@@ -301,7 +301,7 @@ int SweepRun::conclude_submission() {
       failed += entry.job.error.empty() ? "" : (failed.empty() ? "" : ", ") + entry.job.name;
     }
   }
-  write_results(is_done ? "done" : "running");
+  write_results(is_done ? "done" : "submitted");
   print_results();
   if (!is_done) {
     std::cout << "to collect: " << shell_text(command_) << std::endl;

@@ -57,7 +57,7 @@ void DorefaMethod::begin(Network& network, const Start& start) {
 
 // Layers that stay float, the first and the last one among them, have float gradients too.
 void DorefaMethod::install_gradients(Network& network) const {
-  uint64_t tensor = 0;
+  uint64_t tensor = NoiseCounter::first_tensor();
   for (const auto& [path, layer] : quant_layers(network)) {
     if (has_gradients() && !layer->weight_source().is_float()) {
       layer->set_gradient(std::make_shared<DorefaGradient>(gradient_bits_, noise_, tensor++));

@@ -117,7 +117,7 @@ SharedGradientQuantizer Int8Method::gradient(uint64_t tensor) const {
 
 // Layers that the user keeps float have float gradients too.
 void Int8Method::install_gradients(Network& network) const {
-  uint64_t tensor = 0;
+  uint64_t tensor = NoiseCounter::first_tensor();
   for (const auto& module : network.modules(/*include_self=*/false)) {
     auto* layer = dynamic_cast<QuantLayer*>(module.get());
     if (layer != nullptr && !layer->weight_source().is_float()) {

@@ -102,32 +102,20 @@ class C10dRanks : public JoinedRanks {
  public:
   C10dRanks(const RankPlace& place, torch::Device device, Lost lost)
       : rank_(place.rank), count_(place.count), store_(connect(place, /*is_first=*/true)) {
-    auto board = std::make_unique<StoreBoard>(connect(place, /*is_first=*/false));
-    RankWatch::announce(*board, rank_);
-    auto options = c10d::ProcessGroupGloo::Options::create(kMeeting);
-    options->devices.push_back(gloo_device(place));
-    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(rank_),
-                                                        static_cast<int>(count_), options);
-    options->timeout = kOperation;
-#ifdef BSQ_HAS_NCCL
-    if (device.is_cuda()) {
-      nccl_ =
-          c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::PrefixStore>("nccl", store_),
-                                                      static_cast<int>(rank_), static_cast<int>(count_));
+    meet(place, std::move(lost));
+    try {
+      connect_all(place, device);
+    } catch (const std::exception& error) {
+      watch_->fail(words_of(error));
+      throw;
     }
-#else
-    (void)device;
-#endif
-    RankWatchOptions watching;
-    watching.rank = rank_;
-    watching.count = count_;
-    watching.board_rank = place.is_store_elsewhere ? -1 : 0;
-    watch_ = std::make_unique<RankWatch>(std::move(board), watching, std::move(lost));
   }
 
   int64_t rank() const override { return rank_; }
   int64_t count() const override { return count_; }
   void fail(const std::string& why) override { watch_->fail(why); }
+  void begin_step(StepKind kind) override { watch_->steps().begin_step(kind); }
+  void end_step() override { watch_->steps().end_step(); }
 
   std::unique_ptr<Work> start_sum(const torch::Tensor& tensor) override {
     if (goes_through_host(tensor)) {
@@ -175,6 +163,46 @@ class C10dRanks : public JoinedRanks {
   }
 
  private:
+  // Waits until all have come; from then on whoever is lost is found.
+  void meet(const RankPlace& place, Lost lost) {
+    auto board = std::make_unique<StoreBoard>(connect(place, /*is_first=*/false));
+    RankWatch::announce(*board, rank_);
+    RankWatch::wait_for_all(*board, count_);
+    RankWatchOptions watching;
+    watching.rank = rank_;
+    watching.count = count_;
+    watching.board_rank = place.is_store_elsewhere ? -1 : 0;
+    watch_ = std::make_unique<RankWatch>(std::move(board), watching, std::move(lost));
+  }
+
+  void connect_all(const RankPlace& place, torch::Device device) {
+    auto options = c10d::ProcessGroupGloo::Options::create(kMeeting);
+    options->devices.push_back(gloo_device(place));
+    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(rank_),
+                                                        static_cast<int>(count_), options);
+    options->timeout = kOperation;
+#ifdef BSQ_HAS_NCCL
+    if (device.is_cuda()) {
+      nccl_ =
+          c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::PrefixStore>("nccl", store_),
+                                                      static_cast<int>(rank_), static_cast<int>(count_));
+    }
+#else
+    (void)device;
+#endif
+  }
+
+  class Operation {
+   public:
+    explicit Operation(StepWatch& steps) : steps_(steps) { steps_.begin_operation(); }
+    ~Operation() { steps_.end_operation(); }
+    Operation(const Operation&) = delete;
+    Operation& operator=(const Operation&) = delete;
+
+   private:
+    StepWatch& steps_;
+  };
+
   /// A sum under way; where it goes through the host, it comes back into `target`.
   class Pending : public Work {
    public:
@@ -220,6 +248,7 @@ class C10dRanks : public JoinedRanks {
     }
   }
   void finish(const WorkPointer& work) {
+    const Operation operation(watch_->steps());
     try {
       work->wait();
     } catch (const std::exception& error) {

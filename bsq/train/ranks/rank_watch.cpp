@@ -10,20 +10,26 @@ namespace bsq {
 namespace {
 
 constexpr const char* kDone = "done";
-constexpr const char* kFailed = "failed: ";
+constexpr const char* kLost = "lost: ";  // and what the others say of it
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kOwnGap{5000};  // between two ticks: the whole process was stopped
 
 std::string key_of(int64_t rank) { return "rank/" + std::to_string(rank); }
 
-bool is_failure(const std::string& text) { return text.rfind(kFailed, 0) == 0; }
+bool is_loss(const std::string& text) { return text.rfind(kLost, 0) == 0; }
 
 }  // namespace
 
 void RankWatch::announce(Board& board, int64_t rank) { board.put(key_of(rank), "alive 0"); }
 
+void RankWatch::wait_for_all(Board& board, int64_t count) {
+  for (int64_t rank = 0; rank < count; ++rank) {
+    board.read(key_of(rank));
+  }
+}
+
 RankWatch::RankWatch(std::unique_ptr<Board> board, const RankWatchOptions& options, Lost lost)
-    : board_(std::move(board)), options_(options), lost_(std::move(lost)) {
+    : board_(std::move(board)), options_(options), lost_(std::move(lost)), steps_(options.steps) {
   last_pass_ = Clock::now();
   seen_.assign(static_cast<size_t>(options.count), {"", last_pass_});
   beat_ = std::thread([this] { beat(); });
@@ -53,16 +59,18 @@ RankWatch::~RankWatch() {
 bool RankWatch::all_done() {
   for (int64_t rank = 0; rank < options_.count; ++rank) {
     const auto& text = seen_[static_cast<size_t>(rank)].text;
-    if (rank != options_.rank && text != kDone && !is_failure(text)) {
+    if (rank != options_.rank && text != kDone && !is_loss(text)) {
       return false;
     }
   }
   return true;
 }
 
-void RankWatch::fail(const std::string& why) {
+void RankWatch::fail(const std::string& why) { say_lost("ended: " + why); }
+
+void RankWatch::say_lost(const std::string& how) {
   std::unique_lock<std::mutex> lock(mutex_);
-  own_text_ = kFailed + why;
+  own_text_ = kLost + how;
   is_hurried_ = true;
   changed_.notify_all();
 }
@@ -128,14 +136,29 @@ void RankWatch::guard() {
       for (auto& seen : seen_) {
         seen.since = now;
       }
+      steps_.forgive();
     }
     last_tick = now;
     if (!is_stopping_) {
       lock.unlock();
       look(now);
+      if (const auto how = steps_.look(); !how.empty()) {
+        end_hanging(how);
+      }
       lock.lock();
     }
   }
+}
+
+// The others learn why before this process ends, and the board with it, where it keeps that.
+void RankWatch::end_hanging(const std::string& how) {
+  say_lost(how);
+  std::unique_lock<std::mutex> lock(mutex_);
+  const int64_t next = passes_ + 2;
+  changed_.wait_for(lock, options_.grace, [&] { return passes_ >= next || board_is_lost_; });
+  lock.unlock();
+  std::this_thread::sleep_for(2 * options_.period);
+  report(options_.rank, how);
 }
 
 void RankWatch::look(Clock::time_point now) {
@@ -152,10 +175,10 @@ void RankWatch::look(Clock::time_point now) {
     if (rank == options_.rank || seen.text == kDone) {
       continue;
     }
-    const bool has_failed = is_failure(seen.text);
-    if (now - seen.since > (has_failed ? options_.grace : limit)) {
-      const auto how = has_failed ? "ended: " + seen.text.substr(std::string(kFailed).size())
-                                  : std::string("gives no sign of life");
+    const bool is_known = is_loss(seen.text);
+    if (now - seen.since > (is_known ? options_.grace : limit)) {
+      const auto how =
+          is_known ? seen.text.substr(std::string(kLost).size()) : std::string("gives no sign of life");
       lock.unlock();
       report(rank, how);
       return;

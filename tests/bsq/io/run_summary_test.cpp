@@ -31,6 +31,7 @@ RunSummary sample() {
   run.versions = {{"libtorch", "1.13.1"}};
   run.host = "here";
   run.threads = 2;
+  run.ranks = 4;
   run.precision = "fp32";
   run.command = {"bsq_train", "--lr", "0.1"};
   return run;
@@ -76,6 +77,7 @@ TEST(RunSummary, HostileTextIsRefusedInOneLine) {
                                           with("\"bits\":3", "\"bits\":33"),
                                           with("\"sign_bit\":true", "\"sign_bit\":1"),
                                           with("\"checkpoint.h5\"", "\"../checkpoint.h5\""),
+                                          with("\"ranks\": 4", "\"ranks\": 0"),
                                           with("\"host\": \"here\",", "")};
   for (const auto& text : texts) {
     SCOPED_TRACE(text.substr(0, 80));
@@ -88,6 +90,11 @@ TEST(RunSummary, HostileTextIsRefusedInOneLine) {
       EXPECT_EQ(what.find('\n'), std::string::npos) << what;
     }
   }
+}
+
+TEST(RunSummary, AnOlderFileIsOfOneProcess) {
+  EXPECT_EQ(parse_summary(summary_text(sample()), "summary.json").ranks, 4);
+  EXPECT_EQ(parse_summary(with("\"ranks\": 4,", ""), "summary.json").ranks, 1);
 }
 
 TEST(RunSummary, SizesFollowFromTheTensorsWhateverTheFileSays) {

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "bsq/base/error.h"
@@ -71,8 +73,10 @@ struct Report {
 TEST(RankWatch, FindsASilentRankAndOneThatFailedButNotOneThatIsDone) {
   Words words;
   SharedBoard board(words);
-  for (const auto& [text, expected] : std::map<std::string, std::string>{
-           {"alive 3", "1 gives no sign of life"}, {"failed: no disk", "1 ended: no disk"}, {"done", ""}}) {
+  for (const auto& [text, expected] :
+       std::map<std::string, std::string>{{"alive 3", "1 gives no sign of life"},
+                                          {"lost: ended: no disk", "1 ended: no disk"},
+                                          {"done", ""}}) {
     RankWatch::announce(board, 0);
     board.put("rank/1", text);
     Report report;
@@ -108,6 +112,102 @@ TEST(RankWatch, AFailedOperationIsExplainedByTheRankThatIsLost) {
   RankWatch watch(std::make_unique<SharedBoard>(words), quick(0), report.lost());
   EXPECT_THROW(watch.explain("connection closed"), Error);
   EXPECT_EQ(report.text, "1 gives no sign of life");
+}
+
+/// A thread that does a step and stands still in it until it is told to go on.
+class StillStep {
+ public:
+  explicit StillStep(StepWatch& steps)
+      : thread_([this, &steps] {
+          steps.begin_step(Ranks::StepKind::kTraining);
+          has_begun_.set_value();
+          end_.get_future().wait();
+          steps.end_step();
+        }) {
+    has_begun_.get_future().wait();
+  }
+  ~StillStep() {
+    end_.set_value();
+    thread_.join();
+  }
+
+ private:
+  std::promise<void> has_begun_, end_;
+  std::thread thread_;
+};
+
+bool starts(const std::string& text, const std::string& with) { return text.rfind(with, 0) == 0; }
+
+TEST(RankWatch, ARankThatHangsSaysSoToTheOthersAndEnds) {
+  Words words;
+  SharedBoard board(words);
+  RankWatch::announce(board, 0);
+  RankWatch::announce(board, 1);
+  Report reports[2];
+  auto options = quick(0);
+  options.steps.stillness = std::chrono::milliseconds(300);
+  RankWatch hanging(std::make_unique<SharedBoard>(words), options, reports[0].lost());
+  RankWatch other(std::make_unique<SharedBoard>(words), quick(1), reports[1].lost());
+  const StillStep step(hanging.steps());
+  EXPECT_TRUE(starts(reports[0].after(std::chrono::milliseconds(5000)), "0 hangs: it has done nothing for"));
+  EXPECT_TRUE(starts(reports[1].after(std::chrono::milliseconds(5000)), "0 hangs: it has done nothing for"));
+}
+
+// Looks for so long; the first complaint.
+std::string look_for(StepWatch& steps, std::chrono::milliseconds time) {
+  const auto end = StepWatch::Clock::now() + time;
+  std::string found;
+  while (found.empty() && StepWatch::Clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    found = steps.look();
+  }
+  return found;
+}
+
+TEST(StepWatch, MissesAThreadThatStandsStillButNotInAnOperationOrBetweenSteps) {
+  StepWatchOptions options;
+  options.stillness = std::chrono::milliseconds(200);
+  StepWatch steps(options);
+  EXPECT_EQ(look_for(steps, std::chrono::milliseconds(400)), "");
+  {
+    const StillStep step(steps);
+    steps.begin_operation();
+    EXPECT_EQ(look_for(steps, std::chrono::milliseconds(400)), "");
+    steps.end_operation();
+    EXPECT_TRUE(starts(look_for(steps, std::chrono::milliseconds(5000)), "hangs: it has done nothing for"));
+    steps.forgive();
+    EXPECT_EQ(steps.look(), "");
+  }
+  EXPECT_EQ(look_for(steps, std::chrono::milliseconds(400)), "");
+}
+
+// The first step of a kind may take any time; later ones have a limit.
+TEST(StepWatch, MissesAThreadThatComputesWithoutEnd) {
+  StepWatchOptions options;
+  options.least_limit = std::chrono::milliseconds(300);
+  StepWatch steps(options);
+  const auto spin = [](std::chrono::milliseconds time) {
+    for (const auto end = StepWatch::Clock::now() + time; StepWatch::Clock::now() < end;) {
+    }
+  };
+  std::string found;
+  std::thread computing([&] {
+    for (const auto kind : {Ranks::StepKind::kTraining, Ranks::StepKind::kEvaluation}) {
+      steps.begin_step(kind);
+      spin(std::chrono::milliseconds(10));
+      if (kind == Ranks::StepKind::kEvaluation) {
+        spin(std::chrono::milliseconds(600));
+        EXPECT_EQ(steps.look(), "");
+      }
+      steps.end_step();
+    }
+    steps.begin_step(Ranks::StepKind::kTraining);
+    spin(std::chrono::milliseconds(600));
+    found = steps.look();
+    steps.end_step();
+  });
+  computing.join();
+  EXPECT_TRUE(starts(found, "hangs: it has computed for 0 s")) << found;
 }
 
 std::optional<RankPlace> place_in(const std::map<std::string, std::string>& variables) {

@@ -294,6 +294,27 @@ TEST(Ranks, StopTogether) {
   });
 }
 
+// The same images, weights and step: what differs is the noise, and not from one time to the next.
+TEST(Ranks, RoundGradientsWithNoiseOfTheirOwn) {
+  on_ranks(2, [](Ranks& ranks) {
+    Task task;
+    task.method = "int8";
+    const auto method = method_of(task);
+    auto network = start_network(task, *method);
+    network->train();
+    const auto images = torch::linspace(-1, 1, 2 * 3 * 16 * 16).view({2, 3, 16, 16});
+    const auto gradient = [&] {
+      network->zero_grad();
+      network->forward(images).square().sum().backward();
+      return network->parameters().front().grad().clone();
+    };
+    const auto own = gradient();
+    EXPECT_TRUE(torch::equal(own, gradient()));
+    const auto all = ranks.gather(own);
+    EXPECT_FALSE(torch::equal(all[0], all[1]));
+  });
+}
+
 TEST(Ranks, OperationsGiveWhatTheySay) {
   on_ranks(3, [](Ranks& ranks) {
     const auto own = torch::full({2}, static_cast<double>(ranks.rank() + 1), torch::kFloat64);

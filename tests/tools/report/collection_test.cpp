@@ -242,6 +242,7 @@ TEST(Collection, ASweepSaysWhetherItRuns) {
   const std::string done = R"({"points":[{"name":"a","folder":"a","status":"done"}])";
   const std::string waits = R"({"points":[{"name":"a","folder":"a","status":"waiting"}])";
   EXPECT_FALSE(is_running(waits + R"(,"status":"running"})")) << "killed: nobody holds the folder";
+  EXPECT_TRUE(is_running(waits + R"(,"status":"submitted"})")) << "tasks of Slurm hold no folder";
   const HeldFile lock(folder.file(kSweepLock));
   EXPECT_TRUE(is_running(R"({"points":[]})")) << "a search at its start";
   EXPECT_TRUE(is_running(R"({"points":[],"float":{"status":"bsq_train"}})"));
