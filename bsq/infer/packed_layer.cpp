@@ -124,7 +124,7 @@ bool is_zero(const Step& step) {
 
 int64_t channels_in_memory(const Plan& plan, int value) {
   const int64_t channels = plan.values[static_cast<size_t>(value)].channels;
-  return value == 0 && channels <= 4 ? 4 : rounded_up(channels, kLanes);
+  return value == 0 && channels < kLanes ? channels : rounded_up(channels, kLanes);
 }
 
 PackedLayer pack_layer(const Plan& plan, const Step& step) {

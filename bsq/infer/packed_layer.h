@@ -31,7 +31,7 @@ struct PackedLayer {
   StoredCorrections corrections;   ///< of bytes; offsets: as split_weights() gives them
 };
 
-/// Channels of a value in memory: a multiple of kLanes, of an image of at most 4 channels 4.
+/// Channels of a value in memory: a multiple of kLanes, of an image of few channels their number.
 int64_t channels_in_memory(const Plan& plan, int value);
 
 /// Grouped convolutions that are not depthwise become dense ones, with zeros between the groups: exact, but
