@@ -89,7 +89,8 @@ struct Bytes {
   using In = uint8_t;
   using Weight = int8_t;
 
-  static void compute(const RowTask& task, const In* in, const Weight* weights, __m256 (&result)[kCount][2]) {
+  static void compute(const RowTask& task, const In* in, const Weight* weights, int64_t block,
+                      __m256 (&result)[kCount][2]) {
     __m256i sums[kCount][kVectors], parts[kCount][kVectors];
     for (int t = 0; t < kCount; ++t) {
       sums[t][0] = sums[t][1] = parts[t][0] = parts[t][1] = _mm256_setzero_si256();
@@ -129,9 +130,41 @@ struct Bytes {
       }
     }
     flush();
+    if (task.corrections.first != nullptr) {
+      correct(task, in, block, sums);
+    }
     for (int t = 0; t < kCount; ++t) {
       for (int v = 0; v < kVectors; ++v) {
         result[t][v] = _mm256_cvtepi32_ps(sums[t][v]);
+      }
+    }
+  }
+
+ private:
+  static void correct(const RowTask& task, const In* in, int64_t block, __m256i (&sums)[kCount][kVectors]) {
+    const Corrections all = task.corrections;
+    const int64_t end = all.first[block + 1];
+    for (int64_t i = all.first[block]; i < end;) {
+      __m256i parts[kCount];
+      for (auto& part : parts) {
+        part = _mm256_setzero_si256();
+      }
+      for (const int64_t stop = std::min(end, i + all.period); i < stop; ++i) {
+        const auto at = i * kBlock * kPicks;
+        const auto place = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(all.places + at));
+        const auto weight = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(all.weights + at));
+        const In* from = in + all.offsets[i];
+        for (int t = 0; t < kCount; ++t) {
+          const auto* window = reinterpret_cast<const __m128i*>(from + t * task.pixel);
+          const auto codes = _mm256_broadcastsi128_si256(_mm_loadu_si128(window));
+          const auto picked = _mm256_shuffle_epi8(codes, place);
+          parts[t] = _mm256_add_epi16(parts[t], _mm256_maddubs_epi16(picked, weight));
+        }
+      }
+      for (int t = 0; t < kCount; ++t) {
+        const auto low = _mm256_castsi256_si128(parts[t]), high = _mm256_extracti128_si256(parts[t], 1);
+        sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_cvtepi16_epi32(low));
+        sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_cvtepi16_epi32(high));
       }
     }
   }
@@ -142,7 +175,8 @@ struct Words {
   using In = int16_t;
   using Weight = int16_t;
 
-  static void compute(const RowTask& task, const In* in, const Weight* weights, __m256 (&result)[kCount][2]) {
+  static void compute(const RowTask& task, const In* in, const Weight* weights, int64_t /*block*/,
+                      __m256 (&result)[kCount][2]) {
     __m256i sums[kCount][kVectors];
     for (int t = 0; t < kCount; ++t) {
       sums[t][0] = sums[t][1] = _mm256_setzero_si256();
@@ -173,7 +207,8 @@ struct Reals {
   using In = float;
   using Weight = float;
 
-  static void compute(const RowTask& task, const In* in, const Weight* weights, __m256 (&result)[kCount][2]) {
+  static void compute(const RowTask& task, const In* in, const Weight* weights, int64_t /*block*/,
+                      __m256 (&result)[kCount][2]) {
     __m256 sums[kCount][kVectors];
     for (int t = 0; t < kCount; ++t) {
       sums[t][0] = sums[t][1] = _mm256_setzero_ps();
@@ -204,7 +239,8 @@ void compute_tile(const RowTask& task, const Epilogue& epilogue, const Epilogue:
   using Weight = typename Sums<kCount>::Weight;
   __m256 sums[kCount][kVectors];
   Sums<kCount>::compute(task, static_cast<const In*>(task.in) + x * task.pixel,
-                        static_cast<const Weight*>(task.weights) + output * task.taps * task.run, sums);
+                        static_cast<const Weight*>(task.weights) + output * task.taps * task.run,
+                        output / kBlock, sums);
   for (int t = 0; t < kCount; ++t) {
     epilogue.store(x + t, output, affine[0], sums[t][0]);
     if (output + kLanes < task.outputs) {

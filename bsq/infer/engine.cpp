@@ -72,7 +72,7 @@ class Engine::Workspace {
  public:
   explicit Workspace(const Engine& engine) : engine_(engine), values_(engine.plan_.values.size()) {
     for (size_t i = 0; i < values_.size(); ++i) {
-      const auto numbers = static_cast<size_t>(prepared().layouts[i].numbers + kLanes);
+      const auto numbers = static_cast<size_t>(prepared().layouts[i].numbers + kWindow);
       if (engine.plan_.values[i].is_codes) {
         values_[i].codes.assign(numbers, 0);
       } else {
@@ -226,6 +226,9 @@ class Engine::Workspace {
         case Route::kZero:
           task.taps = 0;
           return kernels.reals(task);
+        case Route::kCorrectedBytes:
+          task.corrections = layer.corrections.view();
+          [[fallthrough]];
         case Route::kBytes:
           task.weights = layer.bytes.data();
           return kernels.bytes(task);
@@ -360,8 +363,12 @@ Engine::Engine(Plan plan, const Kernels& kernels)
         offsets.push_back(ky * from.row + kx * from.channels);
       }
     }
+    const int64_t run = is_depthwise ? 1 : step.kernel * from.channels;
+    for (auto& offset : prepared_->layers.back().corrections.offsets) {
+      offset = offsets[static_cast<size_t>(offset / run)] + offset % run;
+    }
     prepared_->offsets.push_back(std::move(offsets));
-    prepared_->runs.push_back(is_depthwise ? 1 : step.kernel * from.channels);
+    prepared_->runs.push_back(run);
   }
 }
 

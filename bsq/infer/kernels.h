@@ -11,6 +11,21 @@ constexpr int64_t kBlock = 16;
 /// Channels of a pixel in memory are a multiple of this, the image's excepted.
 constexpr int64_t kLanes = 8;
 
+/// Numbers of an input that one correction can pick from.
+constexpr int64_t kWindow = 16;
+/// How many of them it picks for each output.
+constexpr int64_t kPicks = 2;
+
+/// What is left of weights beyond 8 bits: few numbers, picked from windows of the input. Correction i adds to
+/// output o of its block the sum of weights[i][o][j] * window[places[i][o][j]] over j < kPicks.
+struct Corrections {
+  const int64_t* first = nullptr;    ///< of each block of outputs, and one more: the end; null: none
+  const int64_t* offsets = nullptr;  ///< where the window begins, as those of a RowTask's runs
+  const uint8_t* places = nullptr;   ///< (correction, output, pick), each below kWindow
+  const int8_t* weights = nullptr;   ///< the same; 0 where nothing is picked
+  int64_t period = 0;                ///< corrections after which 16-bit sums go into those of 32 bits
+};
+
 /// One row of output pixels of a layer. Images lie in memory pixel by pixel, channels together (NHWC), with a
 /// border of zeros. The weights of one output meet `taps` runs of `run` numbers that lie together.
 struct RowTask {
@@ -22,6 +37,7 @@ struct RowTask {
   int64_t outputs = 0;  ///< stored a pixel, a multiple of kLanes; packed weights are there for whole blocks
   int64_t width = 0;    ///< output pixels
   int64_t period = 0;   ///< of bytes: quads after which 16-bit sums go into those of 32 bits
+  Corrections corrections;  ///< of bytes
 
   const float* gain = nullptr;   ///< one an output, for whole blocks
   const float* shift = nullptr;  ///< the same

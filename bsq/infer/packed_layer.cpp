@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
+#include <utility>
 
 #include "bsq/base/error.h"
 
@@ -11,8 +11,6 @@ namespace {
 
 constexpr int64_t kMostWeights = int64_t{1} << 28;
 constexpr int64_t kExactInFloat = int64_t{1} << 24;
-// Below this, 16-bit products are as fast.
-constexpr int64_t kShortestPeriod = 3;
 
 int64_t rounded_up(int64_t number, int64_t to) { return (number + to - 1) / to * to; }
 
@@ -62,49 +60,6 @@ std::vector<To> pack(const Weights& weights, const std::vector<From>& from, int6
   return packed;
 }
 
-/// The largest sum, in magnitude, of one of the two halves of quads in 16-bit lanes over any window of
-/// `period` quads: at most the positive or the negative products of all its codes.
-bool fits_16_bits(const std::vector<int8_t>& packed, int64_t numbers, int32_t high, int64_t period) {
-  const int64_t quads = numbers / 4;
-  const auto lanes = static_cast<size_t>(2 * kBlock);
-  for (size_t block = 0; block < packed.size(); block += static_cast<size_t>(numbers * kBlock)) {
-    std::vector<int64_t> above(lanes), below(lanes);
-    for (int64_t quad = 0; quad < quads; ++quad) {
-      if (quad % period == 0) {
-        above.assign(lanes, 0);
-        below.assign(lanes, 0);
-      }
-      const int8_t* four = packed.data() + block + static_cast<size_t>(quad * 4 * kBlock);
-      for (size_t lane = 0; lane < lanes; ++lane) {
-        for (size_t i = 2 * lane; i < 2 * lane + 2; ++i) {
-          (four[i] > 0 ? above : below)[lane] += int64_t{four[i]} * high;
-        }
-        if (above[lane] > std::numeric_limits<int16_t>::max() ||
-            below[lane] < std::numeric_limits<int16_t>::min()) {
-          return false;
-        }
-      }
-    }
-  }
-  return true;
-}
-
-// 0: none is long enough.
-int64_t longest_period(const std::vector<int8_t>& packed, int64_t numbers, int32_t high) {
-  for (int64_t period = numbers / 4; period >= 1; period /= 2) {
-    if (fits_16_bits(packed, numbers, high, period)) {
-      return period >= kShortestPeriod || period == numbers / 4 ? period : 0;
-    }
-  }
-  return 0;
-}
-
-bool fit_8_bits(const std::vector<int16_t>& codes) {
-  return std::all_of(codes.begin(), codes.end(), [](int16_t code) {
-    return code >= std::numeric_limits<int8_t>::min() && code <= std::numeric_limits<int8_t>::max();
-  });
-}
-
 bool is_depthwise(const Step& step, const Weights& weights) {
   return step.groups > 1 && step.groups == weights.inputs() && weights.outputs() == weights.inputs();
 }
@@ -141,14 +96,14 @@ void pack_integers(const Step& step, const Weights& weights, const Value& in, in
     pack_depthwise(weights, step.codes, stride, layer);
     return;
   }
-  if (fit_8_bits(step.codes)) {
-    layer.bytes = pack<int8_t>(weights, step.codes, stride, 4);
-    layer.period = longest_period(layer.bytes, weights.taps() * stride, in.high);
-    if (layer.period > 0) {
-      layer.route = Route::kBytes;
-      return;
-    }
-    layer.bytes.clear();
+  const int64_t run = step.kernel * stride;
+  auto split = split_weights(pack<int16_t>(weights, step.codes, stride, 4), step.kernel * run, run, in.high);
+  if (split.is_faster) {
+    layer.bytes = std::move(split.bytes);
+    layer.period = split.period;
+    layer.corrections = std::move(split.corrections);
+    layer.route = layer.corrections.offsets.empty() ? Route::kBytes : Route::kCorrectedBytes;
+    return;
   }
   layer.route = Route::kWords;
   layer.words = pack<int16_t>(weights, step.codes, stride, 2);
@@ -169,7 +124,7 @@ bool is_zero(const Step& step) {
 
 int64_t channels_in_memory(const Plan& plan, int value) {
   const int64_t channels = plan.values[static_cast<size_t>(value)].channels;
-  return value == 0 && channels <= 4 ? 4 : rounded_up(channels, kLanes);
+  return value == 0 && channels < kLanes ? channels : rounded_up(channels, kLanes);
 }
 
 PackedLayer pack_layer(const Plan& plan, const Step& step) {
@@ -202,6 +157,8 @@ const char* to_string(Route route) {
       return "zero";
     case Route::kBytes:
       return "bytes";
+    case Route::kCorrectedBytes:
+      return "corrected bytes";
     case Route::kWords:
       return "words";
     case Route::kReals:

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bsq/infer/corrections.h"
 #include "bsq/infer/kernels.h"
 #include "bsq/infer/plan.h"
 
@@ -12,6 +13,7 @@ namespace bsq::infer {
 enum class Route {
   kZero,            ///< every weight is 0: the shift alone
   kBytes,           ///< codes times int8
+  kCorrectedBytes,  ///< the same, and corrections for weights beyond int8
   kWords,           ///< codes, as int16, times int16
   kReals,           ///< float
   kDepthwiseCodes,  ///< each channel alone; the sums of integers are exact in float
@@ -26,9 +28,10 @@ struct PackedLayer {
   std::vector<float> reals;
   std::vector<float> gain, shift;  ///< padded with zeros to whole blocks
   int64_t period = 0;              ///< of bytes
+  StoredCorrections corrections;   ///< of bytes; offsets: as split_weights() gives them
 };
 
-/// Channels of a value in memory: a multiple of kLanes, of an image of at most 4 channels 4.
+/// Channels of a value in memory: a multiple of kLanes, of an image of few channels their number.
 int64_t channels_in_memory(const Plan& plan, int value);
 
 /// Grouped convolutions that are not depthwise become dense ones, with zeros between the groups: exact, but

@@ -25,6 +25,24 @@ void store(const RowTask& task, int64_t x, int64_t output, float sum) {
 inline int32_t add_product(int32_t sum, int32_t a, int32_t b) { return sum + a * b; }
 inline float add_product(float sum, float a, float b) { return std::fma(a, b, sum); }
 
+inline float corrected(const RowTask&, const float*, int64_t, float sum) { return sum; }
+inline int32_t corrected(const RowTask&, const int16_t*, int64_t, int32_t sum) { return sum; }
+// `in`: where the output pixel's window begins.
+inline int32_t corrected(const RowTask& task, const uint8_t* in, int64_t output, int32_t sum) {
+  const auto& all = task.corrections;
+  if (all.first == nullptr) {
+    return sum;
+  }
+  const int64_t block = output / kBlock;
+  for (int64_t i = all.first[block]; i < all.first[block + 1]; ++i) {
+    const int64_t picks = (i * kBlock + output % kBlock) * kPicks;
+    for (int64_t j = picks; j < picks + kPicks; ++j) {
+      sum += int32_t{all.weights[j]} * in[all.offsets[i] + all.places[j]];
+    }
+  }
+  return sum;
+}
+
 // kTogether: how many numbers of one output lie together in the packed weights.
 template <typename In, typename Weight, typename Sum, int64_t kTogether>
 void multiply(const RowTask& task) {
@@ -39,6 +57,7 @@ void multiply(const RowTask& task) {
         const int64_t at = task.offsets[k / task.run] + x * task.pixel + k % task.run;
         sum = add_product(sum, Sum{in[at]}, Sum{weights[k / kTogether * kTogether * kBlock + k % kTogether]});
       }
+      sum = corrected(task, in + x * task.pixel, output, sum);
       store(task, x, output, static_cast<float>(sum));
     }
   }

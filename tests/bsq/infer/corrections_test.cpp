@@ -1,0 +1,58 @@
+#include "bsq/infer/corrections.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+namespace bsq::test {
+namespace {
+
+constexpr int64_t kRun = 24, kTaps = 3, kNumbers = kRun * kTaps, kBlocks = 2;
+
+// Packed as bytes are: mostly within int8, one of `rarity` anywhere up to `most`.
+std::vector<int16_t> weights_with_outliers(int rarity, int most) {
+  std::mt19937 random(5);
+  std::uniform_int_distribution<int> small(-127, 127), large(-most, most), which(1, rarity);
+  std::vector<int16_t> packed(kBlocks * infer::kBlock * kNumbers);
+  std::generate(packed.begin(), packed.end(),
+                [&] { return static_cast<int16_t>(which(random) == 1 ? large(random) : small(random)); });
+  return packed;
+}
+
+size_t place_of(int64_t block, int64_t output, int64_t k) {
+  return static_cast<size_t>(block * infer::kBlock * kNumbers + (k / 4 * infer::kBlock + output) * 4 + k % 4);
+}
+
+TEST(Corrections, GiveBackEveryWeight) {
+  for (const int most : {127, 255, 2000}) {
+    SCOPED_TRACE(most);
+    const auto packed = weights_with_outliers(/*rarity=*/20, most);
+    const auto split = infer::split_weights(packed, kNumbers, kRun, /*high=*/15);
+    std::vector<int32_t> sums(split.bytes.begin(), split.bytes.end());
+    const auto& all = split.corrections;
+    for (int64_t block = 0; block < kBlocks; ++block) {
+      for (int64_t i = all.first[static_cast<size_t>(block)]; i < all.first[static_cast<size_t>(block) + 1];
+           ++i) {
+        const int64_t begin = all.offsets[static_cast<size_t>(i)];
+        for (int64_t pick = 0; pick < infer::kBlock * infer::kPicks; ++pick) {
+          const auto at = static_cast<size_t>(i * infer::kBlock * infer::kPicks + pick);
+          const int64_t k = begin + all.places[at];
+          ASSERT_EQ(k / kRun, begin / kRun) << "a window beyond its run";
+          sums[place_of(block, pick / infer::kPicks, k)] += all.weights[at];
+        }
+      }
+    }
+    EXPECT_TRUE(std::equal(packed.begin(), packed.end(), sums.begin(), sums.end()));
+    EXPECT_EQ(all.offsets.empty(), most == 127);
+  }
+}
+
+TEST(Corrections, PayWhereTheyAreFew) {
+  EXPECT_TRUE(infer::split_weights(weights_with_outliers(100, 255), kNumbers, kRun, 15).is_faster);
+  EXPECT_FALSE(infer::split_weights(weights_with_outliers(1, 255), kNumbers, kRun, 15).is_faster);
+  EXPECT_FALSE(infer::split_weights(weights_with_outliers(100, 255), kNumbers, kRun, 255).is_faster);
+}
+
+}  // namespace
+}  // namespace bsq::test
