@@ -49,9 +49,11 @@ enum class PlaneMemory {
 /// planes are all 0 stays as it is.
 class PlaneOptimizer : public Optimizer {
  public:
-  /// `memory`: what PlaneMemory::kOfDevice stands for is chosen by the planes' device.
+  /// With PlaneMemory::kOfDevice the planes' device decides.
   PlaneOptimizer(torch::nn::Module& network, const SgdOptions& options, const PlaneRule& rule,
                  PlaneMemory memory = PlaneMemory::kOfDevice);
+  PlaneOptimizer(const PlaneOptimizer&) = delete;  // the bank refers to the groups
+  PlaneOptimizer& operator=(const PlaneOptimizer&) = delete;
 
   void zero_grad() override;
   void step(double learning_rate) override;
