@@ -67,14 +67,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }
 
 std::map<std::string, std::string> place_variables(int64_t rank, int64_t count, uint16_t port) {
-  return {{"RANK", std::to_string(rank)},
-          {"LOCAL_RANK", std::to_string(rank)},
-          {"WORLD_SIZE", std::to_string(count)},
-          {"LOCAL_WORLD_SIZE", std::to_string(count)},
-          {"MASTER_ADDR", "127.0.0.1"},
-          {"MASTER_PORT", std::to_string(port)},
-          {"TORCHELASTIC_USE_AGENT_STORE", "True"},
-          {"TORCHELASTIC_RESTART_COUNT", "0"}};
+  return {{"RANK", std::to_string(rank)},        {"LOCAL_RANK", std::to_string(rank)},
+          {"WORLD_SIZE", std::to_string(count)}, {"LOCAL_WORLD_SIZE", std::to_string(count)},
+          {"MASTER_ADDR", "127.0.0.1"},          {"MASTER_PORT", std::to_string(port)},
+          {"BSQ_MEETING_POINT", "launcher"},     {"TORCHELASTIC_USE_AGENT_STORE", ""}};
 }
 
 // In a process group of its own: what the terminal sends comes by way of the parent, once. A rank does not

@@ -115,8 +115,10 @@ std::optional<RankPlace> rank_place(const Environment& environment) {
     throw Error("the environment has no MASTER_ADDR; expected the host of rank 0, as ranks are on several");
   }
   place.port = static_cast<uint16_t>(integer_or(environment, "MASTER_PORT", place.port, 1, kLastPort));
+  place.is_store_elsewhere = text_of(environment, "BSQ_MEETING_POINT") == "launcher";
   if (text_of(environment, "TORCHELASTIC_USE_AGENT_STORE") == "True") {
-    place.is_store_elsewhere = true;
+    // torchrun's own store is at MASTER_PORT. Another version of libtorch does not speak its language.
+    place.port = static_cast<uint16_t>(place.port < kLastPort ? place.port + 1 : place.port - 1);
     place.prefix = "bsq/attempt_" +
                    std::to_string(integer_or(environment, "TORCHELASTIC_RESTART_COUNT", 0, 0, kMostRanks));
   }

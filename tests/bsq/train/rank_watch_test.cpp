@@ -235,8 +235,8 @@ TEST(RankPlace, IsWhatTheLauncherSays) {
   EXPECT_EQ(torchrun->local_rank, 1);
   EXPECT_EQ(torchrun->local_count, 2);
   EXPECT_EQ(torchrun->host, "head");
-  EXPECT_EQ(torchrun->port, 1234);
-  EXPECT_TRUE(torchrun->is_store_elsewhere);
+  EXPECT_EQ(torchrun->port, 1235) << "torchrun's own store is at 1234";
+  EXPECT_FALSE(torchrun->is_store_elsewhere);
   const auto slurm = place_in({{"SLURM_PROCID", "2"},
                                {"SLURM_STEP_NUM_TASKS", "4"},
                                {"SLURM_LOCALID", "0"},

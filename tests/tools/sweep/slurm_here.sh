@@ -45,11 +45,11 @@ MpiDefault=none
 SchedulerType=sched/builtin
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
 ReturnToService=2
-NodeName=here NodeHostname=$host NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES State=UP
 END
   export SLURM_CONF="$1/slurm.conf"
-  slurmctld && slurmd -N here || return
+  slurmctld && slurmd -N "$host" || return
   for _ in $(seq 20); do
     timeout 2 sinfo --noheader --states=idle 2>/dev/null | grep -q idle && return
     sleep 0.2
