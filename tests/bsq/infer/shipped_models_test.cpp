@@ -81,7 +81,7 @@ TEST(ShippedModels, FilesOfVersion1HoldTheSameValues) {
 }
 
 TEST(ShippedModels, AFileWithoutAProgramIsRefusedAlone) {
-  const auto path = std::string(BSQ_SOURCE) + "/checkpoints/resnet20-cifar10-fixed-3.h5";
+  const auto path = std::string(BSQ_SOURCE) + "/checkpoints/resnet20-cifar10-alpha-0.1509.h5";
   try {
     infer::Engine engine(path);
     FAIL() << "expected an error";
