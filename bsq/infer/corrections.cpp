@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -13,44 +14,46 @@ constexpr int16_t kLeast = std::numeric_limits<int8_t>::min(), kMost = std::nume
 // Vector instructions of the AVX2 kernels for 4 pixels and 16 outputs.
 constexpr int64_t kQuadCost = 22, kFlushCost = 24, kCorrectionCost = 18, kPairCost = 22;
 
-/// The longest number of steps whose 16-bit sums are exact, halved from all of them; 0: not even one. A step
-/// adds two products to each lane. Its sum is at most the positive or the negative products of all its codes.
-class Period {
- public:
-  Period(int64_t lanes, int32_t high) : lanes_(static_cast<size_t>(lanes)), high_(high) {}
-
-  /// Of `count` steps one after another, each (lane, 2).
-  void add(const int8_t* steps, int64_t count) {
-    while (period_ > 0 && !fits(steps, count, std::min(period_, count))) {
-      period_ = std::min(period_, count) / 2;
-    }
-  }
-  int64_t longest(int64_t most) const { return std::min(period_, most); }
-
- private:
-  bool fits(const int8_t* steps, int64_t count, int64_t period) const {
-    std::vector<int64_t> above(lanes_), below(lanes_);
-    for (int64_t step = 0; step < count; ++step) {
-      if (step % period == 0) {
-        above.assign(lanes_, 0);
-        below.assign(lanes_, 0);
-      }
-      const int8_t* of = steps + static_cast<size_t>(step) * 2 * lanes_;
-      for (size_t i = 0; i < 2 * lanes_; ++i) {
-        auto& sum = (of[i] > 0 ? above : below)[i / 2];
-        sum += int64_t{of[i]} * high_;
-        if (sum > std::numeric_limits<int16_t>::max() || sum < std::numeric_limits<int16_t>::min()) {
-          return false;
-        }
-      }
-    }
-    return true;
-  }
-
-  size_t lanes_;
-  int32_t high_;
-  int64_t period_ = std::numeric_limits<int64_t>::max();
+/// Steps one after another, each (lane, 2): a step adds two products to each lane.
+struct Steps {
+  const int8_t* weights;
+  int64_t count;
 };
+
+// A lane's sum is at most the positive or the negative products of all its codes.
+bool fits(const Steps& steps, size_t lanes, int32_t high, int64_t period) {
+  std::vector<int64_t> above(lanes), below(lanes);
+  for (int64_t step = 0; step < steps.count; ++step) {
+    if (step % period == 0) {
+      above.assign(lanes, 0);
+      below.assign(lanes, 0);
+    }
+    const int8_t* of = steps.weights + static_cast<size_t>(step) * 2 * lanes;
+    for (size_t i = 0; i < 2 * lanes; ++i) {
+      auto& sum = (of[i] > 0 ? above : below)[i / 2];
+      sum += int64_t{of[i]} * high;
+      if (sum > std::numeric_limits<int16_t>::max() || sum < std::numeric_limits<int16_t>::min()) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+/// The longest number of steps, halved from `most`, whose 16-bit sums are exact in every block; 0: not even
+/// one. Blocks are asked for each period anew: what fits an odd period need not fit half of it, whose spans
+/// lie elsewhere.
+int64_t longest_period(const std::vector<Steps>& blocks, int64_t most, int64_t lanes, int32_t high) {
+  for (int64_t period = most; period >= 1; period /= 2) {
+    const auto is_exact = [&](const Steps& steps) {
+      return fits(steps, static_cast<size_t>(lanes), high, period);
+    };
+    if (std::all_of(blocks.begin(), blocks.end(), is_exact)) {
+      return period;
+    }
+  }
+  return 0;
+}
 
 /// What one block of outputs still lacks, and the corrections that give it.
 class Block {
@@ -114,18 +117,33 @@ class Block {
 StoredCorrections corrections_of(const std::vector<int16_t>& rest, int64_t numbers, int64_t run,
                                  int32_t high) {
   StoredCorrections made;
-  Period period(kBlock, high);
   const auto block = static_cast<size_t>(numbers * kBlock);
   for (size_t i = 0; i < rest.size(); i += block) {
-    const auto first = made.offsets.size();
-    made.first.push_back(static_cast<int64_t>(first));
+    made.first.push_back(static_cast<int64_t>(made.offsets.size()));
     Block(rest.data() + i, numbers).correct(run, made);
-    period.add(made.weights.data() + first * kBlock * kPicks,
-               static_cast<int64_t>(made.offsets.size() - first));
   }
   made.first.push_back(static_cast<int64_t>(made.offsets.size()));
-  made.period = period.longest(std::max<int64_t>(1, made.first.back()));
+  std::vector<Steps> blocks;
+  for (size_t i = 0; i + 1 < made.first.size(); ++i) {
+    blocks.push_back(
+        {made.weights.data() + made.first[i] * kBlock * kPicks, made.first[i + 1] - made.first[i]});
+  }
+  made.period = longest_period(blocks, std::max<int64_t>(1, made.first.back()), kBlock, high);
   return made;
+}
+
+// What `words` cost instead.
+int64_t cost_of_words(int64_t numbers, int64_t blocks) { return numbers / 2 * blocks * kPairCost; }
+
+// Whether corrections alone cost more than `words`: seen without making them, which takes memory for each
+// piece of a weight.
+bool are_too_many(const std::vector<int16_t>& rest, int64_t numbers) {
+  int64_t pieces = 0;
+  for (const int16_t weight : rest) {
+    pieces += (std::abs(int64_t{weight}) + kMost) / (kMost + 1);
+  }
+  const auto blocks = static_cast<int64_t>(rest.size()) / (numbers * kBlock);
+  return pieces / (kBlock * kPicks) * kCorrectionCost >= cost_of_words(numbers, blocks);
 }
 
 // Of all blocks.
@@ -138,7 +156,7 @@ bool is_faster(const SplitWeights& split, int64_t numbers) {
   const int64_t quads = numbers / 4 * blocks, count = corrections.first.back();
   const int64_t cost = quads * kQuadCost + quads / split.period * kFlushCost + count * kCorrectionCost +
                        count / corrections.period * kFlushCost;
-  return cost < numbers / 2 * blocks * kPairCost;
+  return cost < cost_of_words(numbers, blocks);
 }
 
 }  // namespace
@@ -151,12 +169,15 @@ SplitWeights split_weights(const std::vector<int16_t>& packed, int64_t numbers, 
     split.bytes[i] = static_cast<int8_t>(std::clamp(packed[i], kLeast, kMost));
     rest[i] = static_cast<int16_t>(packed[i] - split.bytes[i]);
   }
-  Period period(2 * kBlock, high);
   const auto block = static_cast<size_t>(numbers * kBlock);
+  std::vector<Steps> blocks;
   for (size_t i = 0; i < split.bytes.size(); i += block) {
-    period.add(split.bytes.data() + i, numbers / 4);
+    blocks.push_back({split.bytes.data() + i, numbers / 4});
   }
-  split.period = period.longest(numbers / 4);
+  split.period = longest_period(blocks, numbers / 4, 2 * kBlock, high);
+  if (are_too_many(rest, numbers)) {
+    return split;
+  }
   split.corrections = corrections_of(rest, numbers, run, high);
   split.is_faster = is_faster(split, numbers);
   return split;

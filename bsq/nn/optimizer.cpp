@@ -64,12 +64,16 @@ void Sgd::step_together(double learning_rate) {
     std::vector<torch::Tensor> values, momenta, gradients;
   };
   std::map<std::pair<double, double>, Lists> lists_of_shares;
+  std::vector<const Group*> limited;
   for (const auto& group : groups_) {
     if (group.tensor.grad().defined() && group.rate != 0) {
       auto& lists = lists_of_shares[{group.rate, group.weight_decay}];
       lists.values.push_back(group.tensor);
       lists.momenta.push_back(group.momentum);
       lists.gradients.push_back(group.tensor.grad());
+      if (std::isfinite(group.limits.low) || std::isfinite(group.limits.high)) {
+        limited.push_back(&group);
+      }
     }
   }
   for (const auto& [share, lists] : lists_of_shares) {
@@ -77,10 +81,8 @@ void Sgd::step_together(double learning_rate) {
     sgd_steps(lists.values, lists.momenta, lists.gradients,
               {learning_rate * rate, options_.momentum, decay, options_.is_nesterov});
   }
-  for (const auto& group : groups_) {
-    if (std::isfinite(group.limits.low) || std::isfinite(group.limits.high)) {
-      group.tensor.clamp_(group.limits.low, group.limits.high);
-    }
+  for (const auto* group : limited) {
+    group->tensor.clamp_(group->limits.low, group->limits.high);
   }
 }
 

@@ -30,7 +30,8 @@ struct TrainerOptions {
   std::vector<int64_t> schedule = {150, 225};
   double gamma = 0.1;
   RateSchedule rate_schedule = RateSchedule::kStep;  ///< what follows `schedule` and gamma: kStep alone
-  /// Where there are any, they count in place of these three. A method with a rate of its own knows none.
+  /// Where there are any, they count in place of these three. They have no effect on a
+  /// method that sets its own rate.
   std::vector<TrainingPhase> phases;
   /// Training batches from which statistics and ranges are estimated anew before each evaluation; 0: none,
   /// what training tracked counts.

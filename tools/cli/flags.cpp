@@ -342,7 +342,10 @@ void TrainingFlags::take_default_schedule(const OptionTable& table) {
 }
 
 bool TrainingFlags::has_new_rate() const {
-  return resume && std::find(override_resume.begin(), override_resume.end(), "lr") != override_resume.end();
+  const auto is_other = [this](const char* name) {
+    return std::find(override_resume.begin(), override_resume.end(), name) != override_resume.end();
+  };
+  return resume && (is_other("lr") || is_other("phases"));
 }
 
 void take_older_rule(OptionTable& table, const TrainingFlags& flags) {

@@ -61,6 +61,12 @@ void print_remarks(const SessionFlags& flags, const Network& network, const Meth
     std::cout << "--schedule " << training.schedule.front() << ": the learning rate does not drop in "
               << training.epochs << " epochs\n";
   }
+  for (const auto& phase : training_phases_of(training.phases)) {
+    if (!phase.in_steps && phase.begin >= training.epochs) {
+      std::cout << "--phases " << phase.begin << ": this phase does not begin in " << training.epochs
+                << " epochs\n";
+    }
+  }
   if (const auto remark = method.remark(training.epochs); !remark.empty()) {
     std::cout << remark << "\n";
   }

@@ -91,10 +91,12 @@ class TarReader {
     const auto size = number_of(header_, kSize);
     const std::string prefix = text_of(header_, kPrefix);
     const std::string name = (prefix.empty() ? "" : prefix + "/") + text_of(header_, kName);
-    if (!size || *size > bytes_ - position_) {
-      fail("is cut short: '" + pickle::printable(name) + "' says " +
-           (size ? std::to_string(*size) : "no number of") + " bytes, found " +
-           std::to_string(bytes_ - position_));
+    if (!size) {
+      fail("'" + pickle::printable(name) + "' has a size that is no octal number");
+    }
+    if (*size > bytes_ - position_) {
+      fail("is cut short: '" + pickle::printable(name) + "' says " + std::to_string(*size) +
+           " bytes, found " + std::to_string(bytes_ - position_));
     }
     const char type = header_[kType];
     if (type == 'x' || type == 'g') {

@@ -158,8 +158,8 @@ torch::Tensor PlaneBank::gradient_of_all(std::vector<double>& has_gradient) cons
 }
 
 void PlaneBank::update_squares() {
-  squares_ = torch::matmul(planes_.square().sum(at::IntArrayRef({0, 3}), /*keepdim=*/false, torch::kFloat64),
-                           is_of_group_);
+  const auto of_blocks = planes_.square().sum(/*dim=*/3).to(torch::kFloat64).sum(/*dim=*/0);
+  squares_ = torch::matmul(of_blocks, is_of_group_);
 }
 
 void PlaneBank::update_group_norms() {
@@ -233,7 +233,12 @@ void PlaneBank::give_scale_gradients(const torch::Tensor& gradient, const std::v
 
 void PlaneBank::refresh() {
   torch::NoGradGuard no_grad;
-  torch::sum_out(rounded_, planes_[0].sub(planes_[1]).mul_(digits_), {0});
+  const auto digits = planes_[0].sub(planes_[1]).mul_(digits_);
+  rounded_.copy_(digits[0]);
+  for (int64_t plane = 1; plane < digits.size(0); ++plane) {
+    rounded_.add_(
+        digits[plane]);  // in plane_sum()'s order: a run that is resumed computes Q of the same bits
+  }
   rounded_.div_(levels_).clamp_(-1, 1).mul_(levels_).round_().div_(levels_);
   if (rule_ == StepRule::kRelative) {
     const auto squares = sums_over_groups(rounded_.square());

@@ -110,7 +110,7 @@ void HysteresisMethod::check_rules(const LayerRules& rules) const {
   }
 }
 
-// The bit widths of the maps in a stage, each once: "2", "2 and 4". "": there are no maps.
+// The bit width of the maps in a stage. "": there are none, or --layer-act has named some of them.
 std::string stage_text(Network& network, const std::string& stage) {
   std::set<int64_t> widths;
   for (const auto& [path, layer] : quant_layers(network)) {
@@ -118,11 +118,7 @@ std::string stage_text(Network& network, const std::string& stage) {
       widths.insert(activation_bits_at(network.description(), path + "_input"));
     }
   }
-  std::string text;
-  for (const int64_t bits : widths) {
-    text += (text.empty() ? "" : " and ") + std::to_string(bits);
-  }
-  return text;
+  return widths.size() == 1 ? std::to_string(*widths.begin()) : "";
 }
 
 std::map<std::string, std::string> HysteresisMethod::form(Network& network) const {

@@ -1,3 +1,4 @@
+#include <set>
 #include <stdexcept>
 
 #include "bsq/base/options.h"
@@ -42,16 +43,17 @@ void LsqMethod::add_options(OptionTable& table) {
 }
 
 std::map<std::string, std::string> LsqMethod::form(Network& network) const {
-  std::string text;
+  std::set<int64_t> widths;
   for (const auto& [path, layer] : quant_layers(network)) {
     const bool is_edge = layer->role() == LayerRole::kFirst || layer->role() == LayerRole::kLast;
-    const auto bits = std::to_string(layer->weight_source().bits());
-    if (is_edge && !layer->weight_source().is_float() && bits != text) {
-      text += (text.empty() ? "" : " and ") + bits;
+    if (is_edge && !layer->weight_source().is_float()) {
+      widths.insert(layer->weight_source().bits());
     }
   }
-  return text.empty() ? std::map<std::string, std::string>()
-                      : std::map<std::string, std::string>{{"edge-bits", text}};
+  // Two widths: --layer-bits has named one of the layers, and which one the file does not say.
+  return widths.size() != 1
+             ? std::map<std::string, std::string>()
+             : std::map<std::string, std::string>{{"edge-bits", std::to_string(*widths.begin())}};
 }
 
 void LsqMethod::check_rules(const LayerRules& rules) const {

@@ -114,8 +114,16 @@ class C10dRanks : public JoinedRanks {
   int64_t rank() const override { return rank_; }
   int64_t count() const override { return count_; }
   void fail(const std::string& why) override { watch_->fail(why); }
-  void begin_step(StepKind kind) override { watch_->steps().begin_step(kind); }
-  void end_step() override { watch_->steps().end_step(); }
+  void begin_step(StepKind kind) override {
+    if (!uses_nccl()) {
+      watch_->steps().begin_step(kind);
+    }
+  }
+  void end_step() override {
+    if (!uses_nccl()) {
+      watch_->steps().end_step();
+    }
+  }
 
   std::unique_ptr<Work> start_sum(const torch::Tensor& tensor) override {
     if (goes_through_host(tensor)) {
@@ -226,6 +234,16 @@ class C10dRanks : public JoinedRanks {
     return tensor.is_cuda() && !nccl_;
 #else
     return !tensor.is_cpu();
+#endif
+  }
+
+  // A wait for NCCL's work returns before the work is done: the CPU waits later, where nobody can tell that
+  // from a rank's own hanging.
+  bool uses_nccl() const {
+#ifdef BSQ_HAS_NCCL
+    return static_cast<bool>(nccl_);
+#else
+    return false;
 #endif
   }
 

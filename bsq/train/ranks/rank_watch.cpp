@@ -142,10 +142,14 @@ void RankWatch::guard() {
     if (!is_stopping_) {
       lock.unlock();
       look(now);
-      if (const auto how = steps_.look(); !how.empty()) {
-        end_hanging(how);
-      }
       lock.lock();
+      if (!has_reported_) {
+        lock.unlock();
+        if (const auto how = steps_.look(); !how.empty()) {
+          end_hanging(how);
+        }
+        lock.lock();
+      }
     }
   }
 }

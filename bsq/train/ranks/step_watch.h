@@ -15,8 +15,8 @@ struct StepWatchOptions {
   /// Without time of the processor for the thread of the step: it waits for what does not come.
   std::chrono::milliseconds stillness{15000};
   /// Between two signs of progress, while the thread computes, at least; and at least so many times the
-  /// longest time between two in earlier steps of the kind. The first step of a kind may take as long as it
-  /// likes.
+  /// longest time between two in earlier steps of the kind. The first step of a kind may compute as
+  /// long as it likes.
   std::chrono::milliseconds least_limit{22000};
   int64_t times = 10;
 };

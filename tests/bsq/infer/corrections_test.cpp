@@ -48,6 +48,19 @@ TEST(Corrections, GiveBackEveryWeight) {
   }
 }
 
+// 9 quads fit in the first block, and 4 do not: their spans lie elsewhere.
+TEST(Corrections, APeriodIsExactInEveryBlock) {
+  constexpr int64_t kQuads = 36;
+  const auto place = [](int64_t block, int64_t quad) {
+    return static_cast<size_t>((block * kQuads + quad) * infer::kBlock * 4);
+  };
+  std::vector<int16_t> packed(2 * kQuads * infer::kBlock * 4);
+  packed[place(0, 8)] = packed[place(0, 9)] = 100;
+  packed[place(1, 0)] = packed[place(1, 4)] = 100;
+  const auto split = infer::split_weights(packed, /*numbers=*/4 * kQuads, /*run=*/4 * kQuads, /*high=*/255);
+  EXPECT_EQ(split.period, 1);
+}
+
 TEST(Corrections, PayWhereTheyAreFew) {
   EXPECT_TRUE(infer::split_weights(weights_with_outliers(100, 255), kNumbers, kRun, 15).is_faster);
   EXPECT_FALSE(infer::split_weights(weights_with_outliers(1, 255), kNumbers, kRun, 15).is_faster);
