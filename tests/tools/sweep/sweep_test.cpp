@@ -377,7 +377,7 @@ TEST_F(SlurmSweep, WhatTheQueueSaysDecidesWhatIsSubmitted) {
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.err, "tasks in the queue: 1 PENDING (Resources)\n");
   EXPECT_FALSE(holds(result.out, "submitted")) << result.out;
-  EXPECT_EQ(results("slurm")["status"], "running");
+  EXPECT_EQ(results("slurm")["status"], "submitted");
 
   make("squeue", "echo 'squeue: error: no answer' >&2; exit 1");
   result = sweep();
