@@ -1,11 +1,13 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bsq/base/error.h"
 #include "bsq/base/shown_text.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/run_reader.h"
 #include "tools/describe_options.h"
 #include "tools/description.h"
+#include "tools/infer/file_engine.h"
 #include "tools/network_listing.h"
 
 namespace bsq::cli {
@@ -14,17 +16,31 @@ namespace {
 // A path need not be UTF-8.
 constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
 
+infer::Latency latency_of(const std::string& file) { return infer::measure_latency(engine_of(file)); }
+
+// Of a run's model to use.
+infer::Latency latency_of(const std::string& folder, const RunSummary& run) {
+  if (run.kept.file.empty()) {
+    throw Error(folder + ": no model yet whose latency could be measured");
+  }
+  return latency_of(folder + "/" + run.kept.file);
+}
+
 // The text of a file or folder; with --json "", and its JSON goes into `list`.
 std::string shown(const DescribeOptions& options, const std::string& path, nlohmann::json& list) {
   if (std::filesystem::is_directory(path)) {
     const auto run = summary_of_run(path);
+    const auto latency = options.latency ? std::optional(latency_of(path, run)) : std::nullopt;
     if (options.is_json) {
-      list.push_back(nlohmann::json::parse(summary_text(run)));
+      list.push_back(json_of(run, latency));
       return "";
     }
-    return options.is_brief ? brief_of(path, run) + "\n" : text_of(path, run);
+    return options.is_brief ? brief_of(path, run, latency) + "\n" : text_of(path, run, latency);
   }
-  const auto description = describe_file(path);
+  auto description = describe_file(path);
+  if (options.latency) {
+    description.latency = latency_of(path);
+  }
   if (options.is_json) {
     list.push_back(json_of(description));
     return "";

@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* kDescribeUsage =
     "describe: what is in a model file, ours or PyTorch's, or what a network is made of.\n"
-    "usage: describe [--json | --brief] FILE...\n"
+    "usage: describe [--json | --brief] [--latency] FILE...\n"
     "       describe [--json | --brief] -a NAME [options of that architecture]\n";
 
 }  // namespace
@@ -22,6 +22,12 @@ void add_options(CommandLine& line, DescribeOptions& options) {
   table.add("json", &options.is_json, "as JSON").resume(ResumeRule::kCall);
   table.add("brief", &options.is_brief, "one line a file")
       .needs([&] { return options.is_json ? "cannot go with --json" : ""; })
+      .resume(ResumeRule::kCall);
+  table.section("Measurement");
+  table
+      .add("latency", &options.latency,
+           "measure the latency of one image in the integer engine, on one thread")
+      .needs([&] { return options.network.arch ? "cannot go with -a NAME" : ""; })
       .resume(ResumeRule::kCall);
   table.section("Without a file");
   table.add("arch", &options.network.arch, "architecture whose layers, parameters and MACs are listed")

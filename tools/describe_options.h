@@ -14,7 +14,8 @@ struct DescribeOptions {
   std::vector<std::string> files;
   bool is_json = false;
   bool is_brief = false;
-  ModelFlags network;  ///< of -a NAME: no file is read then
+  bool latency = false;  ///< the engine's, measured
+  ModelFlags network;    ///< of -a NAME: no file is read then
   int64_t image_size = 32;
   int64_t classes = 10;
 

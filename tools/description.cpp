@@ -7,6 +7,7 @@
 
 #include "bsq/base/error.h"
 #include "bsq/base/type_name.h"
+#include "bsq/infer/kernels.h"
 #include "bsq/io/model_file.h"
 #include "bsq/io/pytorch_model.h"
 #include "bsq/nn/network_sizes.h"
@@ -129,6 +130,23 @@ std::string count_text(const char* name, const std::optional<int64_t>& count) {
   return count ? std::string(name) + ": " + std::to_string(*count) + "\n" : "";
 }
 
+// "" where it was not measured.
+std::string latency_text(const std::optional<infer::Latency>& latency) {
+  return latency ? "latency: " + number(latency->milliseconds, 3) + " ms (one image, one thread, median of " +
+                       std::to_string(latency->runs) + ", " + infer::best_kernels().name + " kernels)\n"
+                 : "";
+}
+
+std::string brief_latency(const std::optional<infer::Latency>& latency) {
+  return latency ? number(latency->milliseconds, 3) + " ms  " : "";
+}
+
+void add_latency(nlohmann::json& json, const std::optional<infer::Latency>& latency) {
+  if (latency) {
+    json["latency_ms"] = latency->milliseconds;
+  }
+}
+
 // What is not as in every network: ", kind pact, in front of layers (input), layer1.*=4, norm range".
 std::string activations_text(const NetworkDescription& network) {
   const NetworkDescription usual;
@@ -204,7 +222,7 @@ std::string text_of(const FileDescription& description) {
   text << "last epoch: " << (description.epoch < 0 ? "none" : std::to_string(description.epoch)) << "\n";
   text << "top-1: " << number(description.top1) << "\n";
   text << sizes_text(description.sizes) << count_text("MACs", description.macs)
-       << count_text("bit operations", description.bit_operations);
+       << count_text("bit operations", description.bit_operations) << latency_text(description.latency);
   if (description.is_resumable) {
     text << "resumable: at epoch " << description.next_epoch << "\n";
   }
@@ -228,7 +246,7 @@ std::string brief_of(const FileDescription& description) {
   text << std::left << std::setw(7) << description.method << std::right << "top-1 " << std::setw(6)
        << number(description.top1) << "  comp " << std::setw(6) << number(description.sizes.comp())
        << "  comp_stored " << std::setw(6) << number(description.sizes.comp_stored()) << "  " << std::setw(9)
-       << description.bytes << " bytes  " << description.path;
+       << description.bytes << " bytes  " << brief_latency(description.latency) << description.path;
   return text.str();
 }
 
@@ -248,6 +266,7 @@ nlohmann::json json_of(const FileDescription& description) {
                          {"configuration", description.configuration},
                          {"tensors", nlohmann::json::array()},
                          {"float_tensors", nlohmann::json::array()}};
+  add_latency(json, description.latency);
   if (!description.fault.empty()) {
     json["fault"] = description.fault;
   }
@@ -279,7 +298,8 @@ const char* name_of(RunStatus status) {
   return status == RunStatus::kDone ? "done" : status == RunStatus::kRunning ? "running" : "stopped";
 }
 
-std::string text_of(const std::string& folder, const RunSummary& run) {
+std::string text_of(const std::string& folder, const RunSummary& run,
+                    const std::optional<infer::Latency>& latency) {
   std::ostringstream text;
   text << folder << ": a run of " << run.program << ", " << name_of(run.status) << "\n";
   text << "method: " << run.method << "\n";
@@ -290,7 +310,7 @@ std::string text_of(const std::string& folder, const RunSummary& run) {
        << " s of training\n";
   text << result_text("start", run.start) << result_text("best", run.best) << result_text("final", run.final)
        << result_text("to use", run.kept) << sizes_text(run.sizes()) << count_text("MACs", run.macs)
-       << count_text("bit operations", run.bit_operations);
+       << count_text("bit operations", run.bit_operations) << latency_text(latency);
   if (!run.tensors.empty()) {
     append_head(text);
     text << "\n";
@@ -302,13 +322,21 @@ std::string text_of(const std::string& folder, const RunSummary& run) {
   return text.str();
 }
 
-std::string brief_of(const std::string& folder, const RunSummary& run) {
+std::string brief_of(const std::string& folder, const RunSummary& run,
+                     const std::optional<infer::Latency>& latency) {
   const auto sizes = run.sizes();
   std::ostringstream text;
   text << std::left << std::setw(7) << run.method << std::right << "top-1 " << std::setw(6)
        << number(run.kept.top1) << "  comp " << std::setw(6) << number(sizes.comp()) << "  comp_stored "
-       << std::setw(6) << number(sizes.comp_stored()) << "  " << name_of(run.status) << "  " << folder;
+       << std::setw(6) << number(sizes.comp_stored()) << "  " << name_of(run.status) << "  "
+       << brief_latency(latency) << folder;
   return text.str();
+}
+
+nlohmann::json json_of(const RunSummary& run, const std::optional<infer::Latency>& latency) {
+  auto json = nlohmann::json::parse(summary_text(run));
+  add_latency(json, latency);
+  return json;
 }
 
 }  // namespace bsq::cli

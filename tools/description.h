@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bsq/infer/latency.h"
 #include "bsq/io/run_summary.h"
 
 namespace bsq::cli {
@@ -46,6 +47,7 @@ struct FileDescription {
   std::vector<FloatLine> floats;
   std::string fault;  ///< why a PyTorch file is no network for us; "": it may be one
   std::string configuration;
+  std::optional<infer::Latency> latency;  ///< nothing: not measured
 };
 
 /// Reads a file, ours or PyTorch's. A PyTorch file whose tensors make no network is described too, with the
@@ -58,8 +60,11 @@ std::string brief_of(const FileDescription& description);
 /// Numbers that are not known are null.
 nlohmann::json json_of(const FileDescription& description);
 
-/// The same of a run's folder, from its summary.
-std::string text_of(const std::string& folder, const RunSummary& run);
-std::string brief_of(const std::string& folder, const RunSummary& run);
+/// The same of a run's folder, from its summary. `latency`: of the model to use; nothing: not measured.
+std::string text_of(const std::string& folder, const RunSummary& run,
+                    const std::optional<infer::Latency>& latency = std::nullopt);
+std::string brief_of(const std::string& folder, const RunSummary& run,
+                     const std::optional<infer::Latency>& latency = std::nullopt);
+nlohmann::json json_of(const RunSummary& run, const std::optional<infer::Latency>& latency = std::nullopt);
 
 }  // namespace bsq::cli

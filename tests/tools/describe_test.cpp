@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <regex>
+#include <tuple>
 
 #include "tests/tools/tool_runs.h"
 
@@ -126,6 +128,37 @@ TEST(Describe, ListsANetworkWithoutAFile) {
   EXPECT_TRUE(holds(text, "network: vgg, depth 11, 100 classes\n")) << text;
   EXPECT_TRUE(holds(text, "parameters 9277284, MACs ")) << text;
   EXPECT_EQ(text_of("-a alexnet --brief").rfind("alexnet, 10 classes: 2472266 parameters, ", 0), 0U);
+}
+
+TEST(Describe, MeasuresLatencyWhereItIsAsked) {
+  const auto& run = tiny_runs().finetuned;
+  const auto file = run.file("best_bin.h5");
+  EXPECT_FALSE(described(file).contains("latency_ms"));
+  for (const auto& path : {file, run.folder}) {
+    const auto json = nlohmann::json::parse(text_of("--json --latency " + path));
+    EXPECT_GT(json["latency_ms"].get<double>(), 0) << path;
+    const auto text = text_of("--latency " + path);
+    EXPECT_TRUE(std::regex_search(
+        text, std::regex(R"(\nlatency: [0-9]+\.[0-9]{3} ms \(one image, one thread, median of 100, )")))
+        << text;
+  }
+  const auto brief = text_of("--brief --latency " + file);
+  EXPECT_TRUE(std::regex_search(brief, std::regex(" bytes  [0-9.]+ ms  /"))) << brief;
+}
+
+TEST(Describe, SaysWhyLatencyCannotBeMeasured) {
+  const auto in_planes = tiny_runs().bsq.file("model_best.h5");
+  const std::string of_pytorch = BSQ_SOURCE "/tests/cases/00-base/plain.pth";
+  for (const auto& [arguments, status, words] :
+       {std::tuple{in_planes, 1, std::string("expected codes, as in best_bin.h5")},
+        {of_pytorch, 1, "plain.pth: "},
+        {"-a resnet", 2, "--latency: cannot go with -a NAME"}}) {
+    const auto result = run_tool("describe", "--latency " + arguments);
+    EXPECT_EQ(result.status, status) << arguments;
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_TRUE(holds(result.err, words)) << result.err;
+  }
 }
 
 TEST(Describe, RefusesANetworkBesideAFile) {

@@ -111,8 +111,8 @@ void print_measurement(const infer::Engine& engine, const ImageDataset& images, 
   std::cout << std::fixed << std::setprecision(2) << "top-1 "
             << 100.0 * static_cast<double>(found.correct) / static_cast<double>(images.size()) << " % ("
             << found.correct << " of " << images.size() << ")\n"
-            << "one image: " << std::setprecision(3) << found.latency_ms << " ms (median of "
-            << found.single_images << ")\n"
+            << "one image: " << std::setprecision(3) << found.latency.milliseconds << " ms (median of "
+            << found.latency.runs << ")\n"
             << "all images: " << std::setprecision(0) << found.images_a_second << " a second\n"
             << "on " << threads << (threads == 1 ? " thread, " : " threads, ") << infer::best_kernels().name
             << " kernels\n";

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <vector>
 
 #include "bsq/base/error.h"
 
 namespace bsq::cli {
 namespace {
 
-constexpr int64_t kMostSingleImages = 500;
+constexpr int64_t kMostSingleRuns = 500;
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -30,19 +29,6 @@ void require_fitting(const infer::Engine& engine, const ImageDataset& images) {
   }
 }
 
-double median_latency(const infer::Engine& engine, const uint8_t* images, int64_t count, int threads) {
-  std::vector<float> logits(static_cast<size_t>(engine.classes()));
-  std::vector<double> times;
-  const int64_t bytes = 3 * engine.height() * engine.width();
-  for (int64_t i = 0; i < count; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    engine.run(images + i * bytes, 1, logits.data(), threads);
-    times.push_back(1000 * seconds_since(begin));
-  }
-  std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
-  return times[times.size() / 2];
-}
-
 }  // namespace
 
 Measurement measure(const infer::Engine& engine, const ImageDataset& images, int threads) {
@@ -50,8 +36,8 @@ Measurement measure(const infer::Engine& engine, const ImageDataset& images, int
   Measurement result;
   const auto* pixels = images.images.data_ptr<uint8_t>();
   result.logits = torch::empty({images.size(), engine.classes()}, torch::kFloat32);
-  result.single_images = std::min(images.size(), kMostSingleImages);
-  result.latency_ms = median_latency(engine, pixels, result.single_images, threads);
+  result.latency = infer::measure_latency(engine, pixels, images.size(),
+                                          std::min(images.size(), kMostSingleRuns), threads);
   const auto begin = std::chrono::steady_clock::now();
   engine.run(pixels, images.size(), result.logits.data_ptr<float>(), threads);
   result.images_a_second = static_cast<double>(images.size()) / seconds_since(begin);

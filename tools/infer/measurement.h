@@ -4,6 +4,7 @@
 
 #include "bsq/data/dataset.h"
 #include "bsq/infer/engine.h"
+#include "bsq/infer/latency.h"
 
 namespace bsq::cli {
 
@@ -12,8 +13,7 @@ struct Measurement {
   torch::Tensor logits;  ///< float32 (images, classes)
   int64_t correct = 0;
   double images_a_second = 0;  ///< all images at once
-  double latency_ms = 0;       ///< of one image alone, the median
-  int64_t single_images = 0;   ///< how many of these were measured
+  infer::Latency latency;      ///< of one image alone
 };
 
 /// Runs all images through the engine. Throws bsq::Error where the images do not fit the network.

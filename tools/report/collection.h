@@ -43,10 +43,11 @@ struct SeedGroup {
 /// What some folders hold.
 struct Collection {
   std::vector<ReportPoint> points;
-  std::vector<SeedGroup> seeds;        ///< of points that are done
-  bool is_running = false;             ///< somebody works on one of the runs or sweeps
-  std::vector<std::string> damage;     ///< a line for every run or sweep that cannot be read
-  std::vector<std::string> fallbacks;  ///< a line for every run of which something stands for something else
+  std::vector<SeedGroup> seeds;         ///< of points that are done
+  bool is_running = false;              ///< somebody works on one of the runs or sweeps
+  std::vector<std::string> damage;      ///< a line for every run or sweep that cannot be read
+  std::vector<std::string> fallbacks;   ///< a line for every run of which something stands for something else
+  std::vector<std::string> unmeasured;  ///< a line for every model without a latency, where it was asked for
 };
 
 /// Reads run folders, sweeps' folders, and folders of runs, as far as they are. A run that keeps the bit

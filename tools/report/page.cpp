@@ -171,6 +171,7 @@ Json point_json(const ReportPoint& point) {
   item["bytes"] = run == nullptr ? 0 : run->bytes;
   item["bit_operations"] =
       run == nullptr || !run->summary.bit_operations ? Json() : Json(*run->summary.bit_operations);
+  item["latency_ms"] = run == nullptr || !run->latency_ms ? Json() : number(*run->latency_ms);
   item["tensors"] = run == nullptr ? Json::array() : tensors_json(*run);
   item["floats"] = run == nullptr ? Json::array() : floats_json(*run);
   item["sizes"] = sizes_json(run == nullptr ? RunSummary() : run->summary);

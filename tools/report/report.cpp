@@ -6,6 +6,7 @@
 #include "bsq/base/shown_text.h"
 #include "tools/cli/main_guard.h"
 #include "tools/cli/signals.h"
+#include "tools/report/latencies.h"
 #include "tools/report/page.h"
 #include "tools/report/page_file.h"
 #include "tools/report/report_options.h"
@@ -22,7 +23,7 @@ void write_page(const PageFile& file, const std::string& page) {
 
 // Each line once, however often the page is written.
 void say(const Collection& all, std::set<std::string>& said) {
-  for (const auto* lines : {&all.fallbacks, &all.damage}) {
+  for (const auto* lines : {&all.fallbacks, &all.unmeasured, &all.damage}) {
     for (const auto& line : *lines) {
       if (said.insert(line).second) {
         std::cerr << "report: " << shown_text(line) << std::endl;
@@ -48,8 +49,12 @@ int run(const ReportOptions& options) {
   watch_signals();
   std::set<std::string> said;
   Collection all;
+  Latencies latencies;
   do {
     all = collect(options.folders);
+    if (options.latency) {
+      latencies.measure(all);
+    }
     say(all, said);
     write_page(file, page_of(all, all.is_running ? options.watch_seconds : 0));
   } while (options.watch_seconds > 0 && all.is_running && wait(options.watch_seconds));

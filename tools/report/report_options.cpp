@@ -6,7 +6,7 @@ namespace {
 constexpr const char* kReportUsage =
     "report: one HTML page of runs, which needs nothing else: sweeps' folders, run folders, folders of "
     "runs.\n"
-    "usage: report [--out FOLDER] [--watch SECONDS] RUN...\n";
+    "usage: report [--out FOLDER] [--latency] [--watch SECONDS] RUN...\n";
 constexpr int kLongestWatch = 86400;
 
 }  // namespace
@@ -22,6 +22,10 @@ void add_options(CommandLine& line, ReportOptions& options) {
       .value_name("FOLDER")
       .resume(ResumeRule::kCall);
   table.add("overwrite", &options.overwrite, "replace an index.html that no report wrote")
+      .resume(ResumeRule::kCall);
+  table
+      .add("latency", &options.latency,
+           "measure the latency of one image of every model in the integer engine, on one thread")
       .resume(ResumeRule::kCall);
   table
       .add("watch", &options.watch_seconds,

@@ -13,6 +13,7 @@ struct ReportOptions {
   std::vector<std::string> folders;
   std::string output = "report";
   bool overwrite = false;
+  bool latency = false;       ///< of every model, measured
   int64_t watch_seconds = 0;  ///< 0: write the page once
 };
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct RunRecord {
   std::vector<Adjustment> adjustments;                             ///< every n-th where there are hundreds
   std::vector<TensorPicture> pictures;  ///< of 200 tensors that hold bits; where none does, of float weights
   std::string note;                     ///< what could not be read and what stands for it; "": all is well
+  std::optional<double> latency_ms;     ///< of the model to use, in the integer engine; nothing: not measured
   uint64_t bytes = 0;                   ///< of the model file; 0 where it also holds the state of a run
 };
 

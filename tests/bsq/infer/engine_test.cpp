@@ -4,10 +4,12 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 #include "bsq/base/error.h"
 #include "bsq/graph/graph_network.h"
+#include "bsq/infer/latency.h"
 #include "bsq/infer/reference.h"
 #include "models/registry.h"
 #include "tests/bsq/infer/networks.h"
@@ -168,6 +170,21 @@ TEST_F(Engines, SayWhatTheyCannotCompute) {
   write_model(folder_.file("b.h5"), *make_network(description));
   const auto batch = refusal(folder_.file("b.h5"));
   EXPECT_NE(batch.find("layer1.0.relu1 is an activation without a stored range"), std::string::npos) << batch;
+}
+
+TEST_F(Engines, MeasureTheLatencyOfOneImage) {
+  const infer::Engine engine(write(cases()[0]));
+  const auto begin = std::chrono::steady_clock::now();
+  const auto found = infer::measure_latency(engine);
+  const std::chrono::duration<double, std::milli> all = std::chrono::steady_clock::now() - begin;
+  EXPECT_EQ(found.runs, 100);
+  EXPECT_GT(found.milliseconds, 0);
+  EXPECT_LE(found.milliseconds * 50, all.count()) << "half of the runs take at least the median";
+  const std::vector<uint8_t> image(3 * 32 * 32);
+  EXPECT_EQ(infer::measure_latency(engine, image.data(), 1, /*runs=*/3, /*threads=*/2).runs, 3);
+  EXPECT_THROW(infer::measure_latency(engine, image.data(), 0, 3, 1), std::invalid_argument);
+  EXPECT_THROW(infer::measure_latency(engine, image.data(), 1, 0, 1), std::invalid_argument);
+  EXPECT_THROW(infer::measure_latency(engine, image.data(), 1, 3, 0), std::invalid_argument);
 }
 
 }  // namespace

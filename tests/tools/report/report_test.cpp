@@ -52,6 +52,31 @@ TEST(Report, ThePageHoldsAllAndNeedsNothing) {
             "bsq_train --config " + trained + "/config.cfg --checkpoint " + trained + "-again");
 }
 
+TEST(Report, LatencyIsMeasuredWhereItIsAsked) {
+  TemporaryFolder folder;
+  const auto refused = folder.file("refused");
+  fs::create_directories(refused);
+  fs::copy(tiny_runs().bsq.file("model_best.h5"), refused);  // planes, not codes
+  const auto models_of = [&](const std::string& flags, const std::string& err) {
+    const auto result =
+        run_tool("report", flags + "--out " + folder.file("page") + " " + refused + " " + runs());
+    EXPECT_EQ(result.status, 0);
+    EXPECT_EQ(result.err.substr(0, err.size()), err);
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), err.empty() ? 0 : 1) << result.err;
+    return data_in(read_bytes(folder.file("page/index.html")))["models"];
+  };
+  const auto without = models_of("", "");
+  const auto with = models_of("--latency ", "report: no latency: " + refused + "/model_best.h5: ");
+  ASSERT_EQ(with.size(), 3U);
+  for (size_t i = 0; i < with.size(); ++i) {
+    EXPECT_TRUE(without[i]["latency_ms"].is_null());
+    EXPECT_GT(with[i]["bit_operations"].get<int64_t>(), 0) << with[i]["name"];
+  }
+  EXPECT_TRUE(with[0]["latency_ms"].is_null());
+  EXPECT_GT(with[1]["latency_ms"].get<double>(), 0) << "float";
+  EXPECT_GT(with[2]["latency_ms"].get<double>(), 0) << "in bits";
+}
+
 // Whatever a run is called, its name stays text.
 TEST(Report, HostileNamesStayInsideTheData) {
   TemporaryFolder folder;

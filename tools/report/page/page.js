@@ -100,23 +100,38 @@
   const groups = (data.seeds || []).map((group) => ({ label: group.label, models: group.models.map((i) => models[i]) }));
   const groupOf = (model) => groups.find((group) => group.models.includes(model));
 
+  // What accuracy is held against. of: the number of a model; isLess: less is better.
+  const seedsText = groups.length ? ' Bars: the standard deviation over seeds, around the mean.' : '';
+  const measures = {
+    comp: { name: 'comp', of: (m) => m.comp, digits: 2, axis: 'comp (times smaller than float32)',
+      caption: 'comp, as published: 32 bits over the mean bits of a weight in quantized layers, without signs.' },
+    comp_stored: { name: 'comp_stored', of: (m) => m.comp_stored, digits: 2, axis: 'comp_stored (times smaller than float32)',
+      caption: 'comp_stored, what a file saves: signs, scales and float layers included.' },
+    bit_operations: { name: 'bit operations, G', of: (m) => (isNumber(m.bit_operations) ? m.bit_operations / 1e9 : NaN), digits: 3,
+      isLess: true, axis: 'bit operations of one image, G',
+      caption: 'Bit operations: multiply-accumulates times weight bits times activation bits, summed over the layers. Less is better.' },
+    latency: { name: 'latency, ms', of: (m) => m.latency_ms, digits: 3, isLess: true, axis: 'latency of one image, ms',
+      caption: 'Latency: one image in the integer engine, on one thread of the machine that wrote this page. Less is better.' },
+  };
+
   function meanPoint(group, measure) {
-    const x = spreadOf(group.models.map((model) => model[measure]));
+    const x = spreadOf(group.models.map(measure.of));
     const y = spreadOf(group.models.map((model) => model.top1));
     const { kind } = group.models[0];
     return { x: x.mean, y: y.mean, spread: { x: x.std, y: y.std }, label: group.label, group: kinds.indexOf(kind), of: group,
-      tip: [`${group.label}, mean of ${y.n} seeds`, `${measure} ${fixed(x.mean, 2)} ± ${fixed(x.std, 2)}`,
+      tip: [`${group.label}, mean of ${y.n} seeds`, `${measure.name} ${fixed(x.mean, measure.digits)} ± ${fixed(x.std, measure.digits)}`,
         `top-1 ${fixed(y.mean, 2)} ± ${fixed(y.std, 2)} %`, kind] };
   }
 
-  function addFront(name, measure, caption) {
+  function addFront(key) {
+    const measure = measures[key];
     const points = [...groups.map((group) => meanPoint(group, measure)), ...models.map((model) => ({
-      x: model[measure], y: model.top1, label: groupOf(model) ? '' : model.label, group: kinds.indexOf(model.kind),
+      x: measure.of(model), y: model.top1, label: groupOf(model) ? '' : model.label, group: kinds.indexOf(model.kind),
       isPart: Boolean(groupOf(model)), of: groupOf(model),
-      tip: [model.name, `${measure} ${fixed(model[measure], 2)}`, `top-1 ${fixed(model.top1, 2)} %`, model.picked, model.kind],
+      tip: [model.name, `${measure.name} ${fixed(measure.of(model), measure.digits)}`, `top-1 ${fixed(model.top1, 2)} %`, model.picked, model.kind],
     }))];
-    const labels = { x: `${measure} (times smaller than float32)`, y: 'top-1, %' };
-    addFigure(main, name, caption, (width) => plots.scatter(points, labels, width));
+    const labels = { x: measure.axis, y: 'top-1, %', isLess: measure.isLess };
+    addFigure(main, `front-${key}`, measure.caption + seedsText, (width) => plots.scatter(points, labels, width));
   }
 
   function addKinds() {
@@ -126,18 +141,20 @@
 
   function addModels() {
     const single = models.filter((model) => !groupOf(model));
-    const places = [...single.map((model) => ({ x: model.comp, y: model.top1, model })), ...groups.map((group) => meanPoint(group, 'comp'))];
+    const places = [...single.map((model) => ({ x: model.comp, y: model.top1, model })), ...groups.map((group) => meanPoint(group, measures.comp))];
     const front = new Set(plots.paretoFront(places).map((i) => places[i].model || places[i].of));
     const number = (name, digits, value) => ({ name, text: (m) => fixed(value(m), digits) });
+    const measured = ({ name, digits, of }) => number(name, digits, of);
     const has = (value) => models.some((model) => isNumber(value(model)));
     const optional = (column, value) => (has(value) ? [column] : []);
     const columns = [
       { name: 'model', text: (m) => clip(m.name, 120) },
       { name: 'method', text: (m) => clip(m.kind, 60), isText: true },
       ...sweptFlags().map((flag) => ({ name: clip(flag, 30), text: (m) => clip(m.flags[flag] || '–', 40) })),
-      number('comp', 2, (m) => m.comp),
-      number('comp_stored', 2, (m) => m.comp_stored),
-      ...optional(number('bit operations, G', 2, (m) => (isNumber(m.bit_operations) ? m.bit_operations / 1e9 : NaN)), (m) => m.bit_operations),
+      measured(measures.comp),
+      measured(measures.comp_stored),
+      ...optional(measured(measures.bit_operations), measures.bit_operations.of),
+      ...optional(measured(measures.latency), measures.latency.of),
       ...optional(number('before, %', 2, (m) => m.before), (m) => m.before),
       number('top-1, %', 2, (m) => m.top1),
       ...(models.some((m) => m.picked) ? [{ name: 'top-1 of', text: (m) => m.picked || '–', isText: true }] : []),
@@ -155,16 +172,19 @@
 
   function addSeeds(front) {
     if (!groups.length) return;
-    const spread = (name, value) => [
-      { name, text: (g) => `${fixed(value(g).mean, 2)} ± ${fixed(value(g).std, 2)}`, key: (g) => value(g).mean },
-      { name: 'range', text: (g) => `${fixed(value(g).low, 2)} to ${fixed(value(g).high, 2)}`, key: (g) => value(g).low },
-    ];
-    const of = (measure) => (group) => spreadOf(group.models.map((model) => model[measure]));
+    const spread = ({ name, digits, of }) => {
+      const value = (g) => spreadOf(g.models.map(of));
+      if (!groups.some((g) => value(g).n)) return [];
+      return [
+        { name, text: (g) => `${fixed(value(g).mean, digits)} ± ${fixed(value(g).std, digits)}`, key: (g) => value(g).mean },
+        { name: 'range', text: (g) => `${fixed(value(g).low, digits)} to ${fixed(value(g).high, digits)}`, key: (g) => value(g).low },
+      ];
+    };
     const columns = [
       { name: 'model', text: (g) => clip(g.label, 120) },
       { name: 'method', text: (g) => clip(g.models[0].kind, 60), isText: true },
       { name: 'seeds', text: (g) => String(g.models.length) },
-      ...spread('comp', of('comp')), ...spread('comp_stored', of('comp_stored')), ...spread('top-1, %', of('top1')),
+      ...Object.values(measures).flatMap(spread), ...spread({ name: 'top-1, %', digits: 2, of: (m) => m.top1 }),
       { name: 'top-1 of', text: (g) => g.models[0].picked || '–', isText: true },
     ];
     main.append(html('h3', {}, 'Over seeds'));
@@ -357,13 +377,9 @@
     }
   }
 
-  const seedsText = groups.length ? ' Bars: the standard deviation over seeds, around the mean.' : '';
   const sections = [
     addKinds,
-    () => addFront('front-comp', 'comp',
-      `comp, as published: 32 bits over the mean bits of a weight in quantized layers, without signs.${seedsText}`),
-    () => addFront('front-comp_stored', 'comp_stored',
-      `comp_stored, what a file saves: signs, scales and float layers included.${seedsText}`),
+    ...Object.keys(measures).map((key) => () => addFront(key)),
     addModels,
     addBits,
     addCurves,
@@ -371,7 +387,7 @@
     ...models.map((model, index) => () => addModel(model, index)),
   ];
   addTheme();
-  main.append(html('p', {}, clip(data.summary, 500)), html('h2', {}, 'Accuracy against size'));
+  main.append(html('p', {}, clip(data.summary, 500)), html('h2', {}, 'Accuracy against size and cost'));
   sections.forEach((section) => attempt(main, section));
   main.append(html('footer', {}, `Written ${data.written} by report.`));
 })();

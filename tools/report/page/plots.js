@@ -52,7 +52,8 @@ const plots = (() => {
     }
     const inside = ticks.filter((tick) => tick >= low && tick <= high);
     const every = Math.ceil(inside.length / 14);
-    return inside.filter((_, i) => i % every === 0);
+    // Points that lie near each other may have no power of two between them.
+    return inside.length > 1 ? inside.filter((_, i) => i % every === 0) : linearTicks(low, high, 5);
   }
 
   // --- the text at the pointer
@@ -133,12 +134,13 @@ const plots = (() => {
     return svg('path', { d: outlines[shape % outlines.length], style: `fill:${color};stroke:var(--card)` });
   }
 
-  // --- accuracy against size
+  // --- accuracy against size and cost
 
-  // The indices that no other beats in both; larger is better. NaN and null are left out.
-  function paretoFront(points) {
+  // The indices that no other beats in both; larger is better, of x less with isLess. NaN and null are left out.
+  function paretoFront(points, isLess) {
+    const sign = isLess ? -1 : 1;
     const order = points.map((_, i) => i).filter((i) => isNumber(points[i].x) && isNumber(points[i].y));
-    order.sort((a, b) => points[b].x - points[a].x || points[b].y - points[a].y);
+    order.sort((a, b) => sign * (points[b].x - points[a].x) || points[b].y - points[a].y);
     const front = [];
     for (const i of order) {
       if (!front.length || points[i].y > points[front[front.length - 1]].y) front.push(i);
@@ -197,7 +199,7 @@ const plots = (() => {
   }
 
   // points: {x, y, label ('': none), group (an index), tip; isPart: one of several seeds, drawn faint; of: the same for
-  // those seeds and their mean; spread: {x, y}, to either side}. Larger x is smaller; a log scale.
+  // those seeds and their mean; spread: {x, y}, to either side}. labels: {x, y, isLess: less x is better}. A log scale.
   function scatter(points, labels, width) {
     const shown = points.filter((p) => isNumber(p.x) && p.x > 0 && isNumber(p.y));
     if (!shown.length) return null;
@@ -210,7 +212,7 @@ const plots = (() => {
     y.ticks = linearTicks(y.low, y.high, 6);
     const { root, area, sx, sy } = axes(width, width < 560 ? 330 : 420, x, y);
     const whole = shown.filter((p) => !p.isPart);
-    const front = paretoFront(whole).map((i) => `${sx(whole[i].x)},${sy(whole[i].y)}`);
+    const front = paretoFront(whole, labels.isLess).map((i) => `${sx(whole[i].x)},${sy(whole[i].y)}`);
     root.append(svg('polyline', { points: front.join(' '), style: 'fill:none;stroke:var(--muted);stroke-dasharray:5 4' }));
     const dots = shown.map((p) => ({ ...p, px: sx(p.x), py: sy(p.y) }));
     addLabels(root, dots, area);

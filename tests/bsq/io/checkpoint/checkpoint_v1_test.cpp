@@ -58,9 +58,12 @@ TEST(CheckpointV1, ShippedModelsHaveTheirSizes) {
     EXPECT_EQ(checkpoint.method, checkpoint.comp == 1 ? "float" : "bsq");
     EXPECT_EQ(checkpoint.description.architecture, "resnet");
     EXPECT_EQ(checkpoint.description.activation, "uniform");
-    EXPECT_EQ(checkpoint.description.options,
-              (std::map<std::string, std::string>{
-                  {"block-name", "BasicBlock"}, {"depth", "20"}, {"quantize-shortcut", "false"}}));
+    auto options = checkpoint.description.options;
+    options.insert({"shortcut", "B"});  // older files do not name it
+    EXPECT_EQ(options, (std::map<std::string, std::string>{{"block-name", "BasicBlock"},
+                                                           {"depth", "20"},
+                                                           {"quantize-shortcut", "false"},
+                                                           {"shortcut", "B"}}));
   }
 }
 
