@@ -223,8 +223,8 @@ ReportPoint float_point(Collection& all, const std::string& folder, const json& 
   return point;
 }
 
-// A sweep that goes on holds its folder, and so does the last run of a killed one. Tasks of Slurm that wait or
-// run hold none.
+// A sweep that goes on holds its folder, and so does the last run of a killed one. Tasks of Slurm that wait
+// or run hold none.
 bool is_sweep_running(const std::string& folder, const json& results) {
   const auto status = results.value("status", "running");
   return status == "submitted" || (status == "running" && is_locked(folder, kSweepLock));

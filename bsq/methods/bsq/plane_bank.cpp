@@ -14,10 +14,6 @@ int64_t blocks_of(const PlaneGroup& group) {
   return (group.weight->planes().weights() + PlaneBank::kBlock - 1) / PlaneBank::kBlock;
 }
 
-double factor_of_plane(int64_t bits, int64_t plane) {
-  return static_cast<double>(digit_weight(bits, plane)) / static_cast<double>(max_integer(bits));
-}
-
 torch::Tensor numbers_on(const std::vector<double>& numbers, const torch::Device& device) {
   return torch::tensor(numbers, torch::kFloat64).to(device);
 }
@@ -106,16 +102,13 @@ void PlaneBank::make_constants(const std::vector<int64_t>& blocks) {
   for (int64_t i = 0; i < count; ++i) {
     const auto& group = groups_[static_cast<size_t>(i)];
     const int64_t bits = group.weight->bits();
-    double gain = 0;
     for (int64_t plane = 0; plane < bits; ++plane) {
-      const double factor = factor_of_plane(bits, plane);
       digits[plane][i] = static_cast<double>(digit_weight(bits, plane));
-      factors[plane][i] = factor;
+      factors[plane][i] = plane_factor(bits, plane);
       penalties[plane][i] = group.factor;
-      gain += 2 * factor * factor;
     }
     levels.push_back(static_cast<double>(max_integer(bits)));
-    gains.push_back(gain);
+    gains.push_back(plane_gain(bits));
     sizes.push_back(static_cast<double>(group.weight->planes().weights()));
     norms.push_back(group.norm.defined() ? group.norm.item<double>() : 0);
     has_norm.push_back(group.norm.defined() ? 1 : 0);
@@ -233,11 +226,11 @@ void PlaneBank::give_scale_gradients(const torch::Tensor& gradient, const std::v
 
 void PlaneBank::refresh() {
   torch::NoGradGuard no_grad;
+  // In plane_sum()'s order: a run that is resumed computes Q of the same bits.
   const auto digits = planes_[0].sub(planes_[1]).mul_(digits_);
   rounded_.copy_(digits[0]);
   for (int64_t plane = 1; plane < digits.size(0); ++plane) {
-    rounded_.add_(
-        digits[plane]);  // in plane_sum()'s order: a run that is resumed computes Q of the same bits
+    rounded_.add_(digits[plane]);
   }
   rounded_.div_(levels_).clamp_(-1, 1).mul_(levels_).round_().div_(levels_);
   if (rule_ == StepRule::kRelative) {

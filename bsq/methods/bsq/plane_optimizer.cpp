@@ -44,17 +44,6 @@ torch::Tensor find(const std::map<std::string, torch::Tensor>& tensors, const st
   return found == tensors.end() ? torch::Tensor() : found->second;
 }
 
-// 2 sum_b f_b^2: what a step of 1 in the direction of q's gradient moves q by, over all planes.
-double plane_gain(int64_t bits) {
-  const auto levels = static_cast<double>(max_integer(bits));
-  double sum = 0;
-  for (int64_t plane = 0; plane < bits; ++plane) {
-    const double digit = static_cast<double>(digit_weight(bits, plane)) / levels;
-    sum += 2 * digit * digit;
-  }
-  return sum;
-}
-
 double total(const torch::Tensor& squares) { return squares.sum().item<double>(); }
 
 }  // namespace
