@@ -69,7 +69,7 @@ int run(const TrainOptions& options) {
 }  // namespace
 }  // namespace bsq::cli
 
-int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("bsq_train",
+int bsq_train_main(int argc, char** argv) {
+  return bsq::cli::guarded_main("bsq_train", argc, argv,
                                 [&] { return bsq::cli::run(bsq::cli::parse_train_options(argc, argv)); });
 }

@@ -34,10 +34,10 @@ set_target_properties(bsq_all PROPERTIES EXPORT_NAME bsq)
 
 set(BSQ_INSTALLED_LIBRARIES
   bsq_all bsq_plain bsq_common bsq_base bsq_pickle bsq_kernels bsq_quant bsq_nn bsq_graph ${BSQ_METHOD_LIBRARIES} bsq_data bsq_atomic_file
-  bsq_seal bsq_hdf5 bsq_infer bsq_file_engine bsq_infer_tool bsq_pytorch bsq_onnx bsq_io bsq_ranks bsq_train_lib bsq_models bsq_architectures
-  bsq_cli bsq_train_options bsq_convert_options bsq_finetune_options bsq_describe bsq_export_options bsq_sweep bsq_report)
+  bsq_seal bsq_hdf5 bsq_infer bsq_file_engine bsq_pytorch bsq_onnx bsq_io bsq_ranks bsq_train_lib bsq_models
+  bsq_architectures bsq_cli)
 foreach(tool ${BSQ_PROGRAMS})
-  list(APPEND BSQ_INSTALLED_LIBRARIES bsq_main_${tool})
+  list(APPEND BSQ_INSTALLED_LIBRARIES bsq_run_${tool} bsq_main_${tool})
 endforeach()
 if(BSQ_JEMALLOC)
   list(APPEND BSQ_INSTALLED_LIBRARIES bsq_memory)

@@ -31,8 +31,8 @@ target_link_options(bsq_common INTERFACE "$<BUILD_INTERFACE:${BSQ_TORCH_LINK_OPT
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/empty.cpp CONTENT "\n")  # left alone where it is there
 # For ccache.
 set(BSQ_PCH_FLAGS $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
-# Tests are compiled with less optimization, in a third of the time; what they call is not.
-set(BSQ_TEST_FLAGS $<$<CONFIG:Release>:-O1>)
+# Tests and command lines wait for what they call. They are compiled with less optimization, in half the time.
+set(BSQ_LIGHT_FLAGS $<$<CONFIG:Release>:-O1>)
 
 # bsq_header(NAME FLAG...): the headers of libtorch's tensors precompiled with these flags, as the targets that use them
 # have them. torch/torch.h, with all modules and optimizers, takes twice the time, and every file pays for it again.
@@ -43,9 +43,7 @@ function(bsq_header name)
   target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS} ${ARGN})
 endfunction()
 bsq_header(bsq_pch)
-if(BSQ_BUILD_TESTS)
-  bsq_header(bsq_pch_tests ${BSQ_TEST_FLAGS})
-endif()
+bsq_header(bsq_pch_light ${BSQ_LIGHT_FLAGS})
 
 # Every file that sees libtorch's headers spends seconds on their templates, however short it is; files of one folder
 # spend them together.
@@ -63,19 +61,23 @@ function(bsq_target name)
   target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS})
 endfunction()
 
-# bsq_test_target(NAME DEPENDENCIES...): the same for tests.
-function(bsq_test_target name)
+# bsq_light_target(NAME DEPENDENCIES...): the same for tests and command lines.
+function(bsq_light_target name)
   target_link_libraries(${name} PUBLIC bsq_common ${ARGN})
-  target_precompile_headers(${name} REUSE_FROM bsq_pch_tests)
+  target_precompile_headers(${name} REUSE_FROM bsq_pch_light)
   bsq_compile_together(${name})
-  target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS} ${BSQ_TEST_FLAGS})
+  target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS} ${BSQ_LIGHT_FLAGS})
 endfunction()
 
-# bsq_library(NAME FILE... [DEPENDS TARGET...]): one folder, one static library.
+# bsq_library(NAME FILE... [DEPENDS TARGET...] [LIGHT]): one folder, one static library; LIGHT for command lines.
 function(bsq_library name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "LIGHT" "" "DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
-  bsq_target(${name} ${ARG_DEPENDS})
+  if(ARG_LIGHT)
+    bsq_light_target(${name} ${ARG_DEPENDS})
+  else()
+    bsq_target(${name} ${ARG_DEPENDS})
+  endif()
 endfunction()
 
 # bsq_plain_library(NAME FILE... [DEPENDS TARGET...]): the same without libtorch, for programs that do without it too.
@@ -107,10 +109,17 @@ function(bsq_program name)
   endif()
 endfunction()
 
-# bsq_tool(NAME FILE... [DEPENDS TARGET...]): a program whose main() is in a library of its own, bsq_main_NAME, so that
-# others build it again with networks of their own.
+# bsq_tool(NAME FILE... [DEPENDS TARGET...]): a program. One of its files has `int NAME_main(int argc, char** argv)`. The
+# library bsq_run_NAME holds them, for other programs and tests. bsq_main_NAME has the main(): who links it builds the
+# program again, with networks of his own.
 function(bsq_tool name)
-  bsq_library(bsq_main_${name} ${ARGN})
+  bsq_library(bsq_run_${name} ${ARGN} LIGHT)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/mains/${name}.cpp CONTENT
+"int ${name}_main(int argc, char** argv);
+int main(int argc, char** argv) { return ${name}_main(argc, argv); }
+")
+  add_library(bsq_main_${name} STATIC ${CMAKE_BINARY_DIR}/mains/${name}.cpp)
+  target_link_libraries(bsq_main_${name} PUBLIC bsq_run_${name})
   bsq_program(${name} ${CMAKE_BINARY_DIR}/pch/empty.cpp DEPENDS bsq_main_${name})
   set_target_properties(${name} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
 endfunction()
@@ -122,17 +131,21 @@ set(BSQ_TEST_TIMEOUT 5000)
 # speed, and two such programs on two cores are many times slower than one after the other.
 set(BSQ_TEST_ENVIRONMENT OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive)
 
-# bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label] [SEPARATE | SHARDS n]): one GoogleTest program. With SEPARATE
+# bsq_test(NAME FILE... [DEPENDS TARGET...] [LABEL label] [SEPARATE | SHARDS n] [COST n]): one GoogleTest program. With SEPARATE
 # every TEST is a ctest case of its own, so that long ones run side by side and a skip shows. With SHARDS there are n
-# cases, each with its part of the tests: for those that share what takes long to make. They start first.
+# cases, each with its part of the tests: for those that share what takes long to make. What has a COST starts first, the
+# dearest first; shards have 100.
 function(bsq_test name)
-  cmake_parse_arguments(ARG "SEPARATE" "LABEL;SHARDS" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "LABEL;SHARDS;COST" "DEPENDS" ${ARGN})
+  if(NOT ARG_COST)
+    set(ARG_COST 0)
+  endif()
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  bsq_test_target(${name} ${ARG_DEPENDS} bsq_test_support GTest::gtest)
+  bsq_light_target(${name} ${ARG_DEPENDS} bsq_test_support GTest::gtest)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(ARG_SEPARATE)
     gtest_discover_tests(${name} DISCOVERY_TIMEOUT ${BSQ_TEST_TIMEOUT}
-      PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}" ENVIRONMENT "${BSQ_TEST_ENVIRONMENT}")
+      PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}" ENVIRONMENT "${BSQ_TEST_ENVIRONMENT}" COST ${ARG_COST})
   elseif(ARG_SHARDS)
     foreach(shard RANGE 1 ${ARG_SHARDS})
       math(EXPR index "${shard} - 1")
@@ -144,6 +157,6 @@ function(bsq_test name)
   else()
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}"
-      ENVIRONMENT "${BSQ_TEST_ENVIRONMENT}")
+      ENVIRONMENT "${BSQ_TEST_ENVIRONMENT}" COST ${ARG_COST})
   endif()
 endfunction()

@@ -131,8 +131,8 @@ int run(const ConvertOptions& options) {
 }  // namespace
 }  // namespace bsq::cli
 
-int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("convert", [&] {
+int convert_main(int argc, char** argv) {
+  return bsq::cli::guarded_main("convert", argc, argv, [&] {
     const auto options = bsq::cli::parse_convert_options(argc, argv);
     return bsq::cli::with_memory_errors(options.data, [&] { return bsq::cli::run(options); });
   });

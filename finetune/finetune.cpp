@@ -69,7 +69,7 @@ int run(const FinetuneOptions& options) {
 }  // namespace
 }  // namespace bsq::cli
 
-int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("finetune",
+int finetune_main(int argc, char** argv) {
+  return bsq::cli::guarded_main("finetune", argc, argv,
                                 [&] { return bsq::cli::run(bsq::cli::parse_finetune_options(argc, argv)); });
 }

@@ -77,7 +77,7 @@ int run(const DescribeOptions& options) {
 }  // namespace
 }  // namespace bsq::cli
 
-int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("describe",
+int describe_main(int argc, char** argv) {
+  return bsq::cli::guarded_main("describe", argc, argv,
                                 [&] { return bsq::cli::run(bsq::cli::parse_describe_options(argc, argv)); });
 }

@@ -1,6 +1,5 @@
 #include "bsq/train/trainer.h"
 
-#include <torch/nn/functional/loss.h>
 #include <torch/utils.h>
 
 #include <chrono>
@@ -10,6 +9,7 @@
 #include "bsq/base/error.h"
 #include "bsq/data/random.h"
 #include "bsq/nn/network_sizes.h"
+#include "bsq/train/batch_loss.h"
 #include "bsq/train/divergence.h"
 #include "bsq/train/generators.h"
 #include "bsq/train/schedule.h"
@@ -72,35 +72,6 @@ void load_slots(const Slots& slots, const std::map<std::string, torch::Tensor>& 
     }
     slot.tensor.copy_(found->second);
   }
-}
-
-Batch to_device(const Batch& batch, torch::Device device) {
-  auto moved = batch;
-  moved.images = batch.images.to(device);
-  moved.labels = batch.labels.to(device);
-  if (batch.other_labels.defined()) {
-    moved.other_labels = batch.other_labels.to(device);
-  }
-  return moved;
-}
-
-// Of mixed images, both labels count by their parts.
-torch::Tensor cross_entropy_of(const torch::Tensor& logits, const Batch& batch, double smoothing) {
-  namespace F = torch::nn::functional;
-  const auto options = F::CrossEntropyFuncOptions().label_smoothing(smoothing);
-  const auto own = F::cross_entropy(logits, batch.labels, options);
-  if (!batch.other_labels.defined()) {
-    return own;
-  }
-  return own.mul(1 - batch.other_weight) +
-         F::cross_entropy(logits, batch.other_labels, options).mul(batch.other_weight);
-}
-
-double correct_of(const torch::Tensor& logits, const Batch& batch) {
-  const auto guesses = logits.detach().argmax(/*dim=*/1);
-  const auto count = [&](const torch::Tensor& labels) { return guesses.eq(labels).sum().item<double>(); };
-  const double own = count(batch.labels);
-  return batch.other_labels.defined() ? own + batch.other_weight * (count(batch.other_labels) - own) : own;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -353,26 +324,6 @@ void Trainer::fail_on_loss(double own_loss, const Batch& batch) {
                         std::to_string(batch.index) + ": " + what + " (a lower --lr may help)");
 }
 
-// The loss to train with; what is reported is the cross entropy without smoothing and teacher.
-torch::Tensor Trainer::loss_of(const torch::Tensor& cross_entropy, const torch::Tensor& logits,
-                               const Batch& batch) const {
-  auto loss = cross_entropy;
-  if (options_.label_smoothing > 0) {
-    loss = cross_entropy_of(logits, batch, options_.label_smoothing);
-  }
-  const auto& distillation = options_.distillation;
-  if (!distillation.teacher) {
-    return loss;
-  }
-  torch::Tensor wanted;
-  {
-    torch::NoGradGuard no_grad;
-    wanted = distillation.teacher->forward(batch.images);
-  }
-  return loss.mul(distillation.label_weight.value_or(1 - distillation.weight)) +
-         distillation_loss(logits, wanted, distillation.temperature).mul(distillation.weight);
-}
-
 // The sum over the ranks of what each takes here is the loss of the whole batch: `share` is the part of its
 // images that this rank has, and of the method's term, which is the same on all, each takes its part.
 void Trainer::backward(const torch::Tensor& loss, const torch::Tensor& term, double share) {
@@ -410,19 +361,19 @@ Trainer::StepResult Trainer::over_ranks(const StepResult& own) const {
 
 Trainer::StepResult Trainer::train_batch(const Batch& batch) {
   const StepScope step(ranks_, Ranks::StepKind::kTraining);
-  const auto moved = to_device(batch, device_of(*network_));
+  const auto moved = on_device(batch, device_of(*network_));
   const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
   draw_for(batch.index);
   watch_.before_step(*network_, batch.index, training_.batches());
   follow_phases(batch.index);
   optimizer_->zero_grad();
   const auto logits = network_->forward(moved.images);
-  const auto cross_entropy = cross_entropy_of(logits, moved, /*smoothing=*/0);
+  const auto cross_entropy = batch_cross_entropy(logits, moved, /*smoothing=*/0);
   const double value = cross_entropy.item<double>();
   const auto count = static_cast<double>(moved.labels.size(0));
   StepResult own;
   own.loss = value * count;
-  own.correct = correct_of(logits, moved);
+  own.correct = correct_of_batch(logits, moved);
   own.images = count;
   own.is_finite = std::isfinite(value);
   own.wants_stop = ranks_ != nullptr && observer_.should_stop();
@@ -431,8 +382,8 @@ Trainer::StepResult Trainer::train_batch(const Batch& batch) {
     const StatisticsScope alone(nullptr);
     fail_on_loss(value, batch);
   }
-  backward(loss_of(cross_entropy, logits, moved), method_.loss_term(*network_),
-           count / static_cast<double>(batch.of_images));
+  backward(training_loss(cross_entropy, logits, moved, options_.label_smoothing, options_.distillation),
+           method_.loss_term(*network_), count / static_cast<double>(batch.of_images));
   if (ranks_ != nullptr) {
     if (!options_.shares_statistics) {
       average_tracked(*ranks_, *network_);

@@ -134,8 +134,6 @@ class Trainer {
   void take_from_first(int64_t begun_step);
   void take_final();
   [[noreturn]] void fail_on_loss(double own_loss, const Batch& batch);
-  torch::Tensor loss_of(const torch::Tensor& cross_entropy, const torch::Tensor& logits,
-                        const Batch& batch) const;
   double epoch_rate(int64_t epoch) const;
   double step_rate(int64_t step) const;
   StepSettings settings(int64_t epoch, int64_t step) const;

@@ -103,10 +103,8 @@ TEST(Presets, RegimesReachTheTrainer) {
 }
 
 TEST(Presets, PhasesLeaveNothingToASchedule) {
-  for (const std::vector<const char*> more : {std::vector<const char*>{"--lr", "0.5"},
-                                              {"--wd", "0"},
-                                              {"--schedule", "3"},
-                                              {"--lr-schedule", "cosine"}}) {
+  for (const auto& more : std::vector<std::vector<const char*>>{
+           {"--lr", "0.5"}, {"--wd", "0"}, {"--schedule", "3"}, {"--lr-schedule", "cosine"}}) {
     std::vector<const char*> arguments = {"tool", "--config", "wrn-cifar10-int8"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     try {

@@ -54,7 +54,7 @@ TEST(RanksOfOneMachine, ASignalToTheLauncherSavesAndTheRunGoesOn) {
                                   ".txt && break; sleep 0.01; done\nkill -TERM $pid; wait $pid");
   EXPECT_EQ(result.status, 143) << result.err;
   EXPECT_TRUE(holds(result.err, "state saved in")) << result.err;
-  run_tiny("bsq_train", "--resume --out " + run);
+  run_tiny("bsq_train", "--resume --ranks 2 --out " + run);
   expect_like_whole_run(run);
 }
 

@@ -1,9 +1,13 @@
 #include "tests/tools/tool_runs.h"
 
+#include <wordexp.h>
+
 #include <filesystem>
+#include <optional>
 #include <sstream>
 
 #include "bsq/io/checkpoint/checkpoint_compare.h"
+#include "tests/tools/program_server.h"
 #include "tests/tools/tiny_cifar.h"
 
 namespace bsq::test {
@@ -34,6 +38,17 @@ TinyRuns make_tiny_runs() {
   return runs;
 }
 
+// The words of a shell's command line; nothing where it is more than one command's words.
+std::optional<std::vector<std::string>> words_of(const std::string& arguments) {
+  wordexp_t expansion{};
+  if (wordexp(arguments.c_str(), &expansion, WRDE_NOCMD | WRDE_UNDEF) != 0) {
+    return std::nullopt;
+  }
+  std::vector<std::string> words(expansion.we_wordv, expansion.we_wordv + expansion.we_wordc);
+  wordfree(&expansion);
+  return words;
+}
+
 bool same(const torch::Tensor& a, const torch::Tensor& b) {
   return a.defined() == b.defined() && (!a.defined() || same_bits(a, b));
 }
@@ -57,6 +72,14 @@ std::string tiny_flags(const std::string& data) {
 }
 
 CommandResult run_tool(const std::string& tool, const std::string& arguments) {
+  if (auto words = words_of(arguments)) {
+    words->insert(words->begin(), program(tool));
+    const TemporaryFolder folder;
+    const std::string out = folder.file("out"), err = folder.file("err");
+    if (const auto status = serve_program(tool, *words, out, err)) {
+      return {*status, read_bytes(out), read_bytes(err)};
+    }
+  }
   return run_command("'" + program(tool) + "' " + arguments);
 }
 

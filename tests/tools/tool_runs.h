@@ -14,7 +14,8 @@ namespace bsq::test {
 std::string tiny_data();
 /// The flags that make every run small: one thread, the tiny images, batches of 25. As long as `data` is "".
 std::string tiny_flags(const std::string& data = "");
-/// Runs one of the programs with these arguments.
+/// Runs one of the programs with these arguments, in a child of serve_program() where that can be; a shell
+/// starts it otherwise.
 CommandResult run_tool(const std::string& tool, const std::string& arguments);
 /// The same with tiny_flags(); anything but exit 0 is a test failure. Gives stdout.
 std::string run_tiny(const std::string& tool, const std::string& arguments);

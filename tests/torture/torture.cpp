@@ -282,5 +282,5 @@ int run(bsq::torture::Options options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("torture", [&] { return run(bsq::torture::parse(argc, argv)); });
+  return bsq::cli::guarded_main("torture", argc, argv, [&] { return run(bsq::torture::parse(argc, argv)); });
 }

@@ -33,7 +33,8 @@ int with_record(int status) {
 
 }  // namespace
 
-int guarded_main(const char* name, const std::function<int()>& tool) {
+int guarded_main(const char* name, int argc, const char* const* argv, const std::function<int()>& tool) {
+  remember_command_line(argc, argv);
   open_closed_descriptors();
   make_file_limits_errors();
   register_methods();

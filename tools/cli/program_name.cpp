@@ -5,6 +5,19 @@
 
 namespace bsq::cli {
 
+namespace {
+
+std::vector<std::string>& words() {
+  static std::vector<std::string> all;
+  return all;
+}
+
+}  // namespace
+
+const std::vector<std::string>& called_words() { return words(); }
+
+void remember_command_line(int argc, const char* const* argv) { words().assign(argv, argv + argc); }
+
 std::string called_name(const std::string& program) {
   const std::string called = program_invocation_name;
   return called == "bsq" || called.rfind("bsq ", 0) == 0 ? called : program;

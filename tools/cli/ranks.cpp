@@ -10,9 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <thread>
 #include <utility>
@@ -21,6 +19,7 @@
 #include "bsq/base/error.h"
 #include "bsq/io/text_file.h"
 #include "tools/cli/notice.h"
+#include "tools/cli/program_name.h"
 #include "tools/cli/signals.h"
 
 namespace bsq::cli {
@@ -28,19 +27,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kLook{50};
 constexpr std::chrono::seconds kPatience{28};  // the others find a lost rank by themselves before
-
-// This process's own arguments.
-std::vector<std::string> own_arguments() {
-  std::ifstream file("/proc/self/cmdline", std::ios::binary);
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  std::vector<std::string> arguments;
-  for (size_t first = 0; first < text.size();) {
-    const auto end = std::min(text.find('\0', first), text.size());
-    arguments.push_back(text.substr(first, end - first));
-    first = end + 1;
-  }
-  return arguments;
-}
 
 // The environment with other values of these variables.
 std::vector<std::string> environment_with(const std::map<std::string, std::string>& values) {
@@ -76,7 +62,7 @@ std::map<std::string, std::string> place_variables(int64_t rank, int64_t count, 
 // In a process group of its own: what the terminal sends comes by way of the parent, once. A rank does not
 // outlive its parent.
 pid_t start_rank(int64_t rank, int64_t count, uint16_t port) {
-  auto arguments = own_arguments();
+  auto arguments = called_words();
   auto environment = environment_with(place_variables(rank, count, port));
   const auto argument_list = pointers(arguments);
   const auto environment_list = pointers(environment);
@@ -117,14 +103,16 @@ bool is_failure(int status) { return status != 0 && status < 128; }
 std::vector<int> wait_for(std::vector<pid_t> children) {
   std::vector<int> statuses(children.size(), 0);
   bool is_handed_on = false;
-  std::optional<std::chrono::steady_clock::time_point> failed_at;
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kNever = Clock::time_point::max();
+  auto kill_at = kNever;
   for (size_t left = children.size(); left > 0;) {
     if (stop_status() != 0 && !is_handed_on) {
       is_handed_on = true;
       send_all(children, stop_status() - 128);
     }
-    if (failed_at && std::chrono::steady_clock::now() - *failed_at > kPatience) {
-      failed_at.reset();
+    if (Clock::now() > kill_at) {
+      kill_at = kNever;
       send_all(children, SIGKILL);
     }
     int status = 0;
@@ -137,7 +125,7 @@ std::vector<int> wait_for(std::vector<pid_t> children) {
     const auto rank = found - children.begin();
     statuses[static_cast<size_t>(rank)] = status_of(rank, status);
     if (is_failure(statuses[static_cast<size_t>(rank)])) {
-      failed_at = std::chrono::steady_clock::now();
+      kill_at = Clock::now() + kPatience;
     }
     *found = 0;
     --left;

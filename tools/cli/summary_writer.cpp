@@ -10,6 +10,7 @@
 #include "bsq/base/error.h"
 #include "bsq/base/ranks.h"
 #include "tools/cli/model_cost.h"
+#include "tools/cli/program_name.h"
 
 namespace bsq::cli {
 namespace {
@@ -21,15 +22,6 @@ constexpr const char* kTest = "test";
 std::string host_name() {
   char name[256] = {};
   return gethostname(name, sizeof name - 1) == 0 ? name : "";
-}
-
-std::vector<std::string> command_line() {
-  std::ifstream in("/proc/self/cmdline");
-  std::vector<std::string> words;
-  for (std::string word; std::getline(in, word, '\0');) {
-    words.push_back(word);
-  }
-  return words;
 }
 
 std::map<std::string, std::string> versions() {
@@ -57,7 +49,7 @@ RunSummary summary_at_start(const std::string& program, const std::string& metho
   summary.threads = torch::get_num_threads();
   summary.ranks = current_ranks() == nullptr ? 1 : current_ranks()->count();
   summary.precision = runtime.precision;
-  summary.command = command_line();
+  summary.command = called_words();
   return summary;
 }
 

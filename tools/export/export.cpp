@@ -85,7 +85,7 @@ int run(const ExportOptions& options) {
 }  // namespace
 }  // namespace bsq::cli
 
-int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("bsq_export",
+int bsq_export_main(int argc, char** argv) {
+  return bsq::cli::guarded_main("bsq_export", argc, argv,
                                 [&] { return bsq::cli::run(bsq::cli::parse_export_options(argc, argv)); });
 }

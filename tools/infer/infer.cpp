@@ -106,8 +106,7 @@ void compare(const std::string& path, const infer::Engine& engine, const ImageDa
   }
 }
 
-void print_measurement(const infer::Engine& engine, const ImageDataset& images, const Measurement& found,
-                       int threads) {
+void print_measurement(const ImageDataset& images, const Measurement& found, int threads) {
   std::cout << std::fixed << std::setprecision(2) << "top-1 "
             << 100.0 * static_cast<double>(found.correct) / static_cast<double>(images.size()) << " % ("
             << found.correct << " of " << images.size() << ")\n"
@@ -130,7 +129,7 @@ int run(const InferOptions& options) {
   const auto images = test_images(options, engine);
   const int threads = threads_of(options);
   const auto found = measure(engine, images, threads);
-  print_measurement(engine, images, found, threads);
+  print_measurement(images, found, threads);
   if (options.compare) {
     torch::set_num_threads(threads);
     compare(options.model(), engine, images, found.logits);
@@ -145,7 +144,7 @@ int run(const InferOptions& options) {
 }  // namespace
 }  // namespace bsq::cli
 
-int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("infer",
+int infer_main(int argc, char** argv) {
+  return bsq::cli::guarded_main("infer", argc, argv,
                                 [&] { return bsq::cli::run(bsq::cli::parse_infer_options(argc, argv)); });
 }

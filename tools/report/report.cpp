@@ -65,7 +65,7 @@ int run(const ReportOptions& options) {
 }  // namespace
 }  // namespace bsq::cli
 
-int main(int argc, char** argv) {
-  return bsq::cli::guarded_main("report",
+int report_main(int argc, char** argv) {
+  return bsq::cli::guarded_main("report", argc, argv,
                                 [&] { return bsq::cli::run(bsq::cli::parse_report_options(argc, argv)); });
 }

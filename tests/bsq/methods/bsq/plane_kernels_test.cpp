@@ -12,7 +12,8 @@
 namespace bsq::test {
 namespace {
 
-constexpr PlaneStep kStep{/*learning_rate=*/0.3, /*momentum=*/0.9, /*weight_decay=*/0.01, /*penalty=*/0.2};
+constexpr PlaneStep kStep{/*learning_rate=*/0.3, /*momentum=*/0.9, /*weight_decay=*/0.01, /*penalty=*/0.2,
+                          /*gradient_factor=*/1};
 
 class ThreadCount {
  public:
@@ -177,8 +178,8 @@ TEST(PlaneKernels, WithoutRateAndPenaltyNothingMoves) {
   torch::manual_seed(7);
   const auto start = real_planes({100}, /*bits=*/3, torch::kFloat32);
   Fused fused(start);
-  fused.step(torch::randn({100}),
-             {/*learning_rate=*/0, /*momentum=*/0.9, /*weight_decay=*/0.1, /*penalty=*/0.1});
+  fused.step(torch::randn({100}), {/*learning_rate=*/0, /*momentum=*/0.9, /*weight_decay=*/0.1,
+                                   /*penalty=*/0.1, /*gradient_factor=*/1});
   EXPECT_TRUE(torch::equal(fused.planes.positive, start.positive));
   EXPECT_TRUE(torch::equal(fused.planes.negative, start.negative));
 }
@@ -187,7 +188,8 @@ TEST(PlaneKernels, PenaltyAloneShrinksEveryPlane) {
   torch::manual_seed(8);
   Fused fused(real_planes({100}, /*bits=*/3, torch::kFloat32));
   const auto before = fused.squares.clone();
-  fused.step(torch::zeros({100}), {/*learning_rate=*/0.1, /*momentum=*/0, /*weight_decay=*/0, /*penalty=*/1});
+  fused.step(torch::zeros({100}), {/*learning_rate=*/0.1, /*momentum=*/0, /*weight_decay=*/0, /*penalty=*/1,
+                                   /*gradient_factor=*/1});
   EXPECT_TRUE(fused.squares.lt(before).all().item<bool>());
 }
 
