@@ -13,8 +13,9 @@ constexpr size_t kSealBytes = 512;
 std::string make_seal(const void* content, size_t bytes);
 
 /// Compares a file with its seal. A file that starts as HDF5 files do has none and passes: others write such
-/// files. True where there is a seal. Throws bsq::Error for a file that cannot be read, that starts in any
-/// other way, or whose content is not what the seal says.
+/// files. True where there is a seal. Throws bsq::Error for what is no regular file (a pipe is not waited
+/// for), for a file that cannot be read, that starts in any other way, or whose content is not what the seal
+/// says.
 bool check_seal(const std::string& path);
 
 /// Whether check_seal passes.

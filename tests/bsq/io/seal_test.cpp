@@ -1,5 +1,7 @@
 #include "bsq/io/seal.h"
 
+#include <sys/stat.h>
+
 #include "bsq/base/error.h"
 #include "tests/support.h"
 
@@ -22,6 +24,14 @@ TEST(Seal, IsTheSha256InHexadecimal) {
   ASSERT_EQ(seal.size(), kSealBytes);
   EXPECT_EQ(seal.substr(0, seal.find('\0')),
             "bsq sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 bytes follow\n");
+}
+
+TEST(Seal, WaitsForNoPipe) {
+  const test::TemporaryFolder folder;
+  const std::string pipe = folder.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0666), 0);
+  EXPECT_EQ(error_of(pipe), pipe + ": not a regular file, expected a checkpoint");
+  EXPECT_EQ(error_of("/dev/zero"), "/dev/zero: not a regular file, expected a checkpoint");
 }
 
 TEST(Seal, HoldsForItsContentAlone) {
