@@ -10,7 +10,8 @@ namespace {
 constexpr int64_t kMostRanks = 1 << 16;
 constexpr int64_t kLastPort = 65535;
 constexpr int64_t kUsualPort = 29500;  // torchrun's
-constexpr int64_t kFirstSlurmPort = 20000, kSlurmPorts = 20000;
+// Ports of our own, below torchrun's and those that Linux gives to outgoing connections.
+constexpr int64_t kFirstPort = 20000, kPorts = 9000;
 
 /// Names of the variables of one launcher.
 struct Launcher {
@@ -77,7 +78,15 @@ void meet_in_slurm(RankPlace& place, const Environment& environment) {
   }
   const int64_t job = integer_or(environment, "SLURM_JOB_ID", 0, 0, int64_t{1} << 40);
   const int64_t step = integer_or(environment, "SLURM_STEP_ID", 0, 0, int64_t{1} << 40);
-  place.port = static_cast<uint16_t>(kFirstSlurmPort + (job * 16 + step) % kSlurmPorts);
+  place.port = static_cast<uint16_t>(kFirstPort + (job * 16 + step) % kPorts);
+}
+
+// A port that follows from `port` and is another. Those of neighbouring ports lie far apart, so that
+// torchruns at 29500 and 29501 do not meet.
+uint16_t other_port(int64_t port) {
+  constexpr int64_t kStride = 7919;  // has no factor in common with kPorts
+  const int64_t own = kFirstPort + port * kStride % kPorts;
+  return static_cast<uint16_t>(own == port ? own + 1 : own);
 }
 
 }  // namespace
@@ -118,7 +127,7 @@ std::optional<RankPlace> rank_place(const Environment& environment) {
   place.is_store_elsewhere = text_of(environment, "BSQ_MEETING_POINT") == "launcher";
   if (text_of(environment, "TORCHELASTIC_USE_AGENT_STORE") == "True") {
     // torchrun's own store is at MASTER_PORT. Another version of libtorch does not speak its language.
-    place.port = static_cast<uint16_t>(place.port < kLastPort ? place.port + 1 : place.port - 1);
+    place.port = other_port(place.port);
     place.prefix = "bsq/attempt_" +
                    std::to_string(integer_or(environment, "TORCHELASTIC_RESTART_COUNT", 0, 0, kMostRanks));
   }

@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -235,7 +236,7 @@ TEST(RankPlace, IsWhatTheLauncherSays) {
   EXPECT_EQ(torchrun->local_rank, 1);
   EXPECT_EQ(torchrun->local_count, 2);
   EXPECT_EQ(torchrun->host, "head");
-  EXPECT_EQ(torchrun->port, 1235) << "torchrun's own store is at 1234";
+  EXPECT_EQ(torchrun->port, 27046) << "torchrun's own store is at 1234";
   EXPECT_FALSE(torchrun->is_store_elsewhere);
   const auto slurm = place_in({{"SLURM_PROCID", "2"},
                                {"SLURM_STEP_NUM_TASKS", "4"},
@@ -252,6 +253,20 @@ TEST(RankPlace, IsWhatTheLauncherSays) {
                              {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
                              {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}});
   EXPECT_EQ(mpi->host, "127.0.0.1");
+}
+
+// The store of a torchrun is at MASTER_PORT, that of its ranks elsewhere.
+TEST(RankPlace, TorchrunsAtNeighbouringPortsDoNotMeet) {
+  std::set<int> taken;
+  for (int port = 29400; port < 29600; ++port) {
+    const auto place = place_in({{"RANK", "0"},
+                                 {"WORLD_SIZE", "2"},
+                                 {"MASTER_PORT", std::to_string(port).c_str()},
+                                 {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
+    EXPECT_NE(place->port, port);
+    EXPECT_TRUE(place->port < 29400 || place->port >= 29600) << port;
+    EXPECT_TRUE(taken.insert(place->port).second) << port;
+  }
 }
 
 TEST(RankPlace, RefusesWhatMakesNoSense) {
