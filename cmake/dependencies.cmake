@@ -12,6 +12,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
+find_path(Protobuf_INCLUDE_DIR google/protobuf/service.h NO_CMAKE_PATH)  # a wheel's libtorch has another one's headers
 find_package(Protobuf REQUIRED)
 find_package(ONNX REQUIRED)  # its schema, and nothing else of it
 if(BSQ_JEMALLOC)
