@@ -12,10 +12,16 @@
 
 namespace bsq::norm_act {
 
-// Sixteen float32 at a time by the compiler's vector types, which every CPU serves with the registers that it
-// has; and the same operations on one float, for what is left over.
+// As many float32 at a time as a register holds, by the compiler's vector types, and the same operations on
+// one float, for what is left over. Of a longer vector gcc 12 makes comparisons and choices number by number.
 
+#if defined(__AVX512F__)
 constexpr int64_t kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int64_t kLanes = 8;
+#else
+constexpr int64_t kLanes = 4;
+#endif
 using Lanes = float __attribute__((vector_size(4 * kLanes)));
 using LaneWords = uint32_t __attribute__((vector_size(4 * kLanes)));
 using LaneHalves = uint16_t __attribute__((vector_size(2 * kLanes)));

@@ -1,7 +1,7 @@
 #pragma once
 
 // The loops of norm_act_loops.h, for norm_act_loops.cpp alone: it is compiled once for each instruction set,
-// so nothing here may be left out of line. Each is a column: sixteen neighbouring elements of a row (or one),
+// so nothing here may be left out of line. Each is a column: kLanes neighbouring elements of a row (or one),
 // whose numbers and sums by channel stay in registers while it goes down the rows.
 
 #include <cstdint>
@@ -17,7 +17,7 @@ template <template <typename, typename> class Column, typename S, typename Numbe
 BSQ_INLINE void for_columns(const Span<S>& span, const Numbers& numbers) {
   const int64_t row = span.row;
   const int64_t whole = span.count / row * row;
-  for (int64_t j = 0; j < (whole > 0 ? row : 0); j += kGroup) {
+  for (int64_t j = 0; j < (whole > 0 ? row : 0); j += 4 * kLanes) {
     Column<Lanes, S> a(span, numbers, j), b(span, numbers, j + kLanes), c(span, numbers, j + 2 * kLanes),
         d(span, numbers, j + 3 * kLanes);
     for (int64_t i = j; i < whole; i += row) {
