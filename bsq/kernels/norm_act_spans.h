@@ -15,6 +15,7 @@ namespace bsq::norm_act {
 /// finish().
 template <template <typename, typename> class Column, typename S, typename Numbers>
 BSQ_INLINE void for_columns(const Span<S>& span, const Numbers& numbers) {
+  static_assert(kGroup % (4 * kLanes) == 0, "a row is whole columns");
   const int64_t row = span.row;
   const int64_t whole = span.count / row * row;
   for (int64_t j = 0; j < (whole > 0 ? row : 0); j += 4 * kLanes) {
