@@ -83,7 +83,7 @@ void add_options(CommandLine& line, TrainOptions& options) {
   auto& table = line.table();
   line.add_config();
   table.section("Method");
-  table.add("method", &options.method, "how it trains")
+  table.add("method", &options.method, "training method")
       .one_of(method_names())
       .word("float", "float")
       .resume(ResumeRule::kFixed);

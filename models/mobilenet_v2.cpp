@@ -32,7 +32,8 @@ class MobileNetV2 : public Architecture {
         .resume(ResumeRule::kFixed);
     table
         .add("stride-free", &stride_free_,
-             "of the five strides of 2 so many, from the first on, become 1, for small images")
+             "number of the network's five strides of 2 that become 1, starting with the first; for small "
+             "images")
         .range(0, 5)
         .resume(ResumeRule::kFixed);
   }

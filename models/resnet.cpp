@@ -14,8 +14,8 @@ class ResNet : public Architecture {
   void add_options(OptionTable& table) override {
     table
         .add("depth", &depth_,
-             "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck; 18: what the 8-bit training code calls so, "
-             "n = 2")
+             "layers: 6n+2 with BasicBlock, 9n+2 with Bottleneck; 18 means 14 layers, as in the 8-bit "
+             "training code")
         .range(8, 2000)
         .resume(ResumeRule::kFixed);
     table.add("block-name", &block_name_, "residual block")

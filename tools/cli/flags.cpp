@@ -136,7 +136,7 @@ void add_schedule(OptionTable& table, TrainingFlags& flags) {
       .needs(needs_no_phases)
       .needs(needs_steps)
       .resume(kOverride);
-  table.add("gamma", &flags.gamma, "the factor of the learning rate at each of these epochs")
+  table.add("gamma", &flags.gamma, "factor by which the learning rate changes at each epoch of --schedule")
       .range(0, 1e6)
       .needs(needs_no_phases)
       .needs(needs_steps)
@@ -144,18 +144,16 @@ void add_schedule(OptionTable& table, TrainingFlags& flags) {
   table
       .add("phases", &flags.phases,
            "settings of the optimizer from an epoch on, or from a step (25020s), in place of a schedule: "
-           "'0:lr=0..0.1 5:lr=0.1 30:lr=0.01:wd=0'; lr, momentum, wd; A..B goes along a line to the next "
-           "phase; "
-           "what a phase does not name stays")
+           "'0:lr=0..0.1 5:lr=0.1 30:lr=0.01:wd=0'; lr, momentum, wd; A..B changes linearly until the next "
+           "phase; settings that a phase does not name keep their values")
       .value_name("BEGIN:NAME=VALUE,...")
       .verify([&] { return expected_of_phases(flags.phases); })
       .default_text("none")
       .resume(kOverride);
   table
       .add("reestimate", &flags.reestimate,
-           "training batches from which batch-norm statistics and activation ranges are estimated anew "
-           "before each "
-           "evaluation; 0: those that training tracked, which follow the weights late")
+           "training batches from which batch-norm statistics and activation ranges are estimated again "
+           "before each evaluation; 0: use those tracked in training, which lag behind the weights")
       .range(0, 1e6)
       .resume(kOverride);
 }
@@ -171,30 +169,32 @@ void add_loss(OptionTable& table, TrainingFlags& flags) {
       .resume(kOverride);
   table
       .add("teacher-weight", &flags.teacher_weight,
-           "the teacher's part of the loss; the labels have the rest, or --label-weight")
+           "weight of the teacher in the loss; the labels get the rest, or --label-weight")
       .range(0, 1)
       .needs(needs_teacher)
       .resume(kOverride);
-  table.add("label-weight", &flags.label_weight, "the labels' part of the loss beside a teacher's")
+  table
+      .add("label-weight", &flags.label_weight,
+           "weight of the labels in the loss, beside that of the teacher")
       .range(0, 1)
       .default_text("1 less --teacher-weight")
       .needs(needs_teacher)
       .resume(kOverride);
   table
       .add("temperature", &flags.temperature,
-           "divides both logits before their softmax, where a teacher is learnt from")
+           "temperature of the softmax of network and teacher in the teacher's loss")
       .range(1e-3, 1e3)
       .needs(needs_teacher)
       .resume(kOverride);
   table
       .add("label-smoothing", &flags.label_smoothing,
-           "the part of a label that goes to all classes alike; the reported loss is without it")
+           "part of each label that is spread over all classes; the reported loss does not include it")
       .range(0, 0.999)
       .resume(kOverride);
   table
       .add("ema", &flags.average_decay,
-           "what is evaluated and kept is the exponential moving average of the trained tensors over the "
-           "steps, with this decay (0.999, for example); 0: the tensors of the last step")
+           "decay of an exponential moving average of the trained tensors (0.999, for example), which is "
+           "evaluated and saved; 0: use the tensors of the last step")
       .range(0, 0.999999)
       .needs([&] { return flags.reestimate == 0 ? "no effect with --reestimate 0" : ""; })
       .resume(ResumeRule::kFixed);
@@ -203,11 +203,11 @@ void add_loss(OptionTable& table, TrainingFlags& flags) {
 // What is written and when.
 void add_saving(OptionTable& table, TrainingFlags& flags) {
   table
-      .add("tensorboard", &flags.tensorboard, "write TensorBoard event files beside log.txt, a step an epoch")
+      .add("tensorboard", &flags.tensorboard,
+           "write TensorBoard event files beside log.txt, one step for each epoch")
       .resume(ResumeRule::kFree);
   table
-      .add("checkpoint-steps", &flags.checkpoint_steps,
-           "save inside an epoch too, after every so many steps; 0: after epochs only")
+      .add("checkpoint-steps", &flags.checkpoint_steps, "also save after every N steps; 0: only after epochs")
       .range(0, kMany)
       .resume(ResumeRule::kFree);
   table
@@ -227,7 +227,8 @@ void add_resuming(OptionTable& table, TrainingFlags& flags) {
       .needs(needs_new_run("cannot go with --resume"))
       .resume(ResumeRule::kCall);
   table
-      .add("resume", &flags.resume, "go on from checkpoint.h5 in the folder of --out, with the run's options")
+      .add("resume", &flags.resume,
+           "continue from checkpoint.h5 in the folder of --out, with the options of that run")
       .resume(ResumeRule::kCall);
   table
       .add("override-resume", &flags.override_resume,
@@ -247,12 +248,12 @@ void add_resuming(OptionTable& table, TrainingFlags& flags) {
 // How pictures of any size become images of one.
 void add_folder(OptionTable& table, DataFlags& flags) {
   table
-      .add(
-          "image-size", &flags.image_size,
-          "side of the images that pictures of any size in folders become: random parts of them in training, "
-          "else their middle")
+      .add("image-size", &flags.image_size,
+           "side of the network's images, made from pictures of any size: a random part in training, the "
+           "middle in evaluation")
       .range(8, 2048)
-      .default_text("from the file, else 224 for imagenet; imagefolder: that of the pictures, which is one")
+      .default_text(
+          "from the file, else 224 for imagenet; imagefolder: the size of the pictures, which must be one")
       .resume(ResumeRule::kFixed);
   table.add("resize", &flags.resize, "pixels of a picture's shorter side before its middle is cut out")
       .range(8, 4096)
@@ -382,9 +383,8 @@ void add_options(OptionTable& table, ModelFlags& flags) {
       .resume(ResumeRule::kFixed);
   table
       .add("act-range", &flags.act_range,
-           "range of activations at test time: running, which training tracked, or batch, the test batch's "
-           "own, "
-           "as published")
+           "activation range in evaluation: running, tracked in training; batch, the maximum of the test "
+           "batch, as published")
       .one_of({"running", "batch"})
       .default_text("from the file, else running")
       .resume(ResumeRule::kFixed);
@@ -404,8 +404,8 @@ void add_options(OptionTable& table, ModelFlags& flags) {
       .resume(ResumeRule::kFixed);
   table
       .add("bits", &flags.bits,
-           "bit width that a float file is converted at; beside --bin or --dict, as published commands have "
-           "it, the bit widths of the file count")
+           "bit width to which a float file is converted; with --bin or --dict the bit widths of that file "
+           "count instead, as in published commands")
       .alias("Nbits")
       .range(1, 16)
       .default_text(std::to_string(flags.default_bits))
@@ -462,10 +462,13 @@ void add_options(OptionTable& table, DataFlags& flags) {
 
 void add_options(OptionTable& table, RuntimeFlags& flags) {
   table.section("Machine");
-  table.add("device", &flags.device, "where it computes").one_of({"cpu", "cuda"}).resume(ResumeRule::kFree);
+  table.add("device", &flags.device, "device that computes")
+      .one_of({"cpu", "cuda"})
+      .resume(ResumeRule::kFree);
   table
-      .add("gpu-id", &flags.gpu_id,
-           "which GPU, with --device cuda; of several ranks that of the first one here")
+      .add(
+          "gpu-id", &flags.gpu_id,
+          "number of the GPU, with --device cuda; with several ranks, that of the first rank on this machine")
       .range(0, 127)
       .needs([&] { return flags.device == "cuda" ? "" : "no effect without --device cuda"; })
       .resume(ResumeRule::kFree);

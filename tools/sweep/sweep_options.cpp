@@ -117,15 +117,11 @@ void add_programs(OptionTable& table, SweepFlags& flags) {
 
 void add_machine(OptionTable& table, SweepFlags& flags) {
   table.section("Machine");
-  table
-      .add("jobs", &flags.jobs,
-           "runs at once; 0: one a core, in a search one, with Slurm what the queue lets run")
+  table.add("jobs", &flags.jobs, "runs at once; 0: one for each core, one in a search, no limit with Slurm")
       .letter('j')
       .range(0, 1024)
       .resume(kCall);
-  table
-      .add("threads", &flags.threads,
-           "threads of each run; 0: the cores divided by --jobs, with Slurm those of a task")
+  table.add("threads", &flags.threads, "threads of each run; 0: cores / --jobs, or the cores of a Slurm task")
       .range(0, 1024)
       .resume(kCall);
   table

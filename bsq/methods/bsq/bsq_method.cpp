@@ -38,7 +38,8 @@ void BsqMethod::add_options(OptionTable& table) {
       .resume(kOverride);
   table
       .add("step-rule", &options_.step_rule,
-           "how far a step of the planes goes: relative, as far as one of a float weight, or published")
+           "size of a step of the planes: relative, the weight moves as far as a float weight would; "
+           "published, the published rule")
       .one_of({"relative", "published"})
       .only_training()
       .resume(ResumeRule::kFixed);

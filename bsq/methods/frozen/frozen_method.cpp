@@ -24,7 +24,8 @@ class FrozenMethod : public Method {
   void add_options(OptionTable& table) override {
     table
         .add("step-rule", &step_rule_,
-             "how far a step of a weight goes: relative, as far as one of a float weight, or published")
+             "size of a step of a weight: relative, as far as a float weight would move; published, the "
+             "published rule")
         .one_of({"relative", "published"})
         .only_training()
         .resume(ResumeRule::kFixed);

@@ -83,8 +83,8 @@ void HysteresisMethod::add_options(OptionTable& table) {
     const auto stage = std::to_string(i + 1);
     table
         .add("quantize-layer" + stage, &stage_bits_[i],
-             "bit width of the feature maps in layer" + stage +
-                 ", 0: float; of a network that has such a part")
+             "bit width of the feature maps in layer" + stage + "; 0: float; only for networks with a layer" +
+                 stage)
         .alias("quantize_layer" + stage)
         .range(0, kMaxBits)
         .default_text("as --act")

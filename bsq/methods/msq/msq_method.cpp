@@ -76,9 +76,7 @@ void MsqMethod::add_options(OptionTable& table) {
       .range(0, 100)
       .only_training()
       .resume(kOverride);
-  table
-      .add("target-comp", &options_.target_comp,
-           "comp that the network is to have in the end; the penalty ends there")
+  table.add("target-comp", &options_.target_comp, "comp to reach; the penalty ends there")
       .range(1, 1e6)
       .default_text("none")
       .only_training()

@@ -126,7 +126,7 @@ void SawbMethod::add_options(OptionTable& table) {
           "a VGG")
       .one_of({"statistics", "twice-mean"})
       .resume(ResumeRule::kFixed);
-  table.add("pact-alpha", &alpha_start_, "where the clip of every activation starts, where the file has none")
+  table.add("pact-alpha", &alpha_start_, "initial clip of every activation that has none in the file")
       .range(PactActivation::kSmallestAlpha, 1e6)
       .only_training()
       .resume(ResumeRule::kFixed);
