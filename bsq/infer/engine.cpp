@@ -178,7 +178,7 @@ class Engine::Workspace {
     }
   }
 
-  void add_residual(const Step& step, int64_t y, RowTask& task) {
+  void add_residual(const Step& step, int64_t y, LayerTask& task) {
     if (step.residual < 0) {
       return;
     }
@@ -188,20 +188,24 @@ class Engine::Workspace {
                                            : memory(step.residual).reals.data() + at;
     task.residual_step = value(step.residual).step;
     task.residual_pixel = layout(step.residual).channels;
+    task.residual_row = layout(step.residual).row;
   }
 
-  RowTask task_for(size_t index, int64_t y) {
+  // Of some rows of a layer, with all its outputs.
+  LayerTask task_for(size_t index, int64_t y, int64_t rows) {
     const auto& step = engine_.plan_.steps[index];
     const auto& layer = prepared().layers[index];
     const auto& from = layout(step.inputs[0]);
     const auto& to = layout(step.output);
-    RowTask task;
+    LayerTask task;
     task.in = input_for(layer.route, step.inputs[0], from.at(y * step.stride - step.padding, -step.padding));
     task.offsets = prepared().offsets[index].data();
     task.taps = static_cast<int64_t>(prepared().offsets[index].size());
     task.run = prepared().runs[index];
-    task.pixel = step.stride * from.channels;
+    task.in_pixel = step.stride * from.channels;
+    task.in_row = step.stride * from.row;
     task.outputs = to.channels;
+    task.height = rows;
     task.width = value(step.output).width;
     task.period = layer.period;
     task.gain = layer.gain.data();
@@ -209,6 +213,7 @@ class Engine::Workspace {
     task.finish = &step.finish;
     task.out_is_codes = value(step.output).is_codes;
     task.out_pixel = to.channels;
+    task.out_row = to.row;
     task.out = task.out_is_codes ? static_cast<void*>(memory(step.output).codes.data() + to.at(y, 0))
                                  : memory(step.output).reals.data() + to.at(y, 0);
     add_residual(step, y, task);
@@ -217,35 +222,44 @@ class Engine::Workspace {
 
   void compute_layer(size_t index, int threads) {
     const auto& step = engine_.plan_.steps[index];
-    const auto& layer = prepared().layers[index];
-    convert_input(layer.route, step.inputs[0]);
-    for_each(value(step.output).height, threads, [&](int64_t y) {
-      auto task = task_for(index, y);
-      const auto& kernels = prepared().kernels;
-      switch (layer.route) {
-        case Route::kZero:
-          task.taps = 0;
-          return kernels.reals(task);
-        case Route::kCorrectedBytes:
-          task.corrections = layer.corrections.view();
-          [[fallthrough]];
-        case Route::kBytes:
-          task.weights = layer.bytes.data();
-          return kernels.bytes(task);
-        case Route::kWords:
-          task.weights = layer.words.data();
-          return kernels.words(task);
-        case Route::kReals:
-          task.weights = layer.reals.data();
-          return kernels.reals(task);
-        case Route::kDepthwiseCodes:
-          task.weights = layer.reals.data();
-          return kernels.depthwise_codes(task);
-        case Route::kDepthwiseReals:
-          task.weights = layer.reals.data();
-          return kernels.depthwise_reals(task);
-      }
+    convert_input(prepared().layers[index].route, step.inputs[0]);
+    const int64_t height = value(step.output).height;
+    const int64_t parts = threads == 1 ? 1 : std::min<int64_t>(height, int64_t{2} * threads);
+    for_each(parts, threads, [&](int64_t part) {
+      const int64_t first = height * part / parts;
+      compute_rows(index, task_for(index, first, height * (part + 1) / parts - first));
     });
+  }
+
+  void compute_rows(size_t index, LayerTask task) const {
+    const auto& layer = prepared().layers[index];
+    const auto& kernels = prepared().kernels;
+    switch (layer.route) {
+      case Route::kZero:
+        task.taps = 0;
+        return kernels.reals(task);
+      case Route::kCorrectedBytes:
+        task.corrections = layer.corrections.view();
+        [[fallthrough]];
+      case Route::kBytes:
+        task.weights = layer.bytes.data();
+        return kernels.bytes(task);
+      case Route::kWords:
+        task.weights = layer.words.data();
+        return kernels.words(task);
+      case Route::kReals:
+        task.weights = layer.reals.data();
+        return kernels.reals(task);
+      case Route::kDepthwiseCodes:
+        task.weights = layer.reals.data();
+        return kernels.depthwise_codes(task);
+      case Route::kDepthwiseWords:
+        task.weights = layer.words.data();
+        return kernels.depthwise_words(task);
+      case Route::kDepthwiseReals:
+        task.weights = layer.reals.data();
+        return kernels.depthwise_reals(task);
+    }
   }
 
   void pool(const Step& step) {
@@ -356,7 +370,8 @@ Engine::Engine(Plan plan, const Kernels& kernels)
     const auto& from = prepared_->layouts[static_cast<size_t>(step.inputs[0])];
     prepared_->layers.push_back(is_layer ? pack_layer(plan_, step) : PackedLayer());
     const auto route = prepared_->layers.back().route;
-    const bool is_depthwise = route == Route::kDepthwiseCodes || route == Route::kDepthwiseReals;
+    const bool is_depthwise =
+        route == Route::kDepthwiseCodes || route == Route::kDepthwiseWords || route == Route::kDepthwiseReals;
     std::vector<int64_t> offsets;
     for (int64_t ky = 0; is_layer && ky < step.kernel; ++ky) {
       for (int64_t kx = 0; kx < (is_depthwise ? step.kernel : 1); ++kx) {

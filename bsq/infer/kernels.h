@@ -20,24 +20,26 @@ constexpr int64_t kPicks = 2;
 /// output o of its block the sum of weights[i][o][j] * window[places[i][o][j]] over j < kPicks.
 struct Corrections {
   const int64_t* first = nullptr;    ///< of each block of outputs, and one more: the end; null: none
-  const int64_t* offsets = nullptr;  ///< where the window begins, as those of a RowTask's runs
+  const int64_t* offsets = nullptr;  ///< where the window begins, as those of a LayerTask's runs
   const uint8_t* places = nullptr;   ///< (correction, output, pick), each below kWindow
   const int8_t* weights = nullptr;   ///< the same; 0 where nothing is picked
   int64_t period = 0;                ///< corrections after which 16-bit sums go into those of 32 bits
 };
 
-/// One row of output pixels of a layer. Images lie in memory pixel by pixel, channels together (NHWC), with a
-/// border of zeros. The weights of one output meet `taps` runs of `run` numbers that lie together.
-struct RowTask {
+/// Rows of output pixels of a layer, and its outputs. Images lie in memory pixel by pixel, channels together
+/// (NHWC), with a border of zeros. The weights of one output meet `taps` runs of `run` numbers that lie
+/// together. Distances are in numbers: from one output pixel's window, or output, to the next of its row, and
+/// from one row to the next.
+struct LayerTask {
   const void* in = nullptr;          ///< where the first output pixel's window begins
-  const int64_t* offsets = nullptr;  ///< of each run, in numbers
+  const int64_t* offsets = nullptr;  ///< of each run
   int64_t taps = 0, run = 0;
-  int64_t pixel = 0;  ///< numbers from one output pixel's window to the next
+  int64_t in_pixel = 0, in_row = 0;
   const void* weights = nullptr;
   int64_t outputs = 0;  ///< stored a pixel, a multiple of kLanes; packed weights are there for whole blocks
-  int64_t width = 0;    ///< output pixels
-  int64_t period = 0;   ///< of bytes: quads after which 16-bit sums go into those of 32 bits
-  Corrections corrections;  ///< of bytes
+  int64_t height = 0, width = 0;  ///< output pixels
+  int64_t period = 0;             ///< of bytes: quads after which 16-bit sums go into those of 32 bits
+  Corrections corrections;        ///< of bytes
 
   const float* gain = nullptr;   ///< one an output, for whole blocks
   const float* shift = nullptr;  ///< the same
@@ -45,10 +47,10 @@ struct RowTask {
   const void* residual = nullptr;  ///< null: none
   bool residual_is_codes = false;
   float residual_step = 1;
-  int64_t residual_pixel = 0;
+  int64_t residual_pixel = 0, residual_row = 0;
   void* out = nullptr;
   bool out_is_codes = false;
-  int64_t out_pixel = 0;  ///< numbers from one output pixel to the next
+  int64_t out_pixel = 0, out_row = 0;
 };
 
 /// The loops for one instruction set. Sums of integers are exact in all of them, and real ones are added in
@@ -58,15 +60,16 @@ struct RowTask {
 /// - bytes: codes times int8. 4 numbers k together: (k / 4, output, k % 4); run is a multiple of 4.
 /// - words: int16 times int16. (k / 2, output, k % 2); run is a multiple of 2.
 /// - reals: float times float. (k, output).
-/// depthwise_codes and depthwise_reals: each output meets its own channel alone, and run is 1; weights
-/// (tap, channel), float.
+/// - depthwise_...: each output meets its own channel alone, and run is 1. (tap, channel): float, or, of
+///   depthwise_words, int16 whose sums with the codes fit into 16 bits, and kBlock numbers behind the last.
 struct Kernels {
   const char* name;
-  void (*bytes)(const RowTask& task);
-  void (*words)(const RowTask& task);
-  void (*reals)(const RowTask& task);
-  void (*depthwise_codes)(const RowTask& task);
-  void (*depthwise_reals)(const RowTask& task);
+  void (*bytes)(const LayerTask& task);
+  void (*words)(const LayerTask& task);
+  void (*reals)(const LayerTask& task);
+  void (*depthwise_codes)(const LayerTask& task);
+  void (*depthwise_words)(const LayerTask& task);
+  void (*depthwise_reals)(const LayerTask& task);
 };
 
 extern const Kernels kPortableKernels;

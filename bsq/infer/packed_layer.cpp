@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include "bsq/base/error.h"
@@ -64,36 +65,43 @@ bool is_depthwise(const Step& step, const Weights& weights) {
   return step.groups > 1 && step.groups == weights.inputs() && weights.outputs() == weights.inputs();
 }
 
-// Sums of integers that float adds without rounding.
-bool is_exact_in_float(const Step& step, const Weights& weights, int32_t high) {
+// The largest sum that any codes can give, of a depthwise layer.
+int64_t largest_sum(const Step& step, const Weights& weights, int32_t high) {
+  int64_t largest = 0;
   for (int64_t c = 0; c < weights.outputs(); ++c) {
     int64_t sum = 0;
     for (int64_t tap = 0; tap < weights.taps(); ++tap) {
       sum += std::abs(int64_t{step.codes[static_cast<size_t>(c * weights.taps() + tap)]}) * high;
     }
-    if (sum > kExactInFloat) {
-      return false;
-    }
+    largest = std::max(largest, sum);
   }
-  return true;
+  return largest;
 }
 
-template <typename T>
-void pack_depthwise(const Weights& weights, const std::vector<T>& from, int64_t stride, PackedLayer& layer) {
-  layer.reals.assign(static_cast<size_t>(weights.taps() * stride), 0);
+// Behind the last numbers there is room for the kernels' vectors.
+template <typename To, typename From>
+std::vector<To> pack_depthwise(const Weights& weights, const std::vector<From>& from, int64_t stride) {
+  std::vector<To> packed(static_cast<size_t>(weights.taps() * stride + kBlock), To{0});
   for (int64_t c = 0; c < weights.outputs(); ++c) {
     for (int64_t tap = 0; tap < weights.taps(); ++tap) {
-      layer.reals[static_cast<size_t>(tap * stride + c)] =
-          from[static_cast<size_t>(c * weights.taps() + tap)];
+      packed[static_cast<size_t>(tap * stride + c)] = from[static_cast<size_t>(c * weights.taps() + tap)];
     }
   }
+  return packed;
 }
 
 void pack_integers(const Step& step, const Weights& weights, const Value& in, int64_t stride,
                    PackedLayer& layer) {
-  if (is_depthwise(step, weights) && is_exact_in_float(step, weights, in.high)) {
+  const bool alone = is_depthwise(step, weights);
+  const int64_t largest = alone ? largest_sum(step, weights, in.high) : 0;
+  if (alone && largest <= std::numeric_limits<int16_t>::max()) {
+    layer.route = Route::kDepthwiseWords;
+    layer.words = pack_depthwise<int16_t>(weights, step.codes, stride);
+    return;
+  }
+  if (alone && largest <= kExactInFloat) {
     layer.route = Route::kDepthwiseCodes;
-    pack_depthwise(weights, step.codes, stride, layer);
+    layer.reals = pack_depthwise<float>(weights, step.codes, stride);
     return;
   }
   const int64_t run = step.kernel * stride;
@@ -144,7 +152,7 @@ PackedLayer pack_layer(const Plan& plan, const Step& step) {
     pack_integers(step, weights, in, stride, layer);
   } else if (is_depthwise(step, weights) && stride == channels_in_memory(plan, step.output)) {
     layer.route = Route::kDepthwiseReals;
-    pack_depthwise(weights, step.weights, stride, layer);
+    layer.reals = pack_depthwise<float>(weights, step.weights, stride);
   } else {
     layer.reals = pack<float>(weights, step.weights, stride, 1);
   }
@@ -165,6 +173,8 @@ const char* to_string(Route route) {
       return "reals";
     case Route::kDepthwiseCodes:
       return "depthwise codes";
+    case Route::kDepthwiseWords:
+      return "depthwise words";
     default:
       return "depthwise reals";
   }

@@ -17,6 +17,7 @@ enum class Route {
   kWords,           ///< codes, as int16, times int16
   kReals,           ///< float
   kDepthwiseCodes,  ///< each channel alone; the sums of integers are exact in float
+  kDepthwiseWords,  ///< the same in 16 bits
   kDepthwiseReals
 };
 

@@ -109,47 +109,77 @@ TEST_F(Engines, ComputeInIntegersWhatIsIntegers) {
   }
 }
 
+// An image of 24 channels becomes codes from 0 to `high`, which one layer with these codes reads.
+infer::Plan plan_of(int32_t high, int64_t side, const infer::Step& layer, const infer::Value& output) {
+  infer::Plan plan;
+  plan.values.resize(3);
+  plan.values[0] = {24, side, side};
+  plan.values[1] = {24,   side, side, /*is_features=*/false, /*is_codes=*/true, /*is_positive=*/true,
+                    1.0F, high};
+  plan.values[2] = output;
+  infer::Step quantize;
+  quantize.inputs = {0};
+  quantize.output = 1;
+  quantize.gain.assign(24, 1.0F);
+  quantize.shift.assign(24, 0.0F);
+  quantize.finish = {0, static_cast<float>(high), true, 1, 1, 0};
+  plan.steps = {quantize, layer};
+  plan.output = 2;
+  return plan;
+}
+
+infer::Step integer_layer(int64_t outputs, std::vector<int16_t> codes, int64_t groups = 1) {
+  infer::Step layer;
+  layer.kind = infer::StepKind::kLayer;
+  layer.path = "layer";
+  layer.inputs = {1};
+  layer.output = 2;
+  layer.kernel = 3;
+  layer.groups = groups;
+  layer.is_integer = true;
+  layer.codes = std::move(codes);
+  layer.gain.assign(static_cast<size_t>(outputs), 1.0F);
+  layer.shift.assign(static_cast<size_t>(outputs), 0.0F);
+  layer.finish = {-1e30F, 1e30F};
+  return layer;
+}
+
+void expect_the_numbers_of_the_reference(const infer::Plan& plan, const torch::Tensor& image) {
+  const auto expected = run_reference(plan, image);
+  for (const auto* kernels : {&infer::best_kernels(), &infer::kPortableKernels}) {
+    const infer::Engine engine(plan, *kernels);
+    EXPECT_TRUE(same_bits(run(engine, image.unsqueeze(0)), expected)) << kernels->name;
+  }
+}
+
 // The most that 16 bits hold and one more, where the sums of a lane are the largest: weights of one sign.
 TEST(Kernels, SumsAreExactAtTheirLimits) {
-  torch::manual_seed(3);
   for (const int32_t weight : {1, 7, 64, 127, -128, 255, 32000}) {
     for (const int32_t high : {1, 15, 255}) {
       SCOPED_TRACE(std::to_string(weight) + " times " + std::to_string(high));
-      infer::Plan plan;
-      plan.values.resize(3);
-      plan.values[0] = {24, 3, 3};
-      plan.values[1] = {24, 3, 3, /*is_features=*/false, /*is_codes=*/true, /*is_positive=*/true, 1.0F, high};
-      plan.values[2] = {18, 1, 1};
-      infer::Step quantize;
-      quantize.inputs = {0};
-      quantize.output = 1;
-      quantize.gain.assign(24, 1.0F);
-      quantize.shift.assign(24, 0.0F);
-      quantize.finish = {0, static_cast<float>(high), true, 1, 1, 0};
-      infer::Step layer;
-      layer.kind = infer::StepKind::kLayer;
-      layer.inputs = {1};
-      layer.output = 2;
-      layer.kernel = 3;
-      layer.is_integer = true;
-      layer.codes.assign(18 * 24 * 9, static_cast<int16_t>(weight));
-      layer.codes[5] = 0;
+      std::vector<int16_t> codes(18 * 24 * 9, static_cast<int16_t>(weight));
+      codes[5] = 0;
       // Few enough to be corrections where the others are within 8 bits, and as large as they get.
-      for (size_t i = 50; i < layer.codes.size(); i += 200) {
-        layer.codes[i] = static_cast<int16_t>(weight < 0 ? -255 : std::max(weight, 255));
+      for (size_t i = 50; i < codes.size(); i += 200) {
+        codes[i] = static_cast<int16_t>(weight < 0 ? -255 : std::max(weight, 255));
       }
-      layer.gain.assign(18, 1.0F);
-      layer.shift.assign(18, 0.0F);
-      layer.finish = {-1e30F, 1e30F};
-      plan.steps = {quantize, layer};
-      plan.output = 2;
-      const auto image = torch::full({24, 3, 3}, static_cast<float>(high));
-      const auto expected = run_reference(plan, image);
-      for (const auto* kernels : {&infer::best_kernels(), &infer::kPortableKernels}) {
-        const infer::Engine engine(plan, *kernels);
-        EXPECT_TRUE(same_bits(run(engine, image.unsqueeze(0)), expected)) << kernels->name;
-      }
+      expect_the_numbers_of_the_reference(plan_of(high, 3, integer_layer(18, std::move(codes)), {18, 1, 1}),
+                                          torch::full({24, 3, 3}, static_cast<float>(high)));
     }
+  }
+}
+
+// 9 * 242 * 15 is within 16 bits, 9 * 243 * 15 is not.
+TEST(Kernels, DepthwiseSumsAreExactAtTheirLimits) {
+  for (const auto& [weight, route] : std::vector<std::pair<int, std::string>>{
+           {242, "words"}, {-242, "words"}, {243, "codes"}, {-243, "codes"}}) {
+    SCOPED_TRACE(weight);
+    std::vector<int16_t> codes(24 * 9, static_cast<int16_t>(weight));
+    const auto plan = plan_of(15, 3, integer_layer(24, codes, /*groups=*/24), {24, 1, 1});
+    const auto image = torch::full({24, 3, 3}, 15.0F);
+    expect_the_numbers_of_the_reference(plan, image);
+    const auto profile = infer::Engine(plan).profile(image.data_ptr<float>());
+    EXPECT_NE(profile.find("layer: depthwise " + route), std::string::npos) << profile;
   }
 }
 
