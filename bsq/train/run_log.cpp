@@ -1,8 +1,10 @@
 #include "bsq/train/run_log.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <iomanip>
+#include <iterator>
 #include <sstream>
 
 #include "bsq/base/error.h"
@@ -26,12 +28,25 @@ size_t published_columns(const std::vector<std::string>& columns) {
   return count;
 }
 
-std::string line_of(const std::vector<std::string>& cells) {
+std::string line_of(const std::vector<std::string>& cells, char separator) {
   std::string line;
-  for (const auto& cell : cells) {
-    line += (line.empty() ? "" : "\t") + cell;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    line += (i == 0 ? "" : std::string(1, separator)) + cells[i];
   }
   return line + "\n";
+}
+
+// "valid_acc" of "Valid Acc.".
+std::string plain_name(const std::string& column) {
+  std::string name;
+  for (const char c : column) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+      name.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+    } else if (!name.empty() && name.back() != '_') {
+      name.push_back('_');
+    }
+  }
+  return name.substr(0, name.find_last_not_of('_') + 1);
 }
 
 std::vector<std::string> cells_of(const std::string& line) {
@@ -72,6 +87,20 @@ int64_t epoch_of(double number, const std::string& from) {
   return static_cast<int64_t>(number);
 }
 
+// Lines of these names and of the log's numbers, with the epoch at a place among them.
+std::string table_of(const RunLog& log, const std::vector<std::string>& names, std::ptrdiff_t place,
+                     char separator) {
+  auto text = line_of(names, separator);
+  int64_t epoch = log.first_epoch;
+  for (const auto& record : log.history) {
+    std::vector<std::string> cells(record.size());
+    std::transform(record.begin(), record.end(), cells.begin(), number_text);
+    cells.insert(cells.begin() + place, std::to_string(epoch++));
+    text += line_of(cells, separator);
+  }
+  return text;
+}
+
 // Takes the column of epochs out of a log that has one.
 void take_epochs(RunLog& log, const std::string& from) {
   const auto at = std::find(log.columns.begin(), log.columns.end(), kEpoch);
@@ -93,15 +122,13 @@ std::string run_log_text(const RunLog& log) {
   const auto place = static_cast<std::ptrdiff_t>(published_columns(log.columns));
   auto names = log.columns;
   names.insert(names.begin() + place, kEpoch);
-  auto text = line_of(names);
-  int64_t epoch = log.first_epoch;
-  for (const auto& record : log.history) {
-    std::vector<std::string> cells(record.size());
-    std::transform(record.begin(), record.end(), cells.begin(), number_text);
-    cells.insert(cells.begin() + place, std::to_string(epoch++));
-    text += line_of(cells);
-  }
-  return text;
+  return table_of(log, names, place, '\t');
+}
+
+std::string run_log_csv(const RunLog& log) {
+  std::vector<std::string> names = {"epoch"};
+  std::transform(log.columns.begin(), log.columns.end(), std::back_inserter(names), plain_name);
+  return table_of(log, names, /*place=*/0, ',');
 }
 
 RunLog parse_run_log(const std::string& text, const std::string& from) {

@@ -40,7 +40,7 @@ void expect_log(const ToolRun& run, const std::vector<std::string>& columns, siz
 TEST(Pipeline, FullPrecisionWritesItsFolder) {
   const auto& run = tiny_runs().full;
   EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "final.h5",
-                                         "log.txt", "config.cfg", "summary.json"}));
+                                         "log.txt", "results.csv", "config.cfg", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Epoch", "Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
   EXPECT_NE(run.out.find("\nepoch 1  lr 0.05"), std::string::npos) << run.out;
   EXPECT_NE(correct_count(run.out, "final:"), "");
@@ -68,7 +68,7 @@ TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
   const auto& run = tiny_runs().bsq;
   EXPECT_EQ(names_in(run.folder),
             (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "final.h5", "log.txt",
-                   "config.cfg", "adjustments.csv", "layers.csv", "summary.json"}));
+                   "results.csv", "config.cfg", "adjustments.csv", "layers.csv", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Reg Loss", "Comp", "Epoch", "Comp Stored", "Seconds", "Wait %"}),
              /*epochs=*/3);
   EXPECT_NE(run.out.find("precision adjustment at epoch 1\n"), std::string::npos) << run.out;
@@ -191,8 +191,8 @@ TEST(Pipeline, ValidationKeepsUpWithTraining) {
 TEST(Pipeline, FinetuningWritesItsFolderAndKeepsTheScheme) {
   const auto& run = tiny_runs().finetuned;
   EXPECT_EQ(names_in(run.folder),
-            (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt", "config.cfg",
-                   "best_bin.h5", "best_float.h5", "layers.csv", "summary.json"}));
+            (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt", "results.csv",
+                   "config.cfg", "best_bin.h5", "best_float.h5", "layers.csv", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Epoch", "Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
   const auto before = described(tiny_runs().bsq.file("checkpoint.h5"))["tensors"];
   const auto after = described(run.file("best_bin.h5"))["tensors"];

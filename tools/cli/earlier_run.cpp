@@ -24,7 +24,8 @@ struct Text {
   const char* name;
   std::array<const char*, 2> starts;
 };
-constexpr std::array<Text, 5> kTexts = {{{"log.txt", {"Epoch\t", "Learning Rate\t"}},
+constexpr std::array<Text, 6> kTexts = {{{"log.txt", {"Epoch\t", "Learning Rate\t"}},
+                                         {"results.csv", {"epoch,", "epoch,"}},
                                          {"adjustments.csv", {"epoch,", "Epoch,"}},
                                          {"layers.csv", {"epoch,", "epoch,"}},
                                          {kSummaryFile, {"{", "{"}},

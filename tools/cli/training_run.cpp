@@ -417,8 +417,13 @@ void TrainingRun::write_pending() {
     best_is_pending_ = false;
   }
   if (log_is_pending_) {
-    const auto text = run_log_text(run_log_of(trainer_.state()));
-    log_is_pending_ = !attempt([&] { folder_.write_text("log.txt", text); }, kAgain);
+    const auto log = run_log_of(trainer_.state());
+    log_is_pending_ = !attempt(
+        [&] {
+          folder_.write_text("log.txt", run_log_text(log));
+          folder_.write_text("results.csv", run_log_csv(log));
+        },
+        kAgain);
   }
   if (adjustments_are_pending_) {
     adjustments_are_pending_ =

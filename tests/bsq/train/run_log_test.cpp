@@ -24,6 +24,11 @@ TEST(RunLog, IsReadBack) {
   EXPECT_EQ(found.history, log.history);
 }
 
+TEST(RunLog, ATableForPandasHasPlainNames) {
+  const RunLog log{{"Learning Rate", "Valid Acc.", "Wait %"}, 3, {{0.5, 91.25, 0}}};
+  EXPECT_EQ(run_log_csv(log), "epoch,learning_rate,valid_acc,wait\n3,0.500000,91.250000,0.000000\n");
+}
+
 TEST(RunLog, ALogOfAnOlderVersionIsRead) {
   const auto found = parse_run_log("Learning Rate\tTrain Loss\t\n0.100000\t2.302585\t\n", "log.txt");
   EXPECT_EQ(found.columns, (std::vector<std::string>{"Learning Rate", "Train Loss"}));
