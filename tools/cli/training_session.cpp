@@ -72,6 +72,17 @@ void print_remarks(const SessionFlags& flags, const Network& network, const Meth
   }
 }
 
+// How the file of --model was before the run: what the flags say of activations is the student's. A PyTorch
+// file does not say that its network has float activations; --act 0 does.
+ModelFlags unconverted(ModelFlags flags, const Checkpoint& file) {
+  const bool stays_float = file.description.architecture.empty() && flags.act == 0;
+  flags.act = stays_float ? flags.act : std::nullopt;
+  flags.default_act.reset();
+  flags.layer_act.clear();
+  flags.act_range.reset();
+  return flags;
+}
+
 // The network of --teacher, in evaluation mode; null without one. "self" is the model that the run begins
 // with, also where the run is resumed.
 std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, torch::Device device) {
@@ -89,7 +100,7 @@ std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, tor
     named.model = teacher;
   }
   const auto file = read_named_model(named);
-  auto model = make_model(named, file, data, device);
+  auto model = make_model(unconverted(named, *file), file, data, device);
   calibrate_if_needed(*model.network, data, std::cout);
   model.network->eval();
   for (auto& parameter : model.network->parameters()) {
