@@ -114,7 +114,8 @@ void make_way(const SessionFlags& flags) {
     return;  // the first one may have begun to write
   }
   const auto& folder = flags.output.folder;
-  refuse_own_input(folder, {flags.model.model});
+  refuse_own_input(folder, {flags.model.model, flags.training.teacher_file()});
+  refuse_foreign_files(folder);
   if (!flags.training.overwrite) {
     refuse_earlier_run(folder, "--resume, another folder as --out, or --overwrite");
   }
@@ -210,6 +211,8 @@ int run_joined(SessionFlags flags, const SessionSteps& steps, torch::Device devi
   if (!folder) {
     folder.emplace(flags.output);
     make_way(flags);
+  } else if (is_first_rank()) {
+    refuse_own_input(folder->folder(), {training.teacher_file()});
   }
   SummaryWriter summary(*folder, std::move(at_start), steps.method->keeps_best());
   summary.set_validation_split(flags.data.validation > 0 ? "validation" : "test");
