@@ -144,6 +144,10 @@ class Method {
   virtual Parts parts(const LayerPlace& /*place*/, const WeightSource& /*weight*/) const { return {}; }
 };
 
+/// Why a method that trains float weights cannot begin with a network in bits, for std::invalid_argument:
+/// packed bits have no float weights behind them, whichever method has stored them.
+std::string refusal_of_bits(torch::nn::Module& network, const std::string& method);
+
 /// The places of a network's layers, with the rules' bit widths.
 std::vector<LayerPlace> layer_places(torch::nn::Module& network, const LayerRules& rules);
 

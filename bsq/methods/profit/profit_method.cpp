@@ -170,8 +170,7 @@ void ProfitMethod::adapt(NetworkDescription& description) const {
 
 void ProfitMethod::begin(Network& network, const Start& start) {
   if (!is_float(network) && start.is_training) {
-    throw std::invalid_argument("holds bits; expected a float network for " + name() +
-                                ", whose run begins in full precision");
+    throw std::invalid_argument(refusal_of_bits(network, name()) + "; its run begins in full precision");
   }
   Method::begin(network, start);
   watch(network);
