@@ -111,6 +111,9 @@ class Method {
   virtual std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options);
   /// Called before an epoch's first step. True: weight sources have changed, and the optimizer is made anew.
   virtual bool before_epoch(Network& /*network*/, int64_t /*epoch*/) { return false; }
+  /// Whether before_epoch() ever gives true, so that a run can keep the networks that it leaves
+  /// (--snapshots).
+  virtual bool makes_adjustments() const { return false; }
   /// Whether activations that before_epoch() has changed and that need a range or a start
   /// (Activation::needs_calibration) get it from a batch of training images, before the epoch's first step.
   virtual bool calibrates() const { return false; }

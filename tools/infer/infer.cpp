@@ -38,7 +38,10 @@ ImageDataset test_images(const InferOptions& options, const infer::Engine& engin
   const auto& stored = engine.about().dataset;
   data.dataset = options.dataset.value_or(stored.empty() ? data.dataset : stored);
   data.folder = options.folder;
-  data.seed = options.seed;
+  if (options.seed && data.dataset != "synthetic") {
+    throw UsageError("--seed: no effect on " + data.dataset + ", whose images are not synthetic");
+  }
+  data.seed = options.seed ? static_cast<uint64_t>(*options.seed) : InferOptions::kSeed;
   return load_dataset(data).test;
 }
 

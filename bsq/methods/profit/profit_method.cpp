@@ -38,6 +38,7 @@ class ProfitMethod : public Method {
   void go_on(int64_t epoch, int64_t step) override;
   std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
   bool before_epoch(Network& network, int64_t epoch) override;
+  bool makes_adjustments() const override { return true; }
   bool calibrates() const override { return true; }
   std::string milestone(int64_t epoch) const override;
   void after_step(Network& network, StepSums& sums) override;
