@@ -103,8 +103,9 @@ void add_options(CommandLine& line, TrainOptions& options) {
            "keep the network of every precision adjustment, in bits, as snapshots/epoch-N.h5: each can be "
            "finetuned")
       .needs([&] {
-        return options.method == "float" ? "no effect with --float, which adjusts nothing"
-                                         : needs_training(options.training)();
+        return options.trained_by().makes_adjustments()
+                   ? needs_training(options.training)()
+                   : "no effect with --method " + options.method + ", which makes no precision adjustments";
       })
       .resume(ResumeRule::kOverride);
   for (const char* name : {"bits", "layer-bits", "keep-float", "bin"}) {

@@ -100,6 +100,7 @@ int run(const ConvertOptions& options) {
   convert_model(rehearsed, options, scheme_file);
   const RunFolder folder(options.output);
   refuse_own_input(folder.folder(), inputs);
+  refuse_foreign_files(folder.folder());
   refuse_training_run(folder.folder(), "another folder as --out");
   if (!options.overwrite) {
     refuse_earlier_run(folder.folder(), "another folder as --out, or --overwrite");

@@ -46,7 +46,7 @@ int run(const FinetuneOptions& options) {
   const auto& training = options.training;
   check_output_file({"export-pth",
                      options.export_file,
-                     {options.model.model},
+                     {options.model.model, training.teacher_file()},
                      training.evaluate ? "" : options.output.folder,
                      training.overwrite || training.resume});
   auto& method = *options.method;

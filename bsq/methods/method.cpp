@@ -60,7 +60,7 @@ void Method::begin(Network& network, const Start& start) {
     return;
   }
   if (!is_float(network)) {
-    throw std::invalid_argument("holds bits of another method; expected a float network for " + name());
+    throw std::invalid_argument(refusal_of_bits(network, name()));
   }
   torch::NoGradGuard no_grad;
   for (const auto& place : layer_places(network, start.rules)) {
@@ -84,6 +84,19 @@ NetworkDescription Method::adapted(const NetworkDescription& given) const {
     wanted.activation_rules = given.activation_rules;
   }
   return wanted;
+}
+
+std::string refusal_of_bits(torch::nn::Module& network, const std::string& method) {
+  const auto sources = coded_sources(network);
+  const auto is_packed = [](const SourceRef& ref) { return ref.source().kind() == GridQuantizer::kKind; };
+  if (!std::all_of(sources.begin(), sources.end(), is_packed)) {
+    return "holds bits of another method; expected a float network for " + method;
+  }
+  const bool has_offset = std::any_of(sources.begin(), sources.end(), [](const SourceRef& ref) {
+    return ref.source().codes()->offset.defined();
+  });
+  return std::string("its weights are packed bits") + (has_offset ? "" : ", which finetune takes") + "; " +
+         method + " trains float weights";
 }
 
 std::string Method::milestone(int64_t epoch) const {

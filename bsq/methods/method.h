@@ -111,6 +111,9 @@ class Method {
   virtual std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options);
   /// Called before an epoch's first step. True: weight sources have changed, and the optimizer is made anew.
   virtual bool before_epoch(Network& /*network*/, int64_t /*epoch*/) { return false; }
+  /// Whether before_epoch() ever gives true, so that a run can keep the networks that it leaves
+  /// (--snapshots).
+  virtual bool makes_adjustments() const { return false; }
   /// Whether activations that before_epoch() has changed and that need a range or a start
   /// (Activation::needs_calibration) get it from a batch of training images, before the epoch's first step.
   virtual bool calibrates() const { return false; }
@@ -145,6 +148,10 @@ class Method {
   /// What a layer gets when a float network begins. Only methods without a begin() of their own need it.
   virtual Parts parts(const LayerPlace& /*place*/, const WeightSource& /*weight*/) const { return {}; }
 };
+
+/// Why a method that trains float weights cannot begin with a network in bits, for std::invalid_argument:
+/// packed bits have no float weights behind them, whichever method has stored them.
+std::string refusal_of_bits(torch::nn::Module& network, const std::string& method);
 
 /// The places of a network's layers, with the rules' bit widths.
 std::vector<LayerPlace> layer_places(torch::nn::Module& network, const LayerRules& rules);

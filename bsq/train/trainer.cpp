@@ -98,19 +98,19 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
   begin_records();
 }
 
-// Of a step of an epoch, by the phases.
-StepSettings Trainer::settings(int64_t epoch, int64_t step) const {
+// Of a step of an epoch, by the phases of a run of `epochs`.
+StepSettings Trainer::settings(int64_t epoch, int64_t step, int64_t epochs) const {
   const StepSettings base = {options_.learning_rate, options_.momentum, options_.weight_decay};
   const int64_t batches = training_.batches();
   return method_.rate_factor(epoch)
              ? base
-             : settings_at(options_.phases, base, {epoch * batches + step, batches, options_.epochs});
+             : settings_at(options_.phases, base, {epoch * batches + step, batches, epochs});
 }
 
 // An optimizer with the momentum and the weight decay of this step. It goes on from the momenta of the last
 // one, as that of a resumed run does.
 void Trainer::follow_phases(int64_t step) {
-  const auto wanted = settings(state_.next_epoch, step);
+  const auto wanted = settings(state_.next_epoch, step, options_.epochs);
   if (wanted.momentum != made_with_.momentum || wanted.weight_decay != made_with_.weight_decay) {
     const auto momenta = optimizer_->state();
     make_optimizer();
@@ -119,7 +119,7 @@ void Trainer::follow_phases(int64_t step) {
 }
 
 void Trainer::make_optimizer() {
-  made_with_ = settings(state_.next_epoch, state_.next_step);
+  made_with_ = settings(state_.next_epoch, state_.next_step, options_.epochs);
   optimizer_ = method_.make_optimizer(*network_, {made_with_.momentum, made_with_.weight_decay});
   exchange_.reset();
   if (ranks_ != nullptr) {
@@ -245,7 +245,7 @@ bool Trainer::run() {
 
 bool Trainer::run_epoch(int64_t epoch) {
   use_average(false);
-  state_.learning_rate = state_.rate_factor * epoch_rate(epoch);
+  state_.learning_rate = state_.rate_factor * epoch_rate(epoch, options_.epochs);
   if (state_.next_step == 0 && method_.before_epoch(*network_, epoch)) {
     if (method_.calibrates() && needs_calibration(*network_)) {
       calibrate(*network_, training_, /*batches=*/1);
@@ -276,31 +276,32 @@ bool Trainer::run_epoch(int64_t epoch) {
   return true;
 }
 
-double Trainer::epoch_rate(int64_t epoch) const {
+double Trainer::epoch_rate(int64_t epoch, int64_t epochs) const {
   if (const auto own = method_.rate_factor(epoch)) {
     return options_.learning_rate * *own;
   }
   if (!options_.phases.empty()) {
-    return settings(epoch, /*step=*/0).learning_rate;
+    return settings(epoch, /*step=*/0, epochs).learning_rate;
   }
   return options_.rate_schedule == RateSchedule::kStep
              ? learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule)
              : options_.learning_rate;
 }
 
-double Trainer::step_rate(int64_t step) const {
-  if (method_.rate_factor(state_.next_epoch)) {
-    return state_.learning_rate;
+double Trainer::step_rate(int64_t step) const { return rate_at(state_.next_epoch, step, options_.epochs); }
+
+double Trainer::rate_at(int64_t epoch, int64_t step, int64_t epochs) const {
+  const double rate = state_.rate_factor * epoch_rate(epoch, epochs);
+  if (method_.rate_factor(epoch)) {
+    return rate;
   }
-  const int64_t epochs = state_.next_epoch - method_.last_restart(state_.next_epoch);
+  const int64_t since = epoch - method_.last_restart(epoch);
   const int64_t batches = training_.batches();
-  const double warmup = warmup_factor(epochs * batches + step, options_.warmup);
+  const double warmup = warmup_factor(since * batches + step, options_.warmup);
   if (!options_.phases.empty()) {
-    return state_.rate_factor * settings(state_.next_epoch, step).learning_rate * warmup;
+    return state_.rate_factor * settings(epoch, step, epochs).learning_rate * warmup;
   }
-  const double part =
-      falling_rate(options_.rate_schedule, state_.next_epoch * batches + step, options_.epochs * batches);
-  return state_.learning_rate * part * warmup;
+  return rate * falling_rate(options_.rate_schedule, epoch * batches + step, epochs * batches) * warmup;
 }
 
 // The first rank whose loss is not finite looks for the place, alone; all tell it.

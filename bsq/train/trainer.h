@@ -112,6 +112,8 @@ class Trainer {
   /// round.
   TrainingState state() const;
   const TrainerOptions& options() const { return options_; }
+  /// The learning rate of a step, both counted from 0, in a run of so many epochs with these options.
+  double rate_at(int64_t epoch, int64_t step, int64_t epochs) const;
 
  private:
   /// What one batch came to, over all ranks.
@@ -134,9 +136,9 @@ class Trainer {
   void take_from_first(int64_t begun_step);
   void take_final();
   [[noreturn]] void fail_on_loss(double own_loss, const Batch& batch);
-  double epoch_rate(int64_t epoch) const;
+  double epoch_rate(int64_t epoch, int64_t epochs) const;
   double step_rate(int64_t step) const;
-  StepSettings settings(int64_t epoch, int64_t step) const;
+  StepSettings settings(int64_t epoch, int64_t step, int64_t epochs) const;
   void follow_phases(int64_t step);
   void make_optimizer();
   void begin_records();

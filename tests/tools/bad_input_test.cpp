@@ -97,6 +97,9 @@ TEST_F(BadInput, AnotherNetworkThanTheFiles) {
   const auto converted = "--model " + tiny_runs().bsq.file("checkpoint.h5");
   expect_refused("bsq_train", converted + " --act 8", 2, "--act 8 contradicts");
   expect_refused("bsq_train", converted + " --act-range batch", 2, "--act-range batch contradicts");
+  expect_refused("bsq_train", "--method lsq --act 4 --act-range batch --model " + full(), 2,
+                 "--act-range batch: no effect on activations of the kind lsq");
+  expect_refused("bsq_train", model + " --act 0 --act-range batch", 2, "no effect on float activations");
   expect_refused("bsq_train", converted + " --layer-act '*=2'", 2, "--layer-act: contradicts");
   expect_refused("bsq_train", model + " --layer-act conv9=2", 2, "conv9");
   expect_refused("bsq_train", model + " --quantize-shortcut", 2, "--quantize-shortcut true contradicts");

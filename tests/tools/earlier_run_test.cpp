@@ -67,9 +67,28 @@ TEST_F(EarlierRun, NoRunWritesOverItsOwnModel) {
   std::filesystem::remove(run_ + "/checkpoint.h5");
   std::filesystem::remove(run_ + "/checkpoint.prev.h5");
   const auto own = "--model " + run_ + "/best_float.h5";
-  expect_refused("convert", own, "would write over the model that it starts from");
-  expect_refused("bsq_train", own + " --L1", "would write over the model");
-  expect_refused("bsq_train", own + " --L1 --overwrite", "would write over the model");
+  expect_refused("convert", own, "reads the model and would write over it");
+  expect_refused("bsq_train", own + " --L1", "would write over it");
+  expect_refused("bsq_train", own + " --L1 --overwrite", "would write over it");
+}
+
+TEST_F(EarlierRun, NoRunWritesOverItsTeacher) {
+  const auto teacher = run_ + "/best_float.h5";
+  const auto taught = "--overwrite --model " + full_ + " --teacher " + teacher;
+  const std::string why = teacher + ": this run reads the model and would write over it";
+  expect_refused("bsq_train", taught, why);
+  expect_refused("finetune", "--bits 4 " + taught, why);
+  expect_refused("bsq_train", "--resume --override-resume teacher --teacher " + teacher, why);
+  expect_refused("finetune", taught + " --export-pth " + teacher,
+                 "--export-pth would write over " + teacher + ", which is read");
+}
+
+TEST_F(EarlierRun, NoRunRemovesTheSnapshotThatItStartsFrom) {
+  const auto snapshot = run_ + "/snapshots/epoch-1.h5";
+  std::filesystem::create_directory(run_ + "/snapshots");
+  std::filesystem::copy_file(full_, snapshot);
+  expect_refused("bsq_train", "--overwrite --model " + snapshot, "would write over it");
+  EXPECT_TRUE(std::filesystem::exists(snapshot));
 }
 
 }  // namespace

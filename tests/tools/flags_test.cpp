@@ -269,12 +269,28 @@ TEST(Flags, WhatHasNoEffectIsRefusedWithTheReason) {
       {{"--evaluate", "--model", "m", "--out", "c"}, "--out: no effect with --evaluate"},
       {{"--evaluate"}, "--evaluate: needs --model"},
       {{"--bin"}, "--bin: needs --model"},
-      {{"--override-resume", "lr"}, "--override-resume: expected --resume too"}};
+      {{"--override-resume", "lr"}, "--override-resume: expected --resume too"},
+      {{"--method", "lsq", "--snapshots"}, "--snapshots: no effect with --method lsq, which makes no"},
+      {{"--float", "--snapshots"}, "--snapshots: no effect with --method float"},
+      {{"--method", "sawb", "--act", "0", "--pact-alpha", "4"}, "--pact-alpha: no effect with --act 0"},
+      {{"--method", "sawb", "--act", "0", "--a-lambda", "1"}, "--a-lambda: no effect with --act 0"},
+      {{"--method", "int8", "--gradient-bits", "0", "--bifurcation", "off"},
+       "--bifurcation: no effect with --gradient-bits 0"}};
   for (const auto& [words, expected] : cases) {
     EXPECT_TRUE(holds(refusal(words), expected)) << expected << " / " << refusal(words);
   }
   EXPECT_EQ(refusal({"--evaluate", "--model", "m", "--max-bits", "6"}), "");
   EXPECT_EQ(refusal({"--device", "cuda", "--gpu-id", "1"}), "");
+  EXPECT_EQ(refusal({"--method", "sawb", "--act", "4", "--pact-alpha", "4"}), "");
+  EXPECT_EQ(refusal({"--method", "int8", "--gradient-bits", "4", "--bifurcation", "off"}), "");
+}
+
+TEST(Flags, TheMethodsThatAdjustTakeSnapshots) {
+  std::string names;
+  for (const auto& entry : methods()) {
+    names += refusal({"--method", entry.name, "--snapshots"}).empty() ? entry.name + " " : "";
+  }
+  EXPECT_EQ(names, "bsq csq msq profit ");
 }
 
 TEST(Flags, OfDescribeAndSweepToo) {

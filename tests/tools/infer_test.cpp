@@ -88,6 +88,9 @@ TEST(Infer, RefusesWhatItCannotRun) {
   EXPECT_TRUE(holds(refusal("missing.h5", 1), "missing.h5"));
   EXPECT_TRUE(holds(refusal(sawb_model() + " a.png --compare", 2), "--compare: no effect on pictures"));
   EXPECT_TRUE(holds(refusal(sawb_model() + " missing.png", 1), "missing.png"));
+  EXPECT_TRUE(holds(refusal(sawb_model() + " --seed 3", 2), "--seed: no effect on cifar10"));
+  EXPECT_TRUE(holds(refusal(sawb_model() + " --dataset cifar10 --seed 3", 2),
+                    "--seed: no effect without --dataset synthetic"));
   const auto resumable = std::filesystem::path(sawb_model()).parent_path() / "checkpoint.h5";
   EXPECT_TRUE(holds(refusal(resumable.string(), 1), "expected codes, as in best_bin.h5 or final.h5"));
 }

@@ -134,7 +134,8 @@ TEST(Pipeline, ARunArrivesAtTheSizeThatIsAskedFor) {
 
 TEST(Pipeline, ATeacherIsLearntFrom) {
   TemporaryFolder folder;
-  const std::string flags = "--float --epochs 1 --lr 0.02 --model " + tiny_runs().full.file("final.h5") + " ";
+  const std::string flags =
+      "--method lsq --act 2 --epochs 1 --lr 0.02 --model " + tiny_runs().full.file("final.h5") + " ";
   run_tiny("bsq_train", flags + "--out " + folder.file("alone"));
   run_tiny("bsq_train", flags + "--teacher self --out " + folder.file("self"));
   run_tiny("bsq_train",
@@ -142,7 +143,11 @@ TEST(Pipeline, ATeacherIsLearntFrom) {
   const auto network_in = [&](const std::string& name) {
     return read_checkpoint(folder.file(name + "/final.h5")).network;
   };
+  const auto log_of = [&](const std::string& name) {
+    return read_log_without_clock(folder.file(name + "/log.txt"));
+  };
   expect_same_state(network_in("file"), network_in("self"));
+  EXPECT_EQ(log_of("file"), log_of("self"));
   EXPECT_FALSE(
       torch::equal(network_in("self").front().second.value, network_in("alone").front().second.value));
   const auto missing =

@@ -63,6 +63,20 @@ TEST(Resume, InBfloat16TooMoreEpochsAreBitForBitThoseOfOneRun) {
       {"checkpoint.h5", "best_bin.h5", "best_float.h5"});
 }
 
+// Eight steps each: the cosine of one epoch is at its end where that of two is in the middle.
+TEST(Resume, ARateThatRisesInALongerRunIsSaid) {
+  TemporaryFolder folder;
+  run_tiny("bsq_train", "--float --depth 8 --epochs 1 --lr 0.05 --out " + folder.file("run"));
+  const std::string words =
+      "--epochs 1 until now, 2 from here on: the learning rate rises again, from 0.0019 at the last step to "
+      "0.025 at the next one\n";
+  const auto longer = "--resume --epochs 2 --out " + folder.file("run") + tiny_flags();
+  const auto risen = run_tool("bsq_train", longer);
+  EXPECT_EQ(risen.status, 0) << risen.err;
+  EXPECT_TRUE(holds(risen.err, words)) << risen.err;
+  EXPECT_FALSE(holds(run_tool("bsq_train", longer).err, "rises again")) << "the length is the same";
+}
+
 // Starts a run of many small steps and, a moment after its first epoch, sends a signal. Gives the exit
 // status.
 CommandResult run_until_signal(const std::string& tool, const std::string& arguments,

@@ -72,8 +72,45 @@ bool begins_as(const fs::path& file, const Text& text) {
                                       [&](const char* known) { return start.rfind(known, 0) == 0; });
 }
 
+// The networks of adjustments that runs have kept in a folder.
+std::vector<fs::path> snapshots_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder / "snapshots", error)) {
+    const auto name = entry.path().filename().string();
+    if (name.rfind("epoch-", 0) == 0 && entry.path().extension() == ".h5") {
+      files.push_back(entry.path());
+    }
+  }
+  return files;
+}
+
+// The file's place, with links followed as far as it exists.
+fs::path place_of(const fs::path& path) {
+  std::error_code error;
+  const auto place = fs::weakly_canonical(fs::absolute(path), error);
+  return error ? path : place;
+}
+
+}  // namespace
+
+void refuse_own_input(const std::string& folder, const std::vector<std::string>& inputs) {
+  auto own = snapshots_in(folder);
+  for (const auto& name : product_names()) {
+    own.push_back(fs::path(folder) / name);
+  }
+  for (const auto& input : inputs) {
+    const auto is_input = [&](const fs::path& file) { return is_same_file(input, file); };
+    if (!input.empty() && std::any_of(own.begin(), own.end(), is_input)) {
+      throw Error(input +
+                  ": this run reads the model and would write over it; expected another folder as --out");
+    }
+  }
+}
+
 // A run's files may be damaged; what is none of them has another beginning.
-void refuse_foreign_files(const fs::path& folder) {
+void refuse_foreign_files(const std::string& path) {
+  const fs::path folder(path);
   const auto refuse = [&](const fs::path& file, const char* what) {
     throw Error(file.string() + ": " + what + ", which no run has made; expected another folder as --out");
   };
@@ -90,28 +127,6 @@ void refuse_foreign_files(const fs::path& folder) {
       refuse(folder / text.name, "is a text");
     }
   }
-}
-
-// The file's place, with links followed as far as it exists.
-fs::path place_of(const fs::path& path) {
-  std::error_code error;
-  const auto place = fs::weakly_canonical(fs::absolute(path), error);
-  return error ? path : place;
-}
-
-}  // namespace
-
-void refuse_own_input(const std::string& folder, const std::vector<std::string>& inputs) {
-  for (const auto& name : product_names()) {
-    for (const auto& input : inputs) {
-      if (!input.empty() && is_same_file(input, fs::path(folder) / name)) {
-        throw Error(input +
-                    ": this run would write over the model that it starts from; expected another folder as "
-                    "--out");
-      }
-    }
-  }
-  refuse_foreign_files(folder);
 }
 
 void refuse_training_run(const std::string& folder, const std::string& expected) {
@@ -185,11 +200,8 @@ void remove_earlier_run(const std::string& folder) {
       fs::remove(entry.path(), error);
     }
   }
-  for (const auto& entry : fs::directory_iterator(fs::path(folder) / "snapshots", error)) {
-    const auto name = entry.path().filename().string();
-    if (name.rfind("epoch-", 0) == 0 && entry.path().extension() == ".h5") {
-      fs::remove(entry.path(), error);
-    }
+  for (const auto& file : snapshots_in(folder)) {
+    fs::remove(file, error);
   }
 }
 

@@ -6,9 +6,12 @@
 
 namespace bsq::cli {
 
-/// Throws bsq::Error where a run into this folder would write over one of the files that it reads, or over a
-/// file of a run's name that no run of ours has made.
+/// Throws bsq::Error where a run into this folder would write over, or remove, one of the files that it
+/// reads. An empty name is none.
 void refuse_own_input(const std::string& folder, const std::vector<std::string>& inputs);
+
+/// Throws bsq::Error where the folder holds a file of a run's name that no run of ours has made.
+void refuse_foreign_files(const std::string& folder);
 
 /// Throws bsq::Error, with what was expected instead, where the folder holds a run that has trained at least
 /// a step, or one that cannot be read, or models without a run.

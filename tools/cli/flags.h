@@ -111,6 +111,8 @@ struct TrainingFlags {
 
   /// Whether a resumed run takes another learning rate, which begins without rollbacks.
   bool has_new_rate() const;
+  /// The file of --teacher; "": none, or the one of --model.
+  std::string teacher_file() const { return teacher == "self" ? "" : teacher; }
 };
 
 /// The output folder, and all options as INI text that --config reads again.

@@ -20,6 +20,7 @@
 #include "bsq/data/image_folder.h"
 #include "bsq/io/model_file.h"
 #include "bsq/io/rename.h"
+#include "bsq/nn/activation_factory.h"
 #include "bsq/nn/network_state.h"
 #include "models/registry.h"
 #include "tools/cli/conversion.h"
@@ -221,6 +222,16 @@ void rebuild_model(Model& model, NetworkDescription description) {
   model.origin.description = model.network->description();
 }
 
+// `running` is what a network without such activations has.
+void check_act_range(const ModelFlags& flags, const NetworkDescription& wanted) {
+  if (flags.act_range == "batch" && !uses_activation_range(wanted)) {
+    throw UsageError("--act-range batch: no effect on " +
+                     (wanted.activation_bits == 0 ? std::string("float activations")
+                                                  : "activations of the kind " + wanted.activation) +
+                     ", which take no range from a batch");
+  }
+}
+
 std::array<float, 3> three_numbers(const char* flag, const std::vector<std::string>& texts) {
   std::array<float, 3> numbers{};
   if (texts.size() != numbers.size()) {
@@ -405,6 +416,7 @@ Model make_model(const ModelFlags& flags, const std::optional<Checkpoint>& file,
   const bool has_description = file && !file->description.architecture.empty();
   const bool is_adapted = adapt && (!file || is_float_file(*file));
   const auto wanted = is_adapted ? adapted(description, adapt) : description;
+  check_act_range(flags, wanted);
   auto first = has_description ? with_options(file->description, description) : wanted;
   if (file && !has_description && is_adapted) {
     first = description;

@@ -72,6 +72,17 @@ void print_remarks(const SessionFlags& flags, const Network& network, const Meth
   }
 }
 
+// How the file of --model was before the run: what the flags say of activations is the student's. A PyTorch
+// file does not say that its network has float activations; --act 0 does.
+ModelFlags unconverted(ModelFlags flags, const Checkpoint& file) {
+  const bool stays_float = file.description.architecture.empty() && flags.act == 0;
+  flags.act = stays_float ? flags.act : std::nullopt;
+  flags.default_act.reset();
+  flags.layer_act.clear();
+  flags.act_range.reset();
+  return flags;
+}
+
 // The network of --teacher, in evaluation mode; null without one. "self" is the model that the run begins
 // with, also where the run is resumed.
 std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, torch::Device device) {
@@ -89,7 +100,7 @@ std::shared_ptr<Network> make_teacher(const SessionFlags& flags, Data& data, tor
     named.model = teacher;
   }
   const auto file = read_named_model(named);
-  auto model = make_model(named, file, data, device);
+  auto model = make_model(unconverted(named, *file), file, data, device);
   calibrate_if_needed(*model.network, data, std::cout);
   model.network->eval();
   for (auto& parameter : model.network->parameters()) {
@@ -103,7 +114,8 @@ void make_way(const SessionFlags& flags) {
     return;  // the first one may have begun to write
   }
   const auto& folder = flags.output.folder;
-  refuse_own_input(folder, {flags.model.model});
+  refuse_own_input(folder, {flags.model.model, flags.training.teacher_file()});
+  refuse_foreign_files(folder);
   if (!flags.training.overwrite) {
     refuse_earlier_run(folder, "--resume, another folder as --out, or --overwrite");
   }
@@ -199,6 +211,8 @@ int run_joined(SessionFlags flags, const SessionSteps& steps, torch::Device devi
   if (!folder) {
     folder.emplace(flags.output);
     make_way(flags);
+  } else if (is_first_rank()) {
+    refuse_own_input(folder->folder(), {training.teacher_file()});
   }
   SummaryWriter summary(*folder, std::move(at_start), steps.method->keeps_best());
   summary.set_validation_split(flags.data.validation > 0 ? "validation" : "test");

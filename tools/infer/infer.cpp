@@ -41,7 +41,10 @@ ImageDataset test_images(const InferOptions& options, const infer::Engine& engin
   const auto& about = engine.about();
   data.dataset = options.dataset.value_or(about.dataset.empty() ? data.dataset : about.dataset);
   data.folder = options.folder;
-  data.seed = options.seed;
+  if (options.seed && data.dataset != "synthetic") {
+    throw UsageError("--seed: no effect on " + data.dataset + ", whose images are not synthetic");
+  }
+  data.seed = options.seed ? static_cast<uint64_t>(*options.seed) : InferOptions::kSeed;
   if (is_image_folder(data.dataset)) {
     data.image_size = about.image_size;
     data.resize = about.resize;

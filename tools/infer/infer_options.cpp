@@ -39,6 +39,11 @@ void add_options(CommandLine& line, InferOptions& options) {
       .resume(ResumeRule::kCall);
   table.add("seed", &options.seed, "seed of synthetic images")
       .range(0, kMany)
+      .default_text(std::to_string(InferOptions::kSeed))
+      .needs([&] {
+        return options.dataset.value_or("synthetic") == "synthetic" ? ""
+                                                                    : "no effect without --dataset synthetic";
+      })
       .needs(needs_images)
       .resume(ResumeRule::kCall);
   table.section("Engine");

@@ -14,8 +14,9 @@ struct InferOptions {
   std::vector<std::string> files;  ///< the model file, then pictures
   std::optional<std::string> dataset;
   std::string folder = "data";
-  uint64_t seed = 1234;
-  int64_t threads = 0;  ///< 0: all cores
+  static constexpr uint64_t kSeed = 1234;
+  std::optional<int64_t> seed;  ///< of synthetic images alone; nothing: kSeed
+  int64_t threads = 0;          ///< 0: all cores
   bool compare = false;
   bool profile = false;
 

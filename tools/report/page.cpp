@@ -88,10 +88,13 @@ Json sizes_json(const RunSummary& run) {
   return {{"stored_bits", run.sizes().stored_bits}, {"other_floats", other_floats}};
 }
 
-Json adjustment_json(const Adjustment& adjustment) {
+// The bit widths of `tensors`, null where a tensor has none.
+Json adjustment_json(const Adjustment& adjustment, const std::vector<std::string>& tensors) {
+  const std::map<std::string, int64_t> widths(adjustment.bits.begin(), adjustment.bits.end());
   auto bits = Json::array();
-  for (const auto& [name, width] : adjustment.bits) {
-    bits.push_back(width);
+  for (const auto& name : tensors) {
+    const auto found = widths.find(name);
+    bits.push_back(found == widths.end() ? Json() : Json(found->second));
   }
   return {{"epoch", adjustment.epoch}, {"comp", number(adjustment.comp)}, {"bits", bits}};
 }
@@ -132,17 +135,13 @@ std::string picked_text(const RunSummary& run) {
 }
 
 Json run_json(const RunRecord& run) {
-  auto history = Json::array(), adjustments = Json::array(), adjusted = Json::array();
+  auto history = Json::array(), adjustments = Json::array();
+  const auto adjusted = adjusted_tensors(run.adjustments);
   for (const auto& record : run.log.history) {
     history.push_back(numbers(record));
   }
   for (const auto& adjustment : run.adjustments) {
-    adjustments.push_back(adjustment_json(adjustment));
-  }
-  if (!run.adjustments.empty()) {
-    for (const auto& [name, bits] : run.adjustments.front().bits) {
-      adjusted.push_back(name);
-    }
+    adjustments.push_back(adjustment_json(adjustment, adjusted));
   }
   return {{"method", run.summary.method}, {"columns", run.log.columns}, {"rows", run.rows},
           {"epochs", run.epochs},         {"history", history},         {"final", final_json(run)},

@@ -1,7 +1,10 @@
 #include "bsq/methods/bsq/adjustment_log.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iomanip>
+#include <map>
+#include <set>
 #include <sstream>
 
 #include "bsq/base/error.h"
@@ -16,10 +19,12 @@ constexpr size_t kMostRecordBytes = size_t{96} << 20;
 
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells;
-  std::istringstream text(line);
-  for (std::string cell; std::getline(text, cell, ',');) {
-    cells.push_back(cell);
+  size_t begin = 0;
+  for (size_t comma = line.find(','); comma != std::string::npos; comma = line.find(',', begin)) {
+    cells.push_back(line.substr(begin, comma - begin));
+    begin = comma + 1;
   }
+  cells.push_back(line.substr(begin));
   return cells;
 }
 
@@ -43,19 +48,38 @@ int64_t integer(const std::string& cell, int64_t most, const std::string& from) 
 
 }  // namespace
 
+std::vector<std::string> adjusted_tensors(const std::vector<Adjustment>& adjustments) {
+  std::vector<std::string> names;
+  std::set<std::string> known;
+  for (const auto& adjustment : adjustments) {
+    auto place = names.begin();
+    for (const auto& [name, bits] : adjustment.bits) {
+      if (known.insert(name).second) {
+        place = names.insert(place, name);
+      } else {
+        const auto found = std::find(place, names.end(), name);  // the next one, as a rule
+        place = found == names.end() ? std::find(names.begin(), names.end(), name) : found;
+      }
+      ++place;
+    }
+  }
+  return names;
+}
+
 std::string adjustment_log_text(const std::vector<Adjustment>& adjustments) {
+  const auto names = adjusted_tensors(adjustments);
   std::ostringstream text;
   text << "epoch,comp,comp_stored" << std::setprecision(9);
-  if (!adjustments.empty()) {
-    for (const auto& [name, bits] : adjustments.front().bits) {
-      text << "," << name;
-    }
+  for (const auto& name : names) {
+    text << "," << name;
   }
   text << "\n";
   for (const auto& adjustment : adjustments) {
     text << adjustment.epoch << "," << adjustment.comp << "," << adjustment.comp_stored;
-    for (const auto& [name, bits] : adjustment.bits) {
-      text << "," << bits;
+    const std::map<std::string, int64_t> widths(adjustment.bits.begin(), adjustment.bits.end());
+    for (const auto& name : names) {
+      const auto found = widths.find(name);
+      text << "," << (found == widths.end() ? "" : std::to_string(found->second));
     }
     text << "\n";
   }
@@ -85,7 +109,9 @@ std::vector<Adjustment> parse_adjustment_log(const std::string& text, const std:
     Adjustment adjustment{
         integer(cells[0], int64_t{1} << 40, from), number(cells[1], from), number(cells[2], from), {}};
     for (size_t i = kFirstTensor; i < cells.size(); ++i) {
-      adjustment.bits.emplace_back(names[i], integer(cells[i], kMostBits, from));
+      if (!cells[i].empty()) {
+        adjustment.bits.emplace_back(names[i], integer(cells[i], kMostBits, from));
+      }
     }
     adjustments.push_back(std::move(adjustment));
   }

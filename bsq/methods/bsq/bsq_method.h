@@ -45,6 +45,7 @@ class BsqMethod : public Method {
   void plan(const RunLength& length) override;
   std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
   bool before_epoch(Network& network, int64_t epoch) override;
+  bool makes_adjustments() const override { return true; }
   int64_t last_restart(int64_t epoch) const override {
     return is_relative() ? 0 : epoch - epoch % interval(length_.epochs);
   }

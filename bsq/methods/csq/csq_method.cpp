@@ -77,7 +77,7 @@ void CsqMethod::begin(Network& network, const Start& start) {
     return;
   }
   if (!is_float(network)) {
-    throw std::invalid_argument("holds bits of another method; expected a float network for csq");
+    throw std::invalid_argument(refusal_of_bits(network, name()));
   }
   const auto places = layer_places(network, start.rules);
   for (const auto& ref : sources_of(network)) {

@@ -32,6 +32,7 @@ class CsqMethod : public Method {
   void plan(const RunLength& length) override { length_ = length; }
   std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
   bool before_epoch(Network& network, int64_t epoch) override;
+  bool makes_adjustments() const override { return true; }
   torch::Tensor loss_term(Network& network) override;
   /// Bits On: the mean count of planes whose mask is on, weighted by weights; Temperature; Comp.
   std::vector<std::string> metric_names() const override { return {"Bits On", "Temperature", "Comp"}; }

@@ -13,7 +13,7 @@ class FloatMethod : public Method {
 
   void begin(Network& network, const Start& /*start*/) override {
     if (!is_float(network)) {
-      throw std::invalid_argument("holds bits; expected a float network for float training");
+      throw std::invalid_argument(refusal_of_bits(network, name()));
     }
   }
 };

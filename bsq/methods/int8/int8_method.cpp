@@ -60,6 +60,7 @@ void Int8Method::add_options(OptionTable& table) {
       .add("bifurcation", &bifurcation_,
            "on: gradients of weights are made of the gradient before its quantization; off: after it")
       .one_of({"on", "off"})
+      .needs([this] { return gradient_bits_ > 0 ? "" : "no effect with --gradient-bits 0"; })
       .only_training()
       .resume(ResumeRule::kFixed);
   table

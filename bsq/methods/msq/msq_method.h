@@ -33,6 +33,7 @@ class MsqMethod : public Method {
   void plan(const RunLength& length) override { length_ = length; }
   std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
   bool before_epoch(Network& network, int64_t epoch) override;
+  bool makes_adjustments() const override { return true; }
   torch::Tensor loss_term(Network& network) override;
   /// LSB %: the percentage of weights that use their least significant bit; Comp.
   std::vector<std::string> metric_names() const override { return {"LSB %", "Comp"}; }

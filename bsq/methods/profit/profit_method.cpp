@@ -38,6 +38,7 @@ class ProfitMethod : public Method {
   void go_on(int64_t epoch, int64_t step) override;
   std::unique_ptr<Optimizer> make_optimizer(Network& network, const SgdOptions& options) override;
   bool before_epoch(Network& network, int64_t epoch) override;
+  bool makes_adjustments() const override { return true; }
   bool calibrates() const override { return true; }
   std::string milestone(int64_t epoch) const override;
   void after_step(Network& network, StepSums& sums) override;
@@ -170,8 +171,7 @@ void ProfitMethod::adapt(NetworkDescription& description) const {
 
 void ProfitMethod::begin(Network& network, const Start& start) {
   if (!is_float(network) && start.is_training) {
-    throw std::invalid_argument("holds bits; expected a float network for " + name() +
-                                ", whose run begins in full precision");
+    throw std::invalid_argument(refusal_of_bits(network, name()) + "; its run begins in full precision");
   }
   Method::begin(network, start);
   watch(network);

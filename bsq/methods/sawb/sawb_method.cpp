@@ -1,6 +1,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <stdexcept>
 
@@ -122,6 +123,16 @@ std::vector<PactActivation*> pact_activations(Network& network) {
   return found;
 }
 
+// Why an option of clips has no effect where the call leaves activations float.
+std::function<std::string()> needs_clips(const OptionTable& table) {
+  return [&table] {
+    const auto* act = table.find("act");
+    return act != nullptr && act->has_value() && act->text() == "0"
+               ? "no effect with --act 0: float activations have no clip"
+               : "";
+  };
+}
+
 void SawbMethod::add_options(OptionTable& table) {
   table
       .add("channel-wise", &is_channel_wise_,
@@ -142,6 +153,7 @@ void SawbMethod::add_options(OptionTable& table) {
       .resume(ResumeRule::kFixed);
   table.add("pact-alpha", &alpha_start_, "initial clip of every activation that has none in the file")
       .range(PactActivation::kSmallestAlpha, 1e6)
+      .needs(needs_clips(table))
       .only_training()
       .resume(ResumeRule::kFixed);
   table
@@ -149,6 +161,7 @@ void SawbMethod::add_options(OptionTable& table) {
            "factor of the published penalty, the sum of alpha^2: a column of log.txt (Alpha Reg), without a "
            "gradient; --wd decays alpha")
       .range(0, 1e6)
+      .needs(needs_clips(table))
       .only_training()
       .resume(ResumeRule::kFixed);
 }

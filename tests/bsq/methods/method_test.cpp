@@ -54,11 +54,14 @@ TEST(Method, BeginGivesEveryLayerItsParts) {
 }
 
 TEST(Method, BeginRefusesAnotherMethodsNetwork) {
-  for (const auto form : {Form::kPlanes, Form::kFrozen}) {
+  const std::pair<Form, const char*> cases[] = {
+      {Form::kPlanes, "holds bits of another method; expected a float network for parts"},
+      {Form::kFrozen, "its weights are packed bits, which finetune takes; parts trains float weights"}};
+  for (const auto& [form, words] : cases) {
     SmallNetwork network;
     bring_to(network, form);
     EXPECT_EQ(message_of<std::invalid_argument>([&] { PartsMethod().begin(network, {LayerRules(3)}); }),
-              "holds bits of another method; expected a float network for parts");
+              words);
   }
 }
 

@@ -277,7 +277,7 @@
       cells: steps.flatMap((step, i) => step.bits.slice(0, kMostRows).map((bits, row) => ({
         row, from: step.epoch, to: until(i), level: bits, text: bits,
         tip: [run.adjusted[row], `${bits} bits from epoch ${step.epoch}`, `comp ${fixed(step.comp, 2)}`],
-      }))),
+      })).filter((cell) => cell.level !== null)),
     };
   }
 

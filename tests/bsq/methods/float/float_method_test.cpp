@@ -19,7 +19,7 @@ TEST(FloatMethod, RefusesANetworkThatHoldsBits) {
     bring_to(network, form);
     EXPECT_EQ(
         message_of<std::invalid_argument>([&] { make_method("float")->begin(network, {LayerRules(8)}); }),
-        "holds bits; expected a float network for float training");
+        refusal_of_bits(network, "float"));
   }
 }
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "bsq/io/run_summary.h"
+#include "bsq/methods/bsq/adjustment_log.h"
 #include "tests/tools/tool_runs.h"
 
 namespace bsq::test {
@@ -48,6 +49,18 @@ TEST(ProfitTools, TheRecordNamesEveryPhase) {
   const auto summary = read_summary(runs().profit.folder);
   EXPECT_EQ(summary.method, "profit");
   EXPECT_EQ(summary.epochs, 13);
+}
+
+TEST(ProfitTools, TheRecordOfAdjustmentsBeginsWithoutBits) {
+  const auto file = runs().profit.file("adjustments.csv");
+  const auto adjustments = parse_adjustment_log(read_bytes(file), file);
+  ASSERT_GT(adjustments.size(), 2U);
+  EXPECT_TRUE(adjustments.front().bits.empty());
+  EXPECT_EQ(adjustments.back().bits.size(), 28U);
+  const TemporaryFolder folder;
+  const auto report = run_tool("report", runs().profit.folder + " --out " + folder.file("report"));
+  EXPECT_EQ(report.status, 0) << report.err;
+  EXPECT_FALSE(holds(report.out + report.err, "adjustments.csv")) << report.err;
 }
 
 TEST(ProfitTools, DescribeTellsMethodAndBits) {
@@ -106,6 +119,7 @@ TEST(ProfitTools, AStopInAnyPhaseLeavesNoTrace) {
     expect_same_checkpoint(folder.file("whole/checkpoint.h5"), parts + "/checkpoint.h5");
     EXPECT_EQ(read_log_without_clock(folder.file("whole/log.txt")),
               read_log_without_clock(parts + "/log.txt"));
+    EXPECT_EQ(read_bytes(folder.file("whole/adjustments.csv")), read_bytes(parts + "/adjustments.csv"));
   }
 }
 
