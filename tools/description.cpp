@@ -11,6 +11,7 @@
 #include "bsq/io/model_file.h"
 #include "bsq/io/pytorch_model.h"
 #include "bsq/nn/network_sizes.h"
+#include "bsq/nn/network_state.h"
 #include "bsq/nn/weight_source.h"
 #include "tools/cli/model_cost.h"
 
@@ -39,19 +40,20 @@ std::vector<double> numbers_of(const torch::Tensor& tensor) {
   return {numbers.data_ptr<double>(), numbers.data_ptr<double>() + numbers.numel()};
 }
 
-std::string rule_of(const StoredTensor& stored) {
-  const auto source = latent_source(stored);
+std::string rule_of(const std::string& name, const StateMap& state) {
+  const auto source = latent_source(name, state);
   return source == nullptr ? "" : source->text();
 }
 
 void take_tensors(FileDescription& description, const NetworkState& network) {
   description.sizes = sizes_of(network);
   const auto tensors = tensor_bits(network);
+  const auto by_name = state_map(network);
   size_t next = 0;
   for (const auto& [name, stored] : network) {
     if (stored.encoding != Encoding::kFloat) {
       description.tensors.push_back({tensors[next++], name_of(stored.encoding), numbers_of(stored.scale),
-                                     numbers_of(stored.offset), rule_of(stored)});
+                                     numbers_of(stored.offset), rule_of(name, by_name)});
     } else {
       description.floats.push_back({name, stored.value.sizes().vec(), type_name(stored.value.scalar_type())});
     }

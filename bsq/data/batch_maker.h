@@ -58,6 +58,8 @@ class BatchMaker {
   BatchMaker(ImageDataset data, const LoaderOptions& options);
 
   int64_t batches() const;  ///< in an epoch, of all ranks
+  /// Whether a batch, of all ranks together, has fewer images than the others: the last one may.
+  bool is_short(int64_t index) const { return (index + 1) * options_.batch_size > data_.size(); }
 
   /// The images of an epoch in their order, as indices into the data set.
   std::vector<int64_t> order(int64_t epoch) const;

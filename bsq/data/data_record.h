@@ -19,4 +19,9 @@ struct DataRecord {
   int64_t image_size = 0, resize = 0;
 };
 
+/// A network's outputs mean the classes that it was trained on. Throws bsq::Error that names the folder where
+/// a model file and a data set name as many classes and one of them differs.
+void check_class_names(const std::string& folder, const std::vector<std::string>& stored,
+                       const std::vector<std::string>& found);
+
 }  // namespace bsq

@@ -30,6 +30,8 @@ class BatchLoader {
 
   /// Batches in an epoch, of all ranks together; 0 where drop_last leaves none.
   int64_t batches() const { return maker_.batches(); }
+  /// Whether a batch, of all ranks together, has fewer images than the others: the last one may.
+  bool is_short(int64_t batch) const { return maker_.is_short(batch); }
   /// Whether next() leaves out batches that other ranks have.
   bool shares_batches() const { return stride() > 1; }
 

@@ -33,6 +33,15 @@ void expect_positive(int64_t number, const char* noun, const std::string& path) 
   expect(number > 0, path, std::string(noun) + " " + std::to_string(number) + "; expected 1 or more");
 }
 
+ActivationQuantizer activation_at(const std::string& path, const NetworkDescription& description,
+                                  const ActivationInput& input) {
+  try {
+    return make_activation(description, input);
+  } catch (const std::invalid_argument& error) {
+    fail(path, error.what());
+  }
+}
+
 int64_t positions(int64_t pixels, int64_t kernel, int64_t stride, int64_t padding, const std::string& path) {
   const int64_t padded = pixels + 2 * padding;
   expect(kernel <= padded, path,
@@ -215,7 +224,7 @@ Value Builder::activation(const std::string& name, Value x, FloatActivation when
 Value Builder::quantized(const std::string& path, Value x, const ActivationInput& input) {
   auto description = description_;
   description.activation_bits = activation_bits_at(description_, path);
-  const op::Activation activation{make_activation(description, input)};
+  const op::Activation activation{activation_at(path, description, input)};
   if (root_ != nullptr) {
     attach(path, activation.module.ptr());
   }

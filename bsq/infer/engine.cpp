@@ -408,22 +408,17 @@ void Engine::run_all(int64_t count, float* logits, int threads, const Fill& fill
     const std::lock_guard<std::mutex> lock(prepared_->mutex);
     prepared_->idle.push_back(std::move(workspace));
   };
-  const int64_t parts = std::min<int64_t>(threads, count);
-  // Memory is taken here, where what it throws can be thrown on.
-  std::vector<std::unique_ptr<Workspace>> workspaces;
-  for (int64_t i = 0; i < parts; ++i) {
-    workspaces.push_back(take());
-  }
-  for_each(parts, static_cast<int>(parts), [&](int64_t part) {
-    auto& workspace = *workspaces[static_cast<size_t>(part)];
+  // Several parts a thread: one that begins late takes fewer.
+  const int64_t parts =
+      threads == 1 ? std::min<int64_t>(count, 1) : std::min<int64_t>(count, int64_t{8} * threads);
+  for_each(parts, threads, [&](int64_t part) {
+    auto workspace = take();
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts; ++i) {
-      fill(workspace, i);
-      workspace.run(logits + i * classes(), count == 1 ? threads : 1);
+      fill(*workspace, i);
+      workspace->run(logits + i * classes(), count == 1 ? threads : 1);
     }
-  });
-  for (auto& workspace : workspaces) {
     give_back(std::move(workspace));
-  }
+  });
 }
 
 void Engine::run(const float* images, int64_t count, float* logits, int threads) const {

@@ -150,6 +150,7 @@ class Planner {
       numbers *= size;
     }
     plan_.values.push_back(made);
+    plan_.values.back().border = 0;  // of what it was made from; its own readers set it
     return static_cast<int>(plan_.values.size()) - 1;
   }
 

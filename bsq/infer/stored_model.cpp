@@ -24,6 +24,7 @@ constexpr int64_t kMostBits = 16;
 constexpr int64_t kFarthestInteger = int64_t{1} << 20;
 constexpr int64_t kMostLevels = int64_t{1} << 20;
 constexpr int64_t kMostClasses = 1'000'000;
+constexpr int64_t kMostSide = 65536;  // of images
 constexpr int64_t kMostBytes = int64_t{4} << 30;
 
 /// What a file's tensors may take in memory, together; unpacked digits take more than their file.
@@ -250,6 +251,10 @@ void read_about(const Hdf5Handle& file, StoredModel& model) {
   }
   if (has_attribute(file, "class_names")) {
     model.class_names = read_class_names(file);
+  }
+  if (has_attribute(file, "image_size")) {
+    model.image_size = integer_attribute(file, "image_size", 1, kMostSide);
+    model.resize = integer_attribute(file, "resize", model.image_size, kMostSide);
   }
   if (has_attribute(file, "mean") && has_attribute(file, "std")) {
     model.mean = read_three(file, "mean");

@@ -33,6 +33,9 @@ struct StoredModel {
   std::string program;  ///< JSON; "" where the file has none
   std::string method, architecture, options, dataset, scheme;
   std::vector<std::string> class_names;  ///< in the order of the labels; empty where unknown
+  /// Pictures of any size became images of this side, the shorter side having been made `resize` pixels; 0:
+  /// they had one size.
+  int64_t image_size = 0, resize = 0;
   std::array<float, 3> mean{0.4914F, 0.4822F, 0.4465F};
   std::array<float, 3> std{0.2023F, 0.1994F, 0.2010F};
   double top1 = 0, comp = 0, comp_stored = 0;  ///< NaN: unknown

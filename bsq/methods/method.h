@@ -59,7 +59,7 @@ using StepSums = std::map<std::string, double>;
 ///
 /// Calls of a run, in order: begin() (or adopt(), where an interrupted run goes on), plan(),
 /// make_optimizer(); for each epoch before_epoch(), for each step loss_term() and after_step(), then
-/// measure(); end() after the last epoch.
+/// after_estimate() and measure(); end() after the last epoch.
 class Method {
  public:
   virtual ~Method() = default;
@@ -125,6 +125,8 @@ class Method {
   /// What is added to the cross entropy, differentiable; undefined: nothing.
   virtual torch::Tensor loss_term(Network& /*network*/) { return {}; }
   virtual void after_step(Network& /*network*/, StepSums& /*sums*/) {}
+  /// Called after the running statistics of norms were estimated anew, of all ranks together.
+  virtual void after_estimate(Network& /*network*/) {}
   /// Columns of log.txt that the method adds, in order.
   virtual std::vector<std::string> metric_names() const { return {}; }
   /// Their values after an epoch of `steps` steps.

@@ -2,11 +2,11 @@
 
 #include <torch/nn/module.h>
 
-#include <map>
 #include <set>
 #include <string>
 
 #include "bsq/nn/layers_of.h"
+#include "bsq/nn/network_state.h"
 #include "bsq/nn/weight_source.h"
 
 namespace bsq {
@@ -21,24 +21,14 @@ int64_t numbers_in(const Codes& codes) {
   return scales_in(codes.scale) + (codes.offset.defined() ? codes.offset.numel() : 0);
 }
 
-int64_t scales_in(const StoredTensor& stored) {
-  const auto source = latent_source(stored);
+int64_t scales_in(const std::string& name, const StoredTensor& stored, const StateMap& state) {
+  const auto own = state.find(slot_name(name, "scale"));
+  if (own != state.end()) {
+    return scales_in(own->second->value);
+  }
+  const auto source = latent_source(name, state);
   return source == nullptr ? scales_in(stored.scale) + (stored.offset.defined() ? stored.offset.numel() : 0)
                            : numbers_in(*source->codes());
-}
-
-// A latent tensor's scale is an entry of its own, or follows from the tensor.
-std::map<std::string, int64_t> scales_by_name(const NetworkState& network) {
-  std::map<std::string, const StoredTensor*> by_name;
-  for (const auto& [name, stored] : network) {
-    by_name[name] = &stored;
-  }
-  std::map<std::string, int64_t> scales;
-  for (const auto& [name, stored] : network) {
-    const auto own = by_name.find(slot_name(name, "scale"));
-    scales[name] = own == by_name.end() ? scales_in(stored) : scales_in(own->second->value);
-  }
-  return scales;
 }
 
 // Names of everything that belongs to weights with bits: masters, planes, scales, kept signs.
@@ -82,13 +72,13 @@ std::vector<TensorBits> tensor_bits(torch::nn::Module& network) {
 }
 
 std::vector<TensorBits> tensor_bits(const NetworkState& network) {
-  const auto scales = scales_by_name(network);
+  const auto by_name = state_map(network);
   std::vector<TensorBits> tensors;
   for (const auto& [name, stored] : network) {
     if (stored.encoding != Encoding::kFloat) {
       const auto shape = stored.shape();
       tensors.push_back({name, shape.vec(), c10::multiply_integers(shape), stored.bits,
-                         stored.format.has_sign_bit, scales.at(name)});
+                         stored.format.has_sign_bit, scales_in(name, stored, by_name)});
     }
   }
   return tensors;

@@ -89,16 +89,6 @@ void require_shape(const std::string& name, at::IntArrayRef found, at::IntArrayR
   }
 }
 
-using StateMap = std::map<std::string, const StoredTensor*>;
-
-StateMap map_of(const NetworkState& state) {
-  StateMap by_name;
-  for (const auto& [name, stored] : state) {
-    by_name[name] = &stored;
-  }
-  return by_name;
-}
-
 bool covers(const WeightSource& source, const std::string& slot) {
   const auto covered = source.covered_slots();
   return std::find(covered.begin(), covered.end(), slot) != covered.end();
@@ -269,6 +259,30 @@ NetworkState state_with(torch::nn::Module& network, const std::set<std::string>&
 
 }  // namespace
 
+StateMap state_map(const NetworkState& state) {
+  StateMap by_name;
+  for (const auto& [name, stored] : state) {
+    by_name[name] = &stored;
+  }
+  return by_name;
+}
+
+std::unique_ptr<WeightSource> latent_source(const std::string& name, const StateMap& state) {
+  const auto found = state.find(name);
+  if (found == state.end() || found->second->encoding != Encoding::kLatent) {
+    return nullptr;
+  }
+  torch::NoGradGuard no_grad;
+  auto others = state;
+  try {
+    return source_of(name, *found->second, torch::dtype(found->second->type()), StateOrigin::kOwn, others);
+  } catch (const std::invalid_argument&) {
+    return nullptr;
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
 NetworkState save_network(torch::nn::Module& network) {
   return state_with(network, covered_names(network),
                     [](const WeightSource& source) { return source.store(); });
@@ -315,7 +329,7 @@ std::vector<std::string> state_names(torch::nn::Module& network) {
 
 void load_network(torch::nn::Module& network, const NetworkState& state, StateOrigin origin) {
   torch::NoGradGuard no_grad;
-  auto by_name = map_of(state);
+  auto by_name = state_map(state);
   require_names(network, by_name, origin);
   std::set<std::string> loaded;
   for (const auto& ref : sources_of(network)) {
@@ -342,7 +356,7 @@ void load_network(torch::nn::Module& network, const NetworkState& state, StateOr
 
 std::vector<std::pair<std::string, Codes>> codes_of(const NetworkState& state) {
   torch::NoGradGuard no_grad;
-  auto by_name = map_of(state);
+  auto by_name = state_map(state);
   std::vector<std::pair<std::string, Codes>> codes;
   for (const auto& [name, stored] : state) {
     if (stored.encoding != Encoding::kFloat) {

@@ -3,6 +3,8 @@
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
+#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -10,6 +12,7 @@
 
 #include "bsq/base/error.h"
 #include "bsq/nn/stored_tensor.h"
+#include "bsq/nn/weight_source.h"
 
 namespace bsq {
 
@@ -43,6 +46,14 @@ std::vector<std::string> state_names(torch::nn::Module& network);
 /// Those of slots that PyTorch's own modules do not have (Slot::may_be_absent), such as ranges of
 /// activations.
 std::set<std::string> own_names(torch::nn::Module& network);
+
+/// A state's entries by name.
+using StateMap = std::map<std::string, const StoredTensor*>;
+StateMap state_map(const NetworkState& state);
+
+/// The source of a latent entry, with the slots that other entries fill. Null where they make none, and for
+/// an entry of another encoding.
+std::unique_ptr<WeightSource> latent_source(const std::string& name, const StateMap& state);
 
 /// The codes of a state's tensors, in its order. Throws bsq::Error that names the tensor.
 std::vector<std::pair<std::string, Codes>> codes_of(const NetworkState& state);

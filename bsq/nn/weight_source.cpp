@@ -49,13 +49,4 @@ std::unique_ptr<WeightSource> make_weight_source(const StoredTensor& stored,
   return found->second(stored, options);
 }
 
-std::unique_ptr<WeightSource> latent_source(const StoredTensor& stored) {
-  try {
-    return stored.encoding == Encoding::kLatent ? make_weight_source(stored, torch::dtype(stored.type()))
-                                                : nullptr;
-  } catch (const std::invalid_argument&) {
-    return nullptr;
-  }
-}
-
 }  // namespace bsq

@@ -68,8 +68,4 @@ void register_weight_source(const std::string& kind, WeightSourceFactory factory
 std::unique_ptr<WeightSource> make_weight_source(const StoredTensor& stored,
                                                  const torch::TensorOptions& options);
 
-/// The same, of a latent entry alone, with slots as in a new source: for what does not depend on them. Null
-/// where the entry makes no source.
-std::unique_ptr<WeightSource> latent_source(const StoredTensor& stored);
-
 }  // namespace bsq

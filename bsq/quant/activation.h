@@ -31,13 +31,16 @@ struct ActivationInput {
   bool may_be_negative = false;
 };
 
+/// For activations whose integers begin at 0: throws std::invalid_argument for an input below it.
+void require_positive(const ActivationInput& input);
+
 /// An activation function with its quantization. Its tensors are slots of the module that holds it.
 class Activation {
  public:
   virtual ~Activation() = default;
 
   /// Told once, by who builds a network, before any value passes. Most activations compute the same of every
-  /// input.
+  /// input. Throws std::invalid_argument for an input that the activation has no integers for.
   virtual void set_input(const ActivationInput& /*input*/) {}
 
   /// Differentiable; may update tracked slots while `is_training`.

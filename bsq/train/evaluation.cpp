@@ -95,7 +95,7 @@ void calibrate(Network& network, BatchLoader& loader, int64_t batches) {
   loader.start_whole(/*epoch=*/0);
   for (int64_t done = 0; done < batches; ++done) {
     const auto batch = loader.next();
-    if (!batch) {
+    if (!batch || (done > 0 && loader.is_short(batch->index))) {
       break;
     }
     network.forward(batch->images.to(device));
@@ -130,6 +130,9 @@ void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch,
   loader.start(epoch);
   int64_t done = 0;
   for (auto batch = loader.next(); batch && done < batches; batch = loader.next()) {
+    if (done > 0 && loader.is_short(batch->index)) {
+      break;  // each batch counts alike
+    }
     const StepScope step(current_ranks(), Ranks::StepKind::kTraining);
     ++done;
     for (auto& norm : norms) {

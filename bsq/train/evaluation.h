@@ -26,14 +26,15 @@ Evaluation evaluate(Network& network, BatchLoader& loader);
 
 /// Whether evaluation needs activation ranges that the network does not have.
 bool needs_calibration(Network& network);
-/// Sets every activation's range to the mean of the maxima over the first `batches` batches, in eval mode. Of
-/// several ranks each does all of it, on whole batches.
+/// Sets every activation's range to the mean of the maxima over the first `batches` batches, in eval mode. A
+/// last batch that is shorter than the others is left out. Of several ranks each does all of it, on whole
+/// batches.
 void calibrate(Network& network, BatchLoader& loader, int64_t batches);
 
 /// Replaces the running statistics of batch norm and the ranges of activations by their averages over the
 /// first `batches` of a training epoch, in training mode, with the weights as they are. What training tracks
-/// follows the weights late. Training itself reads neither. Of several ranks each takes its own images, and
-/// the results are averaged.
+/// follows the weights late. Training itself reads neither. A last batch that is shorter than the others is
+/// left out. Of several ranks each takes its own images, and the results are averaged.
 void reestimate_statistics(Network& network, BatchLoader& loader, int64_t epoch, int64_t batches);
 
 }  // namespace bsq

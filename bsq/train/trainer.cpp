@@ -430,6 +430,7 @@ void Trainer::end_epoch(int64_t epoch) {
   if (options_.reestimate > 0) {
     const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
     reestimate_statistics(*network_, training_, epoch, options_.reestimate);
+    method_.after_estimate(*network_);
   }
   report.validation = evaluate(*network_, validation_);
   check_record(epoch, "validation loss", report.validation.loss);
@@ -484,6 +485,7 @@ bool Trainer::finish() {
   if (options_.reestimate > 0) {
     const StatisticsScope statistics(options_.shares_statistics ? ranks_ : nullptr);
     reestimate_statistics(*network_, training_, options_.epochs, options_.reestimate);
+    method_.after_estimate(*network_);
   }
   return true;
 }

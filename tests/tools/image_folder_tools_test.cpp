@@ -64,6 +64,20 @@ TEST_F(ImageFolderRuns, PicturesOfAnySizeAreTrainedOnAndTheFileKnowsHow) {
   EXPECT_EQ(file.data.class_names, (std::vector<std::string>{"n01", "n02"}));
   const auto evaluated = run("finetune", "--evaluate --model " + out + "/final.h5");
   EXPECT_EQ(correct_count(evaluated.out, "start:"), correct_count(trained.out, "final:")) << evaluated.err;
+  const auto inferred =
+      run_tool("infer", "--compare --data " + folder_.file("data") + " " + out + "/final.h5");
+  EXPECT_TRUE(holds(inferred.out, "libtorch: ")) << inferred.err;
+  EXPECT_TRUE(holds(inferred.out, " of 9; another class for 0 images")) << inferred.out;
+  EXPECT_TRUE(holds(inferred.err, damage)) << inferred.err;
+  const auto picture = run_tool("infer", out + "/final.h5 " + data("val/n02/31.JPEG"));
+  EXPECT_TRUE(holds(picture.out, "31.JPEG: n0")) << picture.err;
+  fs::rename(data("val/n01"), data("val/n03"));
+  fs::rename(data("train/n01"), data("train/n03"));
+  const auto others = run_tool("infer", "--data " + folder_.file("data") + " " + out + "/final.h5");
+  EXPECT_EQ(others.status, 1);
+  EXPECT_TRUE(holds(others.err, "class 0 is 'n02'; expected 'n01', as the model file has it")) << others.err;
+  fs::rename(data("val/n03"), data("val/n01"));
+  fs::rename(data("train/n03"), data("train/n01"));
 
   const auto half = folder_.file("half");
   ASSERT_EQ(run("bsq_train",

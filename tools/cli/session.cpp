@@ -276,20 +276,12 @@ std::vector<std::string> lines_of(const std::string& dataset, const DataRecord& 
   return lines;
 }
 
-// A network's outputs mean the classes that it was trained on.
 void check_classes(const DataFlags& flags, const std::optional<Checkpoint>& file, const DataRecord& found) {
   if (!file) {
     return;
   }
   const auto& stored = file->data;
-  if (stored.class_names.size() == found.class_names.size()) {
-    for (size_t i = 0; i < found.class_names.size(); ++i) {
-      if (stored.class_names[i] != found.class_names[i]) {
-        throw Error(flags.folder + ": class " + std::to_string(i) + " is '" + found.class_names[i] +
-                    "'; expected '" + stored.class_names[i] + "', as the model file has it");
-      }
-    }
-  }
+  check_class_names(flags.folder, stored.class_names, found.class_names);
   const bool has_other_size =
       stored.train != found.train || stored.validation != found.validation || stored.test != found.test;
   if (flags.is_resumed && stored.train >= 0 && has_other_size) {

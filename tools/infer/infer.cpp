@@ -8,11 +8,13 @@
 
 #include "bsq/base/error.h"
 #include "bsq/base/shown_text.h"
+#include "bsq/data/data_record.h"
 #include "bsq/data/image_file.h"
 #include "bsq/data/loader.h"
 #include "bsq/infer/kernels.h"
 #include "bsq/io/checkpoint/checkpoint.h"
 #include "tools/cli/main_guard.h"
+#include "tools/cli/notice.h"
 #include "tools/cli/stored_network.h"
 #include "tools/infer/file_engine.h"
 #include "tools/infer/infer_options.h"
@@ -33,16 +35,26 @@ Normalization normalization_of(const infer::Engine& engine) {
   return {engine.about().mean, engine.about().std};
 }
 
+// The data set's test images, as the file's were made from pictures.
 ImageDataset test_images(const InferOptions& options, const infer::Engine& engine) {
   DatasetOptions data;
-  const auto& stored = engine.about().dataset;
-  data.dataset = options.dataset.value_or(stored.empty() ? data.dataset : stored);
+  const auto& about = engine.about();
+  data.dataset = options.dataset.value_or(about.dataset.empty() ? data.dataset : about.dataset);
   data.folder = options.folder;
   if (options.seed && data.dataset != "synthetic") {
     throw UsageError("--seed: no effect on " + data.dataset + ", whose images are not synthetic");
   }
   data.seed = options.seed ? static_cast<uint64_t>(*options.seed) : InferOptions::kSeed;
-  return load_dataset(data).test;
+  if (is_image_folder(data.dataset)) {
+    data.image_size = about.image_size;
+    data.resize = about.resize;
+  }
+  const auto splits = load_dataset(data);
+  check_class_names(options.folder, about.class_names, splits.class_names);
+  for (const auto& line : splits.notes) {
+    notice(line);
+  }
+  return splits.test;
 }
 
 std::string class_name(const infer::Engine& engine, int64_t index) {
@@ -51,16 +63,28 @@ std::string class_name(const infer::Engine& engine, int64_t index) {
                                                     : "class " + std::to_string(index);
 }
 
-// The class with the largest logit, and its softmax.
-void print_class(const infer::Engine& engine, const std::string& picture) {
+// A picture as the network takes it: of its size, or made so where the file's pictures were.
+std::vector<uint8_t> planes_of(const infer::Engine& engine, const std::string& picture) {
+  const auto& about = engine.about();
+  std::vector<uint8_t> planes(static_cast<size_t>(3 * engine.height() * engine.width()));
+  if (about.image_size > 0) {
+    const FileImages files({picture}, {engine.height(), engine.width()}, about.resize, /*is_strict=*/true);
+    files.decode(/*file=*/0, /*random=*/nullptr, planes.data());
+    return planes;
+  }
   const auto size = image_size(picture);
   if (size.height != engine.height() || size.width != engine.width() || engine.channels() != 3) {
     throw Error(picture + ": " + std::to_string(size.width) + " x " + std::to_string(size.height) +
                 " pixels; expected " + std::to_string(engine.width()) + " x " +
                 std::to_string(engine.height()) + ", as the model takes");
   }
-  std::vector<uint8_t> planes(static_cast<size_t>(3 * size.height * size.width));
   decode_image(picture, size, planes.data());
+  return planes;
+}
+
+// The class with the largest logit, and its softmax.
+void print_class(const infer::Engine& engine, const std::string& picture) {
+  const auto planes = planes_of(engine, picture);
   auto logits = torch::empty({engine.classes()}, torch::kFloat32);
   engine.run(planes.data(), 1, logits.data_ptr<float>());
   const auto scores = logits.softmax(0);
@@ -92,13 +116,14 @@ float margin(const torch::Tensor& logits) {
 }
 
 void compare(const std::string& path, const infer::Engine& engine, const ImageDataset& images,
-             const torch::Tensor& logits) {
+             const Measurement& found) {
+  const auto& logits = found.logits;
   const auto theirs =
       logits_of_libtorch(*stored_network(path, read_checkpoint(path)), images, normalization_of(engine));
-  const auto correct = theirs.argmax(1).eq(images.labels).sum().item<int64_t>();
+  const auto correct = theirs.argmax(1).eq(found.labels).sum().item<int64_t>();
   const auto others = theirs.argmax(1).ne(logits.argmax(1)).nonzero().flatten();
-  std::cout << "libtorch: " << correct << " of " << images.size() << "; another class for " << others.numel()
-            << " images; logits differ by at most " << std::setprecision(4)
+  std::cout << "libtorch: " << correct << " of " << found.labels.size(0) << "; another class for "
+            << others.numel() << " images; logits differ by at most " << std::setprecision(4)
             << (theirs - logits).abs().max().item<float>() << ", by "
             << (theirs - logits).abs().mean().item<float>() << " in the mean\n";
   for (int64_t i = 0; i < std::min(others.numel(), kMostNamed); ++i) {
@@ -109,10 +134,11 @@ void compare(const std::string& path, const infer::Engine& engine, const ImageDa
   }
 }
 
-void print_measurement(const ImageDataset& images, const Measurement& found, int threads) {
+void print_measurement(const Measurement& found, int threads) {
+  const int64_t images = found.labels.size(0);
   std::cout << std::fixed << std::setprecision(2) << "top-1 "
-            << 100.0 * static_cast<double>(found.correct) / static_cast<double>(images.size()) << " % ("
-            << found.correct << " of " << images.size() << ")\n"
+            << 100.0 * static_cast<double>(found.correct) / static_cast<double>(images) << " % ("
+            << found.correct << " of " << images << ")\n"
             << "one image: " << std::setprecision(3) << found.latency.milliseconds << " ms (median of "
             << found.latency.runs << ")\n"
             << "all images: " << std::setprecision(0) << found.images_a_second << " a second\n"
@@ -132,10 +158,15 @@ int run(const InferOptions& options) {
   const auto images = test_images(options, engine);
   const int threads = threads_of(options);
   const auto found = measure(engine, images, threads);
-  print_measurement(images, found, threads);
+  if (images.files) {
+    for (const auto& line : images.files->take_damage()) {
+      notice(line);
+    }
+  }
+  print_measurement(found, threads);
   if (options.compare) {
     torch::set_num_threads(threads);
-    compare(options.model(), engine, images, found.logits);
+    compare(options.model(), engine, images, found);
   }
   if (options.profile) {
     const std::vector<float> gray(static_cast<size_t>(3 * engine.height() * engine.width()), 0.0F);

@@ -17,6 +17,7 @@ class FixedMap : public Activation {
   /// Throws std::invalid_argument for bits outside kMinBits to kMaxBits.
   explicit FixedMap(int64_t bits);
 
+  void set_input(const ActivationInput& input) override { require_positive(input); }
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }
@@ -37,6 +38,7 @@ class PactMap : public Activation {
   /// Throws std::invalid_argument for bits outside kMinBits to kMaxBits.
   explicit PactMap(int64_t bits);
 
+  void set_input(const ActivationInput& input) override { require_positive(input); }
   /// Throws bsq::Error for an alpha below kSmallestAlpha: a file may hold any.
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   std::optional<ActivationRule> rule() const override;

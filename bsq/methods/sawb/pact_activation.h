@@ -22,6 +22,7 @@ class PactActivation : public Activation {
   /// Throws std::invalid_argument for bits outside kFewestBits to kMostBits.
   explicit PactActivation(int64_t bits);
 
+  void set_input(const ActivationInput& input) override { require_positive(input); }
   torch::Tensor forward(const torch::Tensor& x, bool is_training) override;
   std::optional<ActivationRule> rule() const override;
   int64_t bits() const override { return bits_; }

@@ -34,6 +34,7 @@ class SawbMethod : public Method {
   void begin(Network& network, const Start& start) override;
   /// The optimizer has moved gamma.
   void after_step(Network& network, StepSums& sums) override;
+  void after_estimate(Network& network) override;
   std::vector<std::string> metric_names() const override { return {"Alpha Reg"}; }
   /// The published penalty, which has no gradient: a_lambda times the sum of alpha^2.
   std::vector<double> measure(Network& network, const StepSums& sums, double steps,
@@ -86,6 +87,19 @@ std::vector<ConvNorm> norms_to_fuse(Network& network) {
     return conv_norms(*network.program());
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(std::string("--fuse-norm: ") + error.what());
+  }
+}
+
+// Folded weights get the gains of their norms as these are now.
+void update_gains(Network& network) {
+  if (!has_folded_weights(network)) {
+    return;
+  }
+  torch::NoGradGuard no_grad;
+  for (const auto& pair : norms_to_fuse(network)) {
+    if (auto* weight = folded_weight(*pair.layer)) {
+      weight->set_gain(norm_gain(*pair.norm));
+    }
   }
 }
 
@@ -187,17 +201,10 @@ void SawbMethod::begin(Network& network, const Start& start) {
   }
 }
 
-void SawbMethod::after_step(Network& network, StepSums& /*sums*/) {
-  if (!has_folded_weights(network)) {
-    return;
-  }
-  torch::NoGradGuard no_grad;
-  for (const auto& pair : norms_to_fuse(network)) {
-    if (auto* weight = folded_weight(*pair.layer)) {
-      weight->set_gain(norm_gain(*pair.norm));
-    }
-  }
-}
+void SawbMethod::after_step(Network& network, StepSums& /*sums*/) { update_gains(network); }
+
+// Of several ranks the statistics are means over the ranks now, and gains are no means of gains.
+void SawbMethod::after_estimate(Network& network) { update_gains(network); }
 
 std::map<std::string, std::string> SawbMethod::form(Network& network) const {
   if (!is_own(network)) {

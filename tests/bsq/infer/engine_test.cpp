@@ -31,6 +31,19 @@ class Pools : public Architecture {
 };
 const ArchitectureRegistration<Pools> kPools("pools_for_tests", "Pools.", "this file");
 
+// One value is read by a padded layer and by a pool, and both pools by a sum.
+class TwoPools : public Architecture {
+ public:
+  Value build(Builder& b, Value image) const override {
+    const auto x =
+        b.activation("relu1", b.norm("bn1", b.conv("conv1", image, 12, /*kernel=*/3, /*stride=*/2)));
+    const auto first = b.global_average_pool(x);
+    const auto y = b.activation("relu2", b.norm("bn2", b.conv("conv2", x, ConvOptions(12, 3).padding(1))));
+    return b.linear("fc", b.add(first, b.global_average_pool(y)), b.description().classes);
+  }
+};
+const ArchitectureRegistration<TwoPools> kTwoPools("two_pools_for_tests", "Two pools.", "this file");
+
 const std::vector<NetworkCase>& cases() {
   static const std::vector<NetworkCase> cases = {
       {"4 bits", "resnet", {{"depth", "8"}}, "frozen", 4, 4},
@@ -45,6 +58,7 @@ const std::vector<NetworkCase>& cases() {
       {"hysteresis", "resnet", {{"depth", "8"}}, "hysteresis", 1, 2},
       {"float activations", "resnet", {{"depth", "8"}}, "frozen", 4, 0},
       {"pools", "pools_for_tests", {}, "lsq", 4, 4},
+      {"two pools", "two_pools_for_tests", {}, "lsq", 4, 4},
   };
   return cases;
 }

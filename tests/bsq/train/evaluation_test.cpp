@@ -157,6 +157,23 @@ TEST(Evaluation, ReestimatedStatisticsAreTheAveragesOverTheBatches) {
   EXPECT_NEAR(network.named_buffers()["relu1.range"].item<double>(), range, 1e-4);
 }
 
+// One image would count as much as fifteen.
+TEST(Evaluation, AShortLastBatchIsLeftOut) {
+  torch::manual_seed(6);
+  SmallNetwork a(/*activation_bits=*/4);
+  SmallNetwork b(/*activation_bits=*/4);
+  load_network(b, save_network(a));
+  const auto data = easy_images(16);
+  BatchLoader all(data, loader_options(/*batch_size=*/15));
+  BatchLoader whole(data.subset(0, 15), loader_options(/*batch_size=*/15));
+  reestimate_statistics(a, all, /*epoch=*/0, /*batches=*/10);
+  reestimate_statistics(b, whole, /*epoch=*/0, /*batches=*/10);
+  expect_same_state(save_network(a), save_network(b));
+  calibrate(a, all, /*batches=*/10);
+  calibrate(b, whole, /*batches=*/10);
+  expect_same_state(save_network(a), save_network(b));
+}
+
 TEST(Evaluation, AnEpochIsTheMostThatIsReestimatedFrom) {
   torch::manual_seed(6);
   SmallNetwork a(/*activation_bits=*/4);

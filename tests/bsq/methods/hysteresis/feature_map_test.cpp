@@ -25,6 +25,12 @@ torch::Tensor random_map(double high) {
   return x;
 }
 
+TEST(FeatureMaps, HaveNoIntegersForValuesBelow0) {
+  EXPECT_THROW(FixedMap(2).set_input({/*may_be_negative=*/true}), std::invalid_argument);
+  EXPECT_THROW(PactMap(2).set_input({/*may_be_negative=*/true}), std::invalid_argument);
+  EXPECT_NO_THROW(PactMap(2).set_input({/*may_be_negative=*/false}));
+}
+
 TEST(FixedMap, IsTheNearestIntegerWithinTheRange) {
   torch::manual_seed(1);
   for (int64_t bits = 1; bits <= 8; ++bits) {

@@ -9,6 +9,7 @@
 #include "bsq/methods/profit/profit_optimizer.h"
 #include "bsq/nn/layers_of.h"
 #include "bsq/nn/master_weight.h"
+#include "bsq/nn/network_sizes.h"
 #include "models/registry.h"
 #include "tests/bsq/train/training_run.h"
 
@@ -154,6 +155,8 @@ TEST(ProfitMethod, ChannelWiseIsForConvolutionsBehindTheFirst) {
   EXPECT_EQ(parameters["model.0.0.a"].dim(), 0);
   EXPECT_EQ(parameters["fc.a"].dim(), 0);
   EXPECT_EQ(parameters["model.3.3.c"].size(0), parameters["model.3.3.weight"].size(0));
+  EXPECT_EQ(sizes_of(save_network(*run.network)).comp_stored(), sizes_of(*run.network).comp_stored())
+      << "a file counts a scale for each channel too";
 }
 
 TEST(ProfitMethod, WhatFreezesStaysAndItsNormsGoOn) {

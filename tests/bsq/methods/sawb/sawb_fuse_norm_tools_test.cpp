@@ -80,7 +80,8 @@ TEST(SawbFuseNormTools, AConvertedNetworkHasNoNormsAndOneScaleALayer) {
 TEST(SawbFuseNormTools, AKillInMidEpochLeavesNoTrace) { expect_a_kill_leaves_no_trace(kFuseFlags); }
 
 TEST(SawbFuseNormTools, WrongCallsAreRefused) {
-  expect_refused("bsq_train", "--method sawb --fuse-norm -a preresnet --epochs 1", 0,
+  expect_refused("bsq_train",
+                 "--method sawb --fuse-norm -a preresnet --layer-act '*.downsample.0_input=0' --epochs 1", 0,
                  "--fuse-norm: layer1.0.bn1: conv1 has other readers too");
   expect_refused("bsq_train", "--method lsq --fuse-norm --epochs 1", 0, "fuse-norm");
 }

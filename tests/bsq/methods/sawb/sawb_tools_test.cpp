@@ -133,6 +133,8 @@ TEST(SawbTools, WrongCallsAreRefused) {
   const auto full = " --model " + method_runs().start();
   expect_refused("bsq_train", "--method sawb --bits 6" + full, 2, "--bits 6: expected 2, 3, 4, 5 or 8");
   expect_refused("bsq_train", "--method sawb --act 9" + full, 2, "9 bits; expected 2 to 8");
+  expect_refused("bsq_train", "--method sawb -a preresnet --depth 8", 2,
+                 "layer2.0.downsample.0_input: reads values below 0");
   expect_refused("bsq_train", "--method sawb --channel-wise --clip twice-mean" + full, 2, "one a layer");
   const auto own = " --model " + runs().channels.file("checkpoint.h5");
   expect_refused("bsq_train", "--method sawb --clip twice-mean" + own, 2,
