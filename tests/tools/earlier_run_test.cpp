@@ -78,7 +78,7 @@ TEST_F(EarlierRun, NoRunWritesOverItsTeacher) {
   const std::string why = teacher + ": this run reads the model and would write over it";
   expect_refused("bsq_train", taught, why);
   expect_refused("finetune", "--bits 4 " + taught, why);
-  expect_refused("bsq_train", "--resume --override-resume teacher --teacher " + teacher, why);
+  expect_refused("finetune", "--resume --override-resume teacher --teacher " + teacher, why);
   expect_refused("finetune", taught + " --export-pth " + teacher,
                  "--export-pth would write over " + teacher + ", which is read");
 }
