@@ -160,8 +160,14 @@ function(bsq_test name)
   bsq_use_jemalloc(${name})  # without it large tensors cost twice the time, and tests run the programs themselves
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(ARG_SEPARATE)
+    # It takes lists apart, and leaves out what is empty.
+    string(REPLACE ";" "\\;" environment "${BSQ_TEST_ENVIRONMENT}")
+    set(label)
+    if(ARG_LABEL)
+      set(label LABELS ${ARG_LABEL})
+    endif()
     gtest_discover_tests(${name} DISCOVERY_TIMEOUT ${BSQ_TEST_TIMEOUT}
-      PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} LABELS "${ARG_LABEL}" ENVIRONMENT "${BSQ_TEST_ENVIRONMENT}" COST ${ARG_COST})
+      PROPERTIES TIMEOUT ${BSQ_TEST_TIMEOUT} ENVIRONMENT "${environment}" COST ${ARG_COST} ${label})
   elseif(ARG_SHARDS)
     foreach(shard RANGE 1 ${ARG_SHARDS})
       math(EXPR index "${shard} - 1")

@@ -96,7 +96,7 @@ std::string refusal_of_bits(torch::nn::Module& network, const std::string& metho
     return ref.source().codes()->offset.defined();
   });
   return std::string("its weights are packed bits") + (has_offset ? "" : ", which finetune takes") + "; " +
-         method + " trains float weights";
+         "expected float weights for --method " + method;
 }
 
 std::string Method::milestone(int64_t epoch) const {

@@ -159,7 +159,7 @@ TEST_F(BadInput, BitsWhereFloatIsMeantAndFloatWhereBitsAre) {
   expect_refused("bsq_train", "--bin --model " + full(), 1, "expected one in bits");
   expect_refused("finetune", "--bin --model " + full(), 1, "expected one in bits");
   expect_refused("bsq_train", "--float --model " + tiny_runs().eight_bits.file("model_best.h5"), 1,
-                 "holds bits");
+                 "packed bits");
   expect_refused("convert", "--model " + full() + " --dict " + full(), 1, "without a scheme");
 }
 

@@ -56,7 +56,8 @@ TEST(Method, BeginGivesEveryLayerItsParts) {
 TEST(Method, BeginRefusesAnotherMethodsNetwork) {
   const std::pair<Form, const char*> cases[] = {
       {Form::kPlanes, "holds bits of another method; expected a float network for parts"},
-      {Form::kFrozen, "its weights are packed bits, which finetune takes; parts trains float weights"}};
+      {Form::kFrozen,
+       "its weights are packed bits, which finetune takes; expected float weights for --method parts"}};
   for (const auto& [form, words] : cases) {
     SmallNetwork network;
     bring_to(network, form);

@@ -62,8 +62,10 @@ TEST(LsqTools, WrongCallsAreRefused) {
   expect_refused("bsq_train", "--method lsq --edge-bits 4 --model " + runs().lsq.file("checkpoint.h5"), 2,
                  "--edge-bits 4 contradicts the model file, which has 8");
   const auto packed = runs().lsq.file("final.h5");
-  expect_refused("bsq_train", "--method lsq --model " + packed, 1,
-                 packed + ": its weights are packed bits, which finetune takes; lsq trains float weights");
+  expect_refused(
+      "bsq_train", "--method lsq --model " + packed, 1,
+      packed +
+          ": its weights are packed bits, which finetune takes; expected float weights for --method lsq");
 }
 
 }  // namespace
