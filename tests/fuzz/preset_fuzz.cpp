@@ -1,4 +1,5 @@
 #include "bsq/base/error.h"
+#include "bsq/base/options.h"
 #include "bsq_train/train_options.h"
 #include "finetune/finetune_options.h"
 #include "tests/fuzz/fuzz_file.h"
@@ -12,6 +13,8 @@ void try_preset(Parse parse, const std::string& path) {
   try {
     parse(3, arguments);
   } catch (const bsq::Error& error) {
+    bsq::fuzz::require_one_line(error.what());
+  } catch (const bsq::OptionError& error) {
     bsq::fuzz::require_one_line(error.what());
   } catch (const bsq::cli::UsageError& error) {
     bsq::fuzz::require_one_line(error.what());
