@@ -11,9 +11,6 @@ namespace {
 
 constexpr int16_t kLeast = std::numeric_limits<int8_t>::min(), kMost = std::numeric_limits<int8_t>::max();
 
-// Vector instructions of the AVX2 kernels for 4 pixels and 16 outputs.
-constexpr int64_t kQuadCost = 22, kFlushCost = 24, kCorrectionCost = 18, kPairCost = 22;
-
 /// Steps one after another, each (lane, 2): a step adds two products to each lane.
 struct Steps {
   const int8_t* weights;
@@ -132,36 +129,43 @@ StoredCorrections corrections_of(const std::vector<int16_t>& rest, int64_t numbe
   return made;
 }
 
-// What `words` cost instead.
-int64_t cost_of_words(int64_t numbers, int64_t blocks) { return numbers / 2 * blocks * kPairCost; }
+/// What the routes of a layer cost.
+class Comparison {
+ public:
+  Comparison(const Costs& costs, int64_t numbers, int64_t blocks)
+      : costs_(costs), quads_(numbers / 4 * blocks), words_(numbers / 2 * blocks * costs.pair) {}
 
-// Whether corrections alone cost more than `words`: seen without making them, which takes memory for each
-// piece of a weight.
-bool are_too_many(const std::vector<int16_t>& rest, int64_t numbers) {
-  int64_t pieces = 0;
-  for (const int16_t weight : rest) {
-    pieces += (std::abs(int64_t{weight}) + kMost) / (kMost + 1);
+  // Whether corrections alone cost more than `words`: seen without making them, which takes memory for each
+  // piece of a weight.
+  bool are_too_many(const std::vector<int16_t>& rest) const {
+    int64_t pieces = 0;
+    for (const int16_t weight : rest) {
+      pieces += (std::abs(int64_t{weight}) + kMost) / (kMost + 1);
+    }
+    return pieces / (kBlock * kPicks) * costs_.correction >= words_;
   }
-  const auto blocks = static_cast<int64_t>(rest.size()) / (numbers * kBlock);
-  return pieces / (kBlock * kPicks) * kCorrectionCost >= cost_of_words(numbers, blocks);
-}
 
-// Of all blocks.
-bool is_faster(const SplitWeights& split, int64_t numbers) {
-  const auto& corrections = split.corrections;
-  if (split.period == 0 || corrections.period == 0) {
-    return false;
+  bool is_faster(const SplitWeights& split) const {
+    const auto& corrections = split.corrections;
+    if (split.period == 0 || corrections.period == 0) {
+      return false;
+    }
+    const int64_t flushes = costs_.sums_in_32_bits ? 0 : quads_ / split.period,
+                  count = corrections.first.back();
+    const int64_t cost = quads_ * costs_.quad + flushes * costs_.flush + count * costs_.correction +
+                         count / corrections.period * costs_.flush;
+    return cost < words_;
   }
-  const auto blocks = static_cast<int64_t>(corrections.first.size()) - 1;
-  const int64_t quads = numbers / 4 * blocks, count = corrections.first.back();
-  const int64_t cost = quads * kQuadCost + quads / split.period * kFlushCost + count * kCorrectionCost +
-                       count / corrections.period * kFlushCost;
-  return cost < cost_of_words(numbers, blocks);
-}
+
+ private:
+  const Costs& costs_;
+  int64_t quads_, words_;
+};
 
 }  // namespace
 
-SplitWeights split_weights(const std::vector<int16_t>& packed, int64_t numbers, int64_t run, int32_t high) {
+SplitWeights split_weights(const std::vector<int16_t>& packed, int64_t numbers, int64_t run, int32_t high,
+                           const Costs& costs) {
   SplitWeights split;
   split.bytes.resize(packed.size());
   auto rest = packed;
@@ -174,12 +178,13 @@ SplitWeights split_weights(const std::vector<int16_t>& packed, int64_t numbers, 
   for (size_t i = 0; i < split.bytes.size(); i += block) {
     blocks.push_back({split.bytes.data() + i, numbers / 4});
   }
-  split.period = longest_period(blocks, numbers / 4, 2 * kBlock, high);
-  if (are_too_many(rest, numbers)) {
+  split.period = costs.sums_in_32_bits ? numbers / 4 : longest_period(blocks, numbers / 4, 2 * kBlock, high);
+  const Comparison comparison(costs, numbers, static_cast<int64_t>(blocks.size()));
+  if (comparison.are_too_many(rest)) {
     return split;
   }
   split.corrections = corrections_of(rest, numbers, run, high);
-  split.is_faster = is_faster(split, numbers);
+  split.is_faster = comparison.is_faster(split);
   return split;
 }
 

@@ -368,7 +368,7 @@ Engine::Engine(Plan plan, const Kernels& kernels)
   for (auto& step : plan_.steps) {
     const bool is_layer = step.kind == StepKind::kLayer || step.kind == StepKind::kPointwise;
     const auto& from = prepared_->layouts[static_cast<size_t>(step.inputs[0])];
-    prepared_->layers.push_back(is_layer ? pack_layer(plan_, step) : PackedLayer());
+    prepared_->layers.push_back(is_layer ? pack_layer(plan_, step, kernels.costs) : PackedLayer());
     const auto route = prepared_->layers.back().route;
     const bool is_depthwise =
         route == Route::kDepthwiseCodes || route == Route::kDepthwiseWords || route == Route::kDepthwiseReals;

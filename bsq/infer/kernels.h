@@ -53,6 +53,15 @@ struct LayerTask {
   int64_t out_pixel = 0, out_row = 0;
 };
 
+/// What decides between bytes and words: counts of vector instructions for 4 pixels and a block of outputs.
+struct Costs {
+  bool sums_in_32_bits = false;  ///< bytes: products are added in 32 bits at once, and need no period
+  int64_t quad = 0;              ///< of bytes: 4 numbers
+  int64_t flush = 0;             ///< of bytes and of corrections: 16-bit sums into those of 32 bits
+  int64_t correction = 0;
+  int64_t pair = 0;  ///< of words: 2 numbers
+};
+
 /// The loops for one instruction set. Sums of integers are exact in all of them, and real ones are added in
 /// one order with one rounding each (fused multiply-add), so that all give the same bits.
 ///
@@ -64,6 +73,7 @@ struct LayerTask {
 ///   depthwise_words, int16 whose sums with the codes fit into 16 bits, and kBlock numbers behind the last.
 struct Kernels {
   const char* name;
+  Costs costs;
   void (*bytes)(const LayerTask& task);
   void (*words)(const LayerTask& task);
   void (*reals)(const LayerTask& task);
@@ -73,12 +83,13 @@ struct Kernels {
 };
 
 extern const Kernels kPortableKernels;
-#ifdef BSQ_INFER_AVX2
+#ifdef BSQ_INFER_X86
 extern const Kernels kAvx2Kernels;
+extern const Kernels kVnniKernels;  ///< AVX-512 with VNNI
 #endif
 
-/// The fastest that this CPU has; the portable ones where the environment variable BSQ_INFER_KERNELS is
-/// "portable".
+/// The fastest that this CPU has, or those that the environment variable BSQ_INFER_KERNELS names: portable,
+/// avx2, avx512-vnni. Throws bsq::Error for others, and for those that this CPU has not.
 const Kernels& best_kernels();
 
 }  // namespace bsq::infer

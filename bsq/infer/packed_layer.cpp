@@ -91,7 +91,7 @@ std::vector<To> pack_depthwise(const Weights& weights, const std::vector<From>& 
 }
 
 void pack_integers(const Step& step, const Weights& weights, const Value& in, int64_t stride,
-                   PackedLayer& layer) {
+                   const Costs& costs, PackedLayer& layer) {
   const bool alone = is_depthwise(step, weights);
   const int64_t largest = alone ? largest_sum(step, weights, in.high) : 0;
   if (alone && largest <= std::numeric_limits<int16_t>::max()) {
@@ -105,7 +105,8 @@ void pack_integers(const Step& step, const Weights& weights, const Value& in, in
     return;
   }
   const int64_t run = step.kernel * stride;
-  auto split = split_weights(pack<int16_t>(weights, step.codes, stride, 4), step.kernel * run, run, in.high);
+  auto split =
+      split_weights(pack<int16_t>(weights, step.codes, stride, 4), step.kernel * run, run, in.high, costs);
   if (split.is_faster) {
     layer.bytes = std::move(split.bytes);
     layer.period = split.period;
@@ -135,7 +136,7 @@ int64_t channels_in_memory(const Plan& plan, int value) {
   return value == 0 && channels < kLanes ? channels : rounded_up(channels, kLanes);
 }
 
-PackedLayer pack_layer(const Plan& plan, const Step& step) {
+PackedLayer pack_layer(const Plan& plan, const Step& step, const Costs& costs) {
   PackedLayer layer;
   const auto& in = plan.values[static_cast<size_t>(step.inputs[0])];
   const Weights weights(plan, step);
@@ -149,7 +150,7 @@ PackedLayer pack_layer(const Plan& plan, const Step& step) {
   } else if (is_zero(step)) {
     layer.route = Route::kZero;
   } else if (step.is_integer) {
-    pack_integers(step, weights, in, stride, layer);
+    pack_integers(step, weights, in, stride, costs, layer);
   } else if (is_depthwise(step, weights) && stride == channels_in_memory(plan, step.output)) {
     layer.route = Route::kDepthwiseReals;
     layer.reals = pack_depthwise<float>(weights, step.weights, stride);

@@ -36,8 +36,9 @@ struct PackedLayer {
 int64_t channels_in_memory(const Plan& plan, int value);
 
 /// Grouped convolutions that are not depthwise become dense ones, with zeros between the groups: exact, but
-/// no faster than these. Throws bsq::Error for one that would take more than 2^28 weights so.
-PackedLayer pack_layer(const Plan& plan, const Step& step);
+/// no faster than these. `costs`: of the kernels that will run it. Throws bsq::Error for one that would take
+/// more than 2^28 weights so.
+PackedLayer pack_layer(const Plan& plan, const Step& step, const Costs& costs);
 
 /// What a PackedLayer's name is in figures: "bytes".
 const char* to_string(Route route);

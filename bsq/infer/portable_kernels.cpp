@@ -86,12 +86,15 @@ void depthwise(const LayerTask& task) {
 
 }  // namespace
 
-const Kernels kPortableKernels = {"portable",
-                                  multiply<uint8_t, int8_t, int32_t, 4>,
-                                  multiply<int16_t, int16_t, int32_t, 2>,
-                                  multiply<float, float, float, 1>,
-                                  depthwise<uint8_t, float, float>,
-                                  depthwise<uint8_t, int16_t, int32_t>,
-                                  depthwise<float, float, float>};
+const Kernels kPortableKernels = {
+    "portable",
+    // Those of AVX2: layers take the same routes.
+    {/*sums_in_32_bits=*/false, /*quad=*/22, /*flush=*/24, /*correction=*/18, /*pair=*/22},
+    multiply<uint8_t, int8_t, int32_t, 4>,
+    multiply<int16_t, int16_t, int32_t, 2>,
+    multiply<float, float, float, 1>,
+    depthwise<uint8_t, float, float>,
+    depthwise<uint8_t, int16_t, int32_t>,
+    depthwise<float, float, float>};
 
 }  // namespace bsq::infer

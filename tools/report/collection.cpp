@@ -365,14 +365,39 @@ void join_followers(std::vector<ReportPoint>& points) {
   }
 }
 
+// The name, or its two ends where it is too long for a plot. Cuts between characters, never within one of
+// UTF-8.
+std::string short_name(const std::string& name) {
+  constexpr size_t kLongest = 24, kEnd = 11;
+  const auto is_within = [&](size_t at) { return (static_cast<unsigned char>(name[at]) & 0xC0U) == 0x80U; };
+  if (name.size() <= kLongest) {
+    return name;
+  }
+  size_t first = kEnd, second = name.size() - kEnd;
+  while (first > 0 && is_within(first)) {
+    --first;
+  }
+  while (second < name.size() && is_within(second)) {
+    ++second;
+  }
+  return name.substr(0, first) + "…" + name.substr(second);
+}
+
+// Points of one name get numbers. Points of one label are called by their names, so that a reader finds them
+// in the table.
 void make_names_unique(std::vector<ReportPoint>& points) {
-  std::map<std::string, int> seen;
+  std::map<std::string, int> names;
   std::map<std::string, int> labels;
   for (auto& point : points) {
-    const int count = ++seen[point.name];
+    const int count = ++names[point.name];
     point.name += count > 1 ? "-" + std::to_string(count) : "";
-    const int labelled = ++labels[point.label];
-    point.label += labelled > 1 ? " #" + std::to_string(labelled) : "";
+    ++labels[point.label];
+  }
+  std::map<std::string, int> seen;
+  for (auto& point : points) {
+    point.label = labels[point.label] > 1 ? short_name(point.name) : point.label;
+    const int count = ++seen[point.label];
+    point.label += count > 1 ? " #" + std::to_string(count) : "";
   }
 }
 
@@ -472,8 +497,8 @@ Collection collect(const std::vector<std::string>& folders) {
     take_empty(all, folder);
   }
   join_followers(all.points);
-  make_names_unique(all.points);
   group_seeds(all);
+  make_names_unique(all.points);
   return all;
 }
 

@@ -10,8 +10,8 @@ namespace bsq::cli {
 
 /// One model of a report: runs that follow each other. None: nothing of it can be read yet.
 struct ReportPoint {
-  std::string name;                          ///< unique
-  std::string label;                         ///< short, for plots: "0.05" for alpha, "4 bit", "float"
+  std::string name;   ///< unique
+  std::string label;  ///< short, for plots: "0.05" for alpha, "4 bit"; a name where several have it
   std::map<std::string, std::string> flags;  ///< the values that a sweep gave it
   std::string status;                        ///< done, failed, stopped, running, waiting, ...
   std::string error;

@@ -20,6 +20,11 @@ std::vector<int16_t> weights_with_outliers(int rarity, int most) {
   return packed;
 }
 
+constexpr infer::Costs kCosts = {/*sums_in_32_bits=*/false, /*quad=*/22, /*flush=*/24, /*correction=*/18,
+                                 /*pair=*/22};
+constexpr infer::Costs kCostsIn32Bits = {/*sums_in_32_bits=*/true, /*quad=*/9, /*flush=*/12,
+                                         /*correction=*/18, /*pair=*/9};
+
 size_t place_of(int64_t block, int64_t output, int64_t k) {
   return static_cast<size_t>(block * infer::kBlock * kNumbers + (k / 4 * infer::kBlock + output) * 4 + k % 4);
 }
@@ -28,7 +33,7 @@ TEST(Corrections, GiveBackEveryWeight) {
   for (const int most : {127, 255, 2000}) {
     SCOPED_TRACE(most);
     const auto packed = weights_with_outliers(/*rarity=*/20, most);
-    const auto split = infer::split_weights(packed, kNumbers, kRun, /*high=*/15);
+    const auto split = infer::split_weights(packed, kNumbers, kRun, /*high=*/15, kCosts);
     std::vector<int32_t> sums(split.bytes.begin(), split.bytes.end());
     const auto& all = split.corrections;
     for (int64_t block = 0; block < kBlocks; ++block) {
@@ -57,14 +62,22 @@ TEST(Corrections, APeriodIsExactInEveryBlock) {
   std::vector<int16_t> packed(2 * kQuads * infer::kBlock * 4);
   packed[place(0, 8)] = packed[place(0, 9)] = 100;
   packed[place(1, 0)] = packed[place(1, 4)] = 100;
-  const auto split = infer::split_weights(packed, /*numbers=*/4 * kQuads, /*run=*/4 * kQuads, /*high=*/255);
+  const auto split =
+      infer::split_weights(packed, /*numbers=*/4 * kQuads, /*run=*/4 * kQuads, /*high=*/255, kCosts);
   EXPECT_EQ(split.period, 1);
 }
 
 TEST(Corrections, PayWhereTheyAreFew) {
-  EXPECT_TRUE(infer::split_weights(weights_with_outliers(100, 255), kNumbers, kRun, 15).is_faster);
-  EXPECT_FALSE(infer::split_weights(weights_with_outliers(1, 255), kNumbers, kRun, 15).is_faster);
-  EXPECT_FALSE(infer::split_weights(weights_with_outliers(100, 255), kNumbers, kRun, 255).is_faster);
+  EXPECT_TRUE(infer::split_weights(weights_with_outliers(100, 255), kNumbers, kRun, 15, kCosts).is_faster);
+  EXPECT_FALSE(infer::split_weights(weights_with_outliers(1, 255), kNumbers, kRun, 15, kCosts).is_faster);
+  EXPECT_FALSE(infer::split_weights(weights_with_outliers(100, 255), kNumbers, kRun, 255, kCosts).is_faster);
+}
+
+// Two products of 127 and 255 are beyond 16 bits; in 32 there is room.
+TEST(Corrections, BytesThatAreSummedIn32BitsNeedNoPeriod) {
+  const auto bytes = weights_with_outliers(1, 127);
+  EXPECT_FALSE(infer::split_weights(bytes, kNumbers, kRun, 255, kCosts).is_faster);
+  EXPECT_TRUE(infer::split_weights(bytes, kNumbers, kRun, 255, kCostsIn32Bits).is_faster);
 }
 
 }  // namespace

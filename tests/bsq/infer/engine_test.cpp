@@ -15,6 +15,12 @@
 #include "tests/bsq/infer/networks.h"
 #include "tests/support.h"
 
+#ifdef BSQ_HAS_EMULATED_VNNI
+namespace bsq::infer {
+extern const Kernels kEmulatedVnniKernels;
+}
+#endif
+
 namespace bsq::test {
 namespace {
 
@@ -69,6 +75,20 @@ torch::Tensor run(const infer::Engine& engine, const torch::Tensor& images, int 
   return logits;
 }
 
+// Those of this CPU, the portable ones, and the emulated ones, which run on any CPU that has AVX2.
+std::vector<const infer::Kernels*> all_kernels() {
+  std::vector<const infer::Kernels*> all = {&infer::best_kernels(), &infer::kPortableKernels};
+#ifdef BSQ_INFER_X86
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    all.push_back(&infer::kAvx2Kernels);
+#ifdef BSQ_HAS_EMULATED_VNNI
+    all.push_back(&infer::kEmulatedVnniKernels);
+#endif
+  }
+#endif
+  return all;
+}
+
 torch::Tensor run_reference(const infer::Plan& plan, const torch::Tensor& image) {
   const auto flat = image.contiguous();
   const auto* first = flat.data_ptr<float>();
@@ -94,13 +114,15 @@ TEST_F(Engines, AgreeWithTheTrainerAndTheReference) {
     SCOPED_TRACE(wanted.name);
     const auto path = write(wanted);
     const infer::Engine fast(path);
-    const infer::Engine portable(infer::read_model(path), "", infer::kPortableKernels);
     const auto images = random_images(16);
     const auto ours = run(fast, images), theirs = network_->forward(images);
     // A number at the border of two codes may turn.
     EXPECT_LE((ours - theirs).abs().mean().item<double>(), 0.01 * theirs.std().item<double>());
     EXPECT_GE((ours - theirs).abs().amax(1).le(1e-5).sum().item<int64_t>(), 12);
-    EXPECT_TRUE(same_bits(run(portable, images.slice(0, 0, 1)), ours.slice(0, 0, 1)));
+    for (const auto* kernels : all_kernels()) {
+      const infer::Engine engine(infer::read_model(path), "", *kernels);
+      EXPECT_TRUE(same_bits(run(engine, images.slice(0, 0, 1)), ours.slice(0, 0, 1))) << kernels->name;
+    }
     EXPECT_TRUE(same_bits(run_reference(fast.plan(), images[0]), ours.slice(0, 0, 1)));
     EXPECT_TRUE(same_bits(run(fast, images.slice(0, 0, 5), /*threads=*/3), ours.slice(0, 0, 5)));
     EXPECT_TRUE(same_bits(run(fast, images.slice(0, 0, 1), /*threads=*/3), ours.slice(0, 0, 1)));
@@ -160,7 +182,7 @@ infer::Step integer_layer(int64_t outputs, std::vector<int16_t> codes, int64_t g
 
 void expect_the_numbers_of_the_reference(const infer::Plan& plan, const torch::Tensor& image) {
   const auto expected = run_reference(plan, image);
-  for (const auto* kernels : {&infer::best_kernels(), &infer::kPortableKernels}) {
+  for (const auto* kernels : all_kernels()) {
     const infer::Engine engine(plan, *kernels);
     EXPECT_TRUE(same_bits(run(engine, image.unsqueeze(0)), expected)) << kernels->name;
   }

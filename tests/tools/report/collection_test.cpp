@@ -145,6 +145,23 @@ TEST(Collection, AFolderOfRunsIsItsRuns) {
   EXPECT_EQ(points[1].method(), "converted");
 }
 
+TEST(Collection, RunsOfOneLabelAreCalledByTheirNames) {
+  const test::TemporaryFolder folder;
+  const std::string longest(60, 'x');
+  const std::vector<std::string> names = {"a `b`", "b \xC3\xA4", longest + "1", longest + "2"};
+  std::vector<std::string> folders;
+  for (const auto& name : names) {
+    folders.push_back(folder.file(name));
+    std::filesystem::copy(tiny_runs().eight_bits.folder, folders.back());
+  }
+  const auto points = collect(folders).points;
+  ASSERT_EQ(points.size(), 4U);
+  EXPECT_EQ(points[0].label, names[0]);
+  EXPECT_EQ(points[1].label, names[1]);
+  EXPECT_EQ(points[2].label, std::string(11, 'x') + "…" + std::string(10, 'x') + "1");
+  EXPECT_EQ(points[3].label, std::string(11, 'x') + "…" + std::string(10, 'x') + "2");
+}
+
 TEST(Collection, AFolderWithoutRunsIsRefused) {
   const test::TemporaryFolder folder;
   EXPECT_THROW(collect({folder.file("none")}), Error);
