@@ -33,8 +33,10 @@ file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/empty.cpp CONTENT "\n")  # left al
 set(BSQ_PCH_FLAGS $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 # gcc collects its own garbage above 128 MB, which libtorch's headers alone exceed: a tenth of the time.
 list(APPEND BSQ_PCH_FLAGS "$<$<CXX_COMPILER_ID:GNU>:SHELL:--param ggc-min-heapsize=1000000>")
-# Tests and command lines wait for what they call. They are compiled with less optimization, in half the time.
+# Command lines and tests wait for what they call. They are compiled with less optimization, or none, in less than half the
+# time.
 set(BSQ_LIGHT_FLAGS $<$<CONFIG:Release>:-O1>)
+set(BSQ_TEST_FLAGS $<$<CONFIG:Release>:-O0>)
 
 # bsq_header(NAME [FLAGS flag...] [ALSO header...] [LINK target...]): the headers of libtorch's tensors, and these others,
 # precompiled with these flags, as the targets that use them have them. torch/torch.h, with all modules and optimizers,
@@ -50,7 +52,7 @@ bsq_header(bsq_pch)
 bsq_header(bsq_pch_light FLAGS ${BSQ_LIGHT_FLAGS})
 if(BSQ_BUILD_TESTS)
   # What most tests include; it makes their build a quarter shorter.
-  bsq_header(bsq_pch_test FLAGS ${BSQ_LIGHT_FLAGS} LINK GTest::gtest nlohmann_json::nlohmann_json
+  bsq_header(bsq_pch_test FLAGS ${BSQ_TEST_FLAGS} LINK GTest::gtest nlohmann_json::nlohmann_json
     ALSO <gtest/gtest.h> <nlohmann/json.hpp> <torch/nn/module.h> <torch/nn/modules/batchnorm.h>)
 endif()
 
@@ -70,13 +72,21 @@ function(bsq_target name)
   target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS})
 endfunction()
 
-# bsq_light_target(NAME HEADER DEPENDENCIES...): the same for command lines, with bsq_pch_light, and for tests, with
-# bsq_pch_test.
-function(bsq_light_target name header)
+# bsq_light_target(NAME DEPENDENCIES...): the same for command lines.
+function(bsq_light_target name)
+  bsq_cheap_target(${name} bsq_pch_light "${BSQ_LIGHT_FLAGS}" ${ARGN})
+endfunction()
+
+# bsq_test_target(NAME DEPENDENCIES...): the same for tests.
+function(bsq_test_target name)
+  bsq_cheap_target(${name} bsq_pch_test "${BSQ_TEST_FLAGS}" ${ARGN})
+endfunction()
+
+function(bsq_cheap_target name header flags)
   target_link_libraries(${name} PUBLIC bsq_common ${ARGN})
   target_precompile_headers(${name} REUSE_FROM ${header})
   bsq_compile_together(${name})
-  target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS} ${BSQ_LIGHT_FLAGS})
+  target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS} ${flags})
 endfunction()
 
 # bsq_library(NAME FILE... [DEPENDS TARGET...] [LIGHT]): one folder, one static library; LIGHT for command lines.
@@ -84,7 +94,7 @@ function(bsq_library name)
   cmake_parse_arguments(ARG "LIGHT" "" "DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   if(ARG_LIGHT)
-    bsq_light_target(${name} bsq_pch_light ${ARG_DEPENDS})
+    bsq_light_target(${name} ${ARG_DEPENDS})
   else()
     bsq_target(${name} ${ARG_DEPENDS})
   endif()
@@ -156,7 +166,7 @@ function(bsq_test name)
     set(ARG_COST 0)
   endif()
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  bsq_light_target(${name} bsq_pch_test ${ARG_DEPENDS} bsq_test_support GTest::gtest)
+  bsq_test_target(${name} ${ARG_DEPENDS} bsq_test_support GTest::gtest)
   bsq_use_jemalloc(${name})  # without it large tensors cost twice the time, and tests run the programs themselves
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(ARG_SEPARATE)

@@ -56,6 +56,8 @@ void expect_agreement(const std::string& model) {
   const auto evaluated = evaluated_count(model);
   EXPECT_NEAR(number_in(out, R"(top-1 [0-9.]+ % \(([0-9]+) of)"), std::stoi(evaluated), 1);
   EXPECT_TRUE(holds(out, "images: ")) << out;
+  EXPECT_GT(number_in(out, "\nlibtorch in fp32: ([0-9]+) images a second"), 0) << out;
+  EXPECT_GT(number_in(out, "\nlibtorch in bf16: ([0-9]+) images a second"), 0) << out;
 }
 
 TEST(Infer, AgreesWithFinetuneOnSawb) { expect_agreement(sawb_model()); }

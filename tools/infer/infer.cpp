@@ -1,6 +1,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <iomanip>
 #include <iostream>
@@ -94,19 +95,37 @@ void print_class(const infer::Engine& engine, const std::string& picture) {
             << std::setprecision(4) << scores[best].item<float>() << "\n";
 }
 
-torch::Tensor logits_of_libtorch(Network& network, const ImageDataset& images,
-                                 const Normalization& normalization) {
+/// What the trainer's evaluation gives in float32, and how fast it is in both its precisions.
+struct Evaluation {
+  torch::Tensor logits;
+  double fp32_seconds = 0, bf16_seconds = 0;  ///< of the network alone, without the loading of images
+};
+
+template <typename Work>
+double seconds_of(const Work& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// The precisions take turns, batch by batch.
+Evaluation evaluate_with_libtorch(Network& network, const ImageDataset& images,
+                                  const Normalization& normalization) {
   torch::NoGradGuard no_grad;
   LoaderOptions options;
   options.batch_size = kBatch;
   options.normalization = normalization;
   BatchLoader loader(images, options);
   loader.start(/*epoch=*/0);
+  Evaluation found;
   std::vector<torch::Tensor> logits;
   while (const auto batch = loader.next()) {
-    logits.push_back(network.forward(batch->images));
+    const auto short_images = batch->images.to(torch::kBFloat16);
+    found.fp32_seconds += seconds_of([&] { logits.push_back(network.forward(batch->images)); });
+    found.bf16_seconds += seconds_of([&] { network.forward(short_images); });
   }
-  return torch::cat(logits).to(torch::kFloat32);
+  found.logits = torch::cat(logits).to(torch::kFloat32);
+  return found;
 }
 
 // How far the two best classes are apart: where it is small, either is right.
@@ -115,17 +134,27 @@ float margin(const torch::Tensor& logits) {
   return (two[0] - two[1]).item<float>();
 }
 
+void print_speed(const char* precision, double seconds, const Measurement& found) {
+  const double images_a_second = static_cast<double>(found.labels.numel()) / seconds;
+  std::cout << "libtorch in " << precision << ": " << std::setprecision(0) << images_a_second
+            << " images a second; the engine computes " << std::setprecision(2)
+            << found.images_a_second / images_a_second << " times as many\n";
+}
+
 void compare(const std::string& path, const infer::Engine& engine, const ImageDataset& images,
              const Measurement& found) {
   const auto& logits = found.logits;
-  const auto theirs =
-      logits_of_libtorch(*stored_network(path, read_checkpoint(path)), images, normalization_of(engine));
+  const auto evaluation =
+      evaluate_with_libtorch(*stored_network(path, read_checkpoint(path)), images, normalization_of(engine));
+  const auto& theirs = evaluation.logits;
   const auto correct = theirs.argmax(1).eq(found.labels).sum().item<int64_t>();
   const auto others = theirs.argmax(1).ne(logits.argmax(1)).nonzero().flatten();
   std::cout << "libtorch: " << correct << " of " << found.labels.size(0) << "; another class for "
             << others.numel() << " images; logits differ by at most " << std::setprecision(4)
             << (theirs - logits).abs().max().item<float>() << ", by "
             << (theirs - logits).abs().mean().item<float>() << " in the mean\n";
+  print_speed("fp32", evaluation.fp32_seconds, found);
+  print_speed("bf16", evaluation.bf16_seconds, found);
   for (int64_t i = 0; i < std::min(others.numel(), kMostNamed); ++i) {
     const auto index = others[i].item<int64_t>();
     std::cout << "image " << index << ": " << logits[index].argmax().item<int64_t>() << ", libtorch "
