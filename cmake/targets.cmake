@@ -49,7 +49,6 @@ function(bsq_header name)
   target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS} ${ARG_FLAGS})
 endfunction()
 bsq_header(bsq_pch)
-bsq_header(bsq_pch_light FLAGS ${BSQ_LIGHT_FLAGS})
 if(BSQ_BUILD_TESTS)
   # What most tests include; it makes their build a quarter shorter.
   bsq_header(bsq_pch_test FLAGS ${BSQ_TEST_FLAGS} LINK GTest::gtest nlohmann_json::nlohmann_json
@@ -72,9 +71,10 @@ function(bsq_target name)
   target_compile_options(${name} PRIVATE ${BSQ_PCH_FLAGS})
 endfunction()
 
-# bsq_light_target(NAME DEPENDENCIES...): the same for command lines.
+# bsq_light_target(NAME DEPENDENCIES...): the same for command lines. gcc takes a header that was compiled with more
+# optimization, but not one with optimization for none.
 function(bsq_light_target name)
-  bsq_cheap_target(${name} bsq_pch_light "${BSQ_LIGHT_FLAGS}" ${ARGN})
+  bsq_cheap_target(${name} bsq_pch "${BSQ_LIGHT_FLAGS}" ${ARGN})
 endfunction()
 
 # bsq_test_target(NAME DEPENDENCIES...): the same for tests.
@@ -82,6 +82,7 @@ function(bsq_test_target name)
   bsq_cheap_target(${name} bsq_pch_test "${BSQ_TEST_FLAGS}" ${ARGN})
 endfunction()
 
+# What both do, with this header and these flags.
 function(bsq_cheap_target name header flags)
   target_link_libraries(${name} PUBLIC bsq_common ${ARGN})
   target_precompile_headers(${name} REUSE_FROM ${header})
