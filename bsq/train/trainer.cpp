@@ -12,7 +12,6 @@
 #include "bsq/train/batch_loss.h"
 #include "bsq/train/divergence.h"
 #include "bsq/train/generators.h"
-#include "bsq/train/schedule.h"
 #include "bsq/train/shared_state.h"
 
 namespace bsq {
@@ -87,6 +86,7 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
       training_(training),
       validation_(validation),
       options_(options),
+      schedule_(options_, method, training.batches()),
       observer_(observer),
       ranks_(current_ranks()) {
   state_.columns = columns_of(method);
@@ -98,19 +98,10 @@ Trainer::Trainer(std::shared_ptr<Network> network, Method& method, BatchLoader& 
   begin_records();
 }
 
-// Of a step of an epoch, by the phases of a run of `epochs`.
-StepSettings Trainer::settings(int64_t epoch, int64_t step, int64_t epochs) const {
-  const StepSettings base = {options_.learning_rate, options_.momentum, options_.weight_decay};
-  const int64_t batches = training_.batches();
-  return method_.rate_factor(epoch)
-             ? base
-             : settings_at(options_.phases, base, {epoch * batches + step, batches, epochs});
-}
-
 // An optimizer with the momentum and the weight decay of this step. It goes on from the momenta of the last
 // one, as that of a resumed run does.
 void Trainer::follow_phases(int64_t step) {
-  const auto wanted = settings(state_.next_epoch, step, options_.epochs);
+  const auto wanted = schedule_.settings(state_.next_epoch, step, options_.epochs);
   if (wanted.momentum != made_with_.momentum || wanted.weight_decay != made_with_.weight_decay) {
     const auto momenta = optimizer_->state();
     make_optimizer();
@@ -119,7 +110,7 @@ void Trainer::follow_phases(int64_t step) {
 }
 
 void Trainer::make_optimizer() {
-  made_with_ = settings(state_.next_epoch, state_.next_step, options_.epochs);
+  made_with_ = schedule_.settings(state_.next_epoch, state_.next_step, options_.epochs);
   optimizer_ = method_.make_optimizer(*network_, {made_with_.momentum, made_with_.weight_decay});
   exchange_.reset();
   if (ranks_ != nullptr) {
@@ -245,7 +236,7 @@ bool Trainer::run() {
 
 bool Trainer::run_epoch(int64_t epoch) {
   use_average(false);
-  state_.learning_rate = state_.rate_factor * epoch_rate(epoch, options_.epochs);
+  state_.learning_rate = state_.rate_factor * schedule_.epoch_rate(epoch, options_.epochs);
   if (state_.next_step == 0 && method_.before_epoch(*network_, epoch)) {
     if (method_.calibrates() && needs_calibration(*network_)) {
       calibrate(*network_, training_, /*batches=*/1);
@@ -274,34 +265,6 @@ bool Trainer::run_epoch(int64_t epoch) {
   }
   end_epoch(epoch);
   return true;
-}
-
-double Trainer::epoch_rate(int64_t epoch, int64_t epochs) const {
-  if (const auto own = method_.rate_factor(epoch)) {
-    return options_.learning_rate * *own;
-  }
-  if (!options_.phases.empty()) {
-    return settings(epoch, /*step=*/0, epochs).learning_rate;
-  }
-  return options_.rate_schedule == RateSchedule::kStep
-             ? learning_rate_at(epoch, options_.learning_rate, options_.gamma, options_.schedule)
-             : options_.learning_rate;
-}
-
-double Trainer::step_rate(int64_t step) const { return rate_at(state_.next_epoch, step, options_.epochs); }
-
-double Trainer::rate_at(int64_t epoch, int64_t step, int64_t epochs) const {
-  const double rate = state_.rate_factor * epoch_rate(epoch, epochs);
-  if (method_.rate_factor(epoch)) {
-    return rate;
-  }
-  const int64_t since = epoch - method_.last_restart(epoch);
-  const int64_t batches = training_.batches();
-  const double warmup = warmup_factor(since * batches + step, options_.warmup);
-  if (!options_.phases.empty()) {
-    return state_.rate_factor * settings(epoch, step, epochs).learning_rate * warmup;
-  }
-  return rate * falling_rate(options_.rate_schedule, epoch * batches + step, epochs * batches) * warmup;
 }
 
 // The first rank whose loss is not finite looks for the place, alone; all tell it.
@@ -391,7 +354,7 @@ Trainer::StepResult Trainer::train_batch(const Batch& batch) {
     }
     exchange_->finish();
   }
-  optimizer_->step(step_rate(batch.index));
+  optimizer_->step(rate_at(state_.next_epoch, batch.index, options_.epochs));
   method_.after_step(*network_, sums_.method);
   watch_.after_step(*network_);
   if (average_) {
@@ -422,7 +385,7 @@ void Trainer::end_epoch(int64_t epoch) {
   }
   EpochReport report{};
   report.epoch = epoch;
-  report.learning_rate = step_rate(0);
+  report.learning_rate = rate_at(epoch, /*step=*/0, options_.epochs);
   report.layers = watch_.records(*network_);
   report.train_loss = sums_.loss / sums_.images;
   report.train_top1 = 100.0 * sums_.correct / sums_.images;

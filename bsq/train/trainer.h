@@ -11,41 +11,15 @@
 #include "bsq/data/loader.h"
 #include "bsq/methods/method.h"
 #include "bsq/nn/network.h"
-#include "bsq/train/distillation.h"
 #include "bsq/train/evaluation.h"
 #include "bsq/train/gradient_exchange.h"
 #include "bsq/train/layer_watch.h"
-#include "bsq/train/phases.h"
-#include "bsq/train/schedule.h"
+#include "bsq/train/run_schedule.h"
+#include "bsq/train/trainer_options.h"
 #include "bsq/train/training_state.h"
 #include "bsq/train/weight_average.h"
 
 namespace bsq {
-
-struct TrainerOptions {
-  int64_t epochs = 350;
-  double learning_rate = 0.1;
-  double momentum = 0.9;
-  double weight_decay = 5e-4;
-  std::vector<int64_t> schedule = {150, 225};
-  double gamma = 0.1;
-  RateSchedule rate_schedule = RateSchedule::kStep;  ///< what follows `schedule` and gamma: kStep alone
-  /// Where there are any, they count in place of these three. They have no effect on a
-  /// method that sets its own rate.
-  std::vector<TrainingPhase> phases;
-  /// Training batches from which statistics and ranges are estimated anew before each evaluation; 0: none,
-  /// what training tracked counts.
-  int64_t reestimate = 0;
-  Distillation distillation;
-  double average_decay = 0;    ///< of WeightAverage, which is what is evaluated and kept; 0: none
-  double label_smoothing = 0;  ///< 0 to below 1, of the labels' part of the loss
-  int64_t warmup = 0;  ///< steps over which the rate rises, at the start and where the method begins anew
-  /// With several ranks: whether a batch's statistics (norms, ranges of activations) are of all ranks'
-  /// images, as one process would have them. Else each rank normalizes its own images, and what evaluation
-  /// uses is averaged after every step.
-  bool shares_statistics = false;
-  uint64_t seed = 0;  ///< of what a network draws in training (dropout), with several ranks
-};
 
 /// What one epoch gave.
 struct EpochReport {
@@ -113,7 +87,9 @@ class Trainer {
   TrainingState state() const;
   const TrainerOptions& options() const { return options_; }
   /// The learning rate of a step, both counted from 0, in a run of so many epochs with these options.
-  double rate_at(int64_t epoch, int64_t step, int64_t epochs) const;
+  double rate_at(int64_t epoch, int64_t step, int64_t epochs) const {
+    return state_.rate_factor * schedule_.rate_at(epoch, step, epochs);
+  }
 
  private:
   /// What one batch came to, over all ranks.
@@ -136,9 +112,6 @@ class Trainer {
   void take_from_first(int64_t begun_step);
   void take_final();
   [[noreturn]] void fail_on_loss(double own_loss, const Batch& batch);
-  double epoch_rate(int64_t epoch, int64_t epochs) const;
-  double step_rate(int64_t step) const;
-  StepSettings settings(int64_t epoch, int64_t step, int64_t epochs) const;
   void follow_phases(int64_t step);
   void make_optimizer();
   void begin_records();
@@ -153,6 +126,7 @@ class Trainer {
   BatchLoader& training_;
   BatchLoader& validation_;
   TrainerOptions options_;
+  RunSchedule schedule_;
   TrainerObserver& observer_;
   std::unique_ptr<Optimizer> optimizer_;
   StepSettings made_with_;  ///< what optimizer_ has of momentum and weight decay

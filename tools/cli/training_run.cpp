@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cmath>
 #include <cstdlib>
@@ -22,9 +21,9 @@
 #include "bsq/train/run_log.h"
 #include "bsq/train/statistics.h"
 #include "tools/cli/earlier_run.h"
-#include "tools/cli/ini.h"
 #include "tools/cli/notice.h"
 #include "tools/cli/ranks.h"
+#include "tools/cli/rate_notice.h"
 #include "tools/cli/record.h"
 
 namespace bsq::cli {
@@ -57,24 +56,6 @@ int terminal_columns() {
   winsize size{};
   constexpr int kUsual = 80;
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
-}
-
-// --epochs of a run's configuration; nothing where it does not say.
-std::optional<int64_t> epochs_in(const std::string& configuration, const std::string& from) {
-  for (const auto& [name, text] : parse_ini(configuration, from)) {
-    if (name == "epochs") {
-      return std::atoll(text.c_str());
-    }
-  }
-  return std::nullopt;
-}
-
-// Whether the call itself asks for another learning rate.
-bool changes_rate(const TrainingFlags& flags) {
-  constexpr std::array<const char*, 5> kNames = {"lr", "lr-schedule", "schedule", "gamma", "phases"};
-  return std::any_of(flags.override_resume.begin(), flags.override_resume.end(), [&](const auto& name) {
-    return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
-  });
 }
 
 RateSchedule rate_schedule_of(const std::string& name) {
@@ -134,28 +115,8 @@ void TrainingRun::resume(const Resumable& found) {
     std::cout << "ranks: " << before << " until now, " << count_of_ranks()
               << " from here on: the run goes on, but in other bits than with " << before << "\n";
   }
-  say_if_rate_rises(found);
+  say_if_rate_rises(trainer_, found, data_.training->batches(), flags_.override_resume);
   check_record();
-}
-
-// A longer run has a schedule of its own, on which the rate may be higher again at this place.
-void TrainingRun::say_if_rate_rises(const Resumable& found) const {
-  const auto before = epochs_in(found.file.configuration, found.path);
-  const auto [epoch, step] = position();
-  if (!before || *before == options_.epochs || (epoch == 0 && step == 0) || changes_rate(flags_)) {
-    return;
-  }
-  const int64_t steps = data_.training->batches();
-  const double last =
-      step > 0 ? trainer_.rate_at(epoch, step - 1, *before) : trainer_.rate_at(epoch - 1, steps - 1, *before);
-  const double next = trainer_.rate_at(epoch, step, options_.epochs);
-  if (epoch < options_.epochs && next > last) {
-    std::ostringstream text;
-    text << "--epochs " << *before << " until now, " << options_.epochs
-         << " from here on: the learning rate rises again, from " << std::setprecision(3) << last
-         << " at the last step to " << next << " at the next one";
-    notice(text.str());
-  }
 }
 
 void TrainingRun::take_up(TrainingState state, const std::string& path) {

@@ -76,7 +76,6 @@ class TrainingRun : public TrainerObserver {
 
   Position position() const;
   void take_up(TrainingState state, const std::string& path);
-  void say_if_rate_rises(const Resumable& found) const;
   void require_finite() const;
   bool attempt(const std::function<void()>& write, const char* consequence);
   void print_epoch(const EpochReport& report) const;
