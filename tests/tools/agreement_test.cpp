@@ -92,15 +92,15 @@ TEST(Agreement, EveryProgramGivesTheSameBitsOfShippedFiles) {
 }
 
 TEST(Agreement, ARunPrintsWhatItsSummarySays) {
-  for (const auto* run : {&test::tiny_runs().bsq, &test::tiny_runs().finetuned}) {
+  for (const auto* run : {&test::tiny_runs().bsq(), &test::tiny_runs().finetuned()}) {
     SCOPED_TRACE(run->folder);
     const auto summary = read_summary(run->folder);
     expect_agreement(described(run->file(summary.kept.file)), run->folder);
     EXPECT_EQ(summary.status, RunStatus::kDone);
   }
-  const auto bsq = read_summary(test::tiny_runs().bsq.folder);
+  const auto bsq = read_summary(test::tiny_runs().bsq().folder);
   const auto printed = ", comp " + text_of(bsq.sizes().comp()) + ", comp_stored ";
-  const auto& out = test::tiny_runs().bsq.out;
+  const auto& out = test::tiny_runs().bsq().out;
   EXPECT_TRUE(holds(out.substr(out.find("final precision adjustment")), printed)) << out << printed;
 }
 

@@ -17,7 +17,7 @@ class BadInput : public testing::Test {
  protected:
   BadInput() {
     fs::create_directories(out_);
-    fs::copy_file(tiny_runs().bsq.file("checkpoint.h5"), out_ + "/checkpoint.h5");
+    fs::copy_file(tiny_runs().bsq().file("checkpoint.h5"), out_ + "/checkpoint.h5");
     write_bytes(out_ + "/log.txt", "Learning Rate\t\n");
     before_ = folder_bytes(out_);
   }
@@ -45,7 +45,7 @@ class BadInput : public testing::Test {
     return folder_.file(name);
   }
 
-  std::string full() const { return tiny_runs().full.file("model_best.h5"); }
+  std::string full() const { return tiny_runs().full().file("model_best.h5"); }
 
   TemporaryFolder folder_;
   std::string out_ = folder_.file("out");
@@ -59,7 +59,7 @@ std::string half_of(const std::string& file) {
 
 TEST_F(BadInput, ModelFiles) {
   const auto h5 = made("half.h5", half_of(full()));
-  const auto pth = made("half.pth", half_of(tiny_runs().exported));
+  const auto pth = made("half.pth", half_of(tiny_runs().exported()));
   const auto text = made("text.h5", "not a model\n");
   const auto empty = made("empty.h5", "");
   const auto folder = out_;
@@ -94,7 +94,7 @@ TEST_F(BadInput, AnotherNetworkThanTheFiles) {
   expect_refused("bsq_train", model + " --block-name Bottleneck", 2, "--block-name Bottleneck contradicts");
   expect_refused("bsq_train", model + " -a vgg", 2, "vgg");
   expect_refused("bsq_train", model + " -a lenet", 2, "lenet");
-  const auto converted = "--model " + tiny_runs().bsq.file("checkpoint.h5");
+  const auto converted = "--model " + tiny_runs().bsq().file("checkpoint.h5");
   expect_refused("bsq_train", converted + " --act 8", 2, "--act 8 contradicts");
   expect_refused("bsq_train", converted + " --act-range batch", 2, "--act-range batch contradicts");
   expect_refused("bsq_train", "--method lsq --act 4 --act-range batch --model " + full(), 2,
@@ -158,13 +158,13 @@ TEST_F(BadInput, Words) {
 TEST_F(BadInput, BitsWhereFloatIsMeantAndFloatWhereBitsAre) {
   expect_refused("bsq_train", "--bin --model " + full(), 1, "expected one in bits");
   expect_refused("finetune", "--bin --model " + full(), 1, "expected one in bits");
-  expect_refused("bsq_train", "--float --model " + tiny_runs().eight_bits.file("model_best.h5"), 1,
+  expect_refused("bsq_train", "--float --model " + tiny_runs().eight_bits().file("model_best.h5"), 1,
                  "packed bits");
   expect_refused("convert", "--model " + full() + " --dict " + full(), 1, "without a scheme");
 }
 
 TEST_F(BadInput, ABitWidthForAFileThatHasBits) {
-  const auto file = tiny_runs().eight_bits.file("model_best.h5");
+  const auto file = tiny_runs().eight_bits().file("model_best.h5");
   for (const std::string tool : {"bsq_train", "finetune"}) {
     expect_refused(tool, "--Nbits 4 --model " + file, 2, file + " holds bits");
   }
@@ -231,7 +231,7 @@ TEST_F(BadInput, OutputFoldersThatCannotBeWritten) {
   const auto file = made("file", "a regular file");
   const auto below = file + "/run";
   const auto flags = tiny_flags() + " --checkpoint " + below;
-  const auto model = "--model " + tiny_runs().eight_bits.file("model_best.h5");
+  const auto model = "--model " + tiny_runs().eight_bits().file("model_best.h5");
   expect_line(run_tool("bsq_train", model + flags), "bsq_train", 1, below);
   expect_line(run_tool("finetune", model + flags), "finetune", 1, below);
   expect_line(run_tool("convert", model + flags), "convert", 1, below);
@@ -240,7 +240,7 @@ TEST_F(BadInput, OutputFoldersThatCannotBeWritten) {
 
 TEST_F(BadInput, ExportsThatCannotBeWrittenAreRefusedBeforeTheRun) {
   const auto file = made("file", "a regular file");
-  const auto model = "--model " + tiny_runs().eight_bits.file("model_best.h5");
+  const auto model = "--model " + tiny_runs().eight_bits().file("model_best.h5");
   expect_refused("convert", model + " --export-pth " + file + "/x.pth", 1, file + "/x.pth");
   expect_refused("finetune", model + " --export-pth " + file + "/x.pth", 1, file + "/x.pth");
 }

@@ -16,14 +16,14 @@ class DataOfFiles : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  std::string model_ = tiny_runs().full.file("model_best.h5");
+  std::string model_ = tiny_runs().full().file("model_best.h5");
   std::string data_;
 };
 
 TEST_F(DataOfFiles, EveryProgramSaysHowManyImagesThereAre) {
   const auto line = "data: cifar10, 200 training, 100 test images, 10 classes\n";
   for (const auto* run :
-       {&tiny_runs().full, &tiny_runs().eight_bits, &tiny_runs().bsq, &tiny_runs().finetuned}) {
+       {&tiny_runs().full(), &tiny_runs().eight_bits(), &tiny_runs().bsq(), &tiny_runs().finetuned()}) {
     EXPECT_TRUE(holds(run->out, line)) << run->out;
   }
   const auto out =
@@ -58,7 +58,7 @@ TEST_F(DataOfFiles, ARunGoesOnWithItsOwnImagesOnly) {
   data_ = folder_.file("more");
   std::filesystem::copy(tiny_data(), data_, std::filesystem::copy_options::recursive);
   const auto run = folder_.file("run");
-  std::filesystem::copy(tiny_runs().full.folder, run, std::filesystem::copy_options::recursive);
+  std::filesystem::copy(tiny_runs().full().folder, run, std::filesystem::copy_options::recursive);
   const auto batch = read_bytes(data_ + "/data_batch_1.bin");
   write_bytes(data_ + "/data_batch_1.bin", batch + batch);
   const auto resumed = run_tool("bsq_train", "--resume --epochs 3 --out " + run + " --data " + data_);

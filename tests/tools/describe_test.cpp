@@ -20,15 +20,15 @@ std::string text_of(const std::string& arguments) {
 
 TEST(Describe, TellsTheKindsApart) {
   const auto& runs = tiny_runs();
-  EXPECT_EQ(described(runs.full.file("model_best.h5"))["method"], "float");
-  EXPECT_EQ(described(runs.bsq.file("checkpoint.h5"))["method"], "bsq");
-  EXPECT_EQ(described(runs.finetuned.file("checkpoint.h5"))["method"], "frozen");
-  EXPECT_EQ(described(runs.finetuned.file("best_bin.h5"))["method"], "frozen");
-  EXPECT_EQ(described(runs.finetuned.file("best_float.h5"))["method"], "float");
+  EXPECT_EQ(described(runs.full().file("model_best.h5"))["method"], "float");
+  EXPECT_EQ(described(runs.bsq().file("checkpoint.h5"))["method"], "bsq");
+  EXPECT_EQ(described(runs.finetuned().file("checkpoint.h5"))["method"], "frozen");
+  EXPECT_EQ(described(runs.finetuned().file("best_bin.h5"))["method"], "frozen");
+  EXPECT_EQ(described(runs.finetuned().file("best_float.h5"))["method"], "float");
 }
 
 TEST(Describe, JsonHoldsTheNetworkAndItsTensors) {
-  const auto json = described(tiny_runs().bsq.file("model_best.h5"));
+  const auto json = described(tiny_runs().bsq().file("model_best.h5"));
   EXPECT_EQ(json["network"]["architecture"], "resnet");
   EXPECT_EQ(json["network"]["options"]["depth"], "8");
   EXPECT_EQ(json["network"]["classes"], 10);
@@ -43,7 +43,7 @@ TEST(Describe, JsonHoldsTheNetworkAndItsTensors) {
 }
 
 TEST(Describe, JsonAgreesWithTheRun) {
-  const auto& run = tiny_runs().bsq;
+  const auto& run = tiny_runs().bsq();
   const auto json = described(run.file("checkpoint.h5"));
   EXPECT_TRUE(json["resumable"]);
   EXPECT_EQ(json["epoch"], 2);
@@ -52,7 +52,7 @@ TEST(Describe, JsonAgreesWithTheRun) {
 }
 
 TEST(Describe, TextNamesWhatMatters) {
-  const auto text = text_of(tiny_runs().bsq.file("checkpoint.h5"));
+  const auto text = text_of(tiny_runs().bsq().file("checkpoint.h5"));
   EXPECT_TRUE(holds(text, "method: bsq\n")) << text;
   EXPECT_TRUE(holds(
       text,
@@ -66,7 +66,7 @@ TEST(Describe, TextNamesWhatMatters) {
 TEST(Describe, BriefIsOneLineAFile) {
   const auto& runs = tiny_runs();
   const auto text =
-      text_of("--brief " + runs.full.file("model_best.h5") + " " + runs.finetuned.file("best_bin.h5"));
+      text_of("--brief " + runs.full().file("model_best.h5") + " " + runs.finetuned().file("best_bin.h5"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
   EXPECT_EQ(text.find("float  top-1 "), 0U) << text;
   EXPECT_TRUE(holds(text, "\nfrozen top-1 ")) << text;
@@ -75,7 +75,7 @@ TEST(Describe, BriefIsOneLineAFile) {
 TEST(Describe, SeveralFilesAreAnArray) {
   const auto& runs = tiny_runs();
   const auto json = nlohmann::json::parse(
-      text_of("--json " + runs.full.file("model_best.h5") + " " + runs.bsq.file("checkpoint.h5")));
+      text_of("--json " + runs.full().file("model_best.h5") + " " + runs.bsq().file("checkpoint.h5")));
   ASSERT_EQ(json.size(), 2U);
   EXPECT_EQ(json[1]["method"], "bsq");
 }
@@ -131,7 +131,7 @@ TEST(Describe, ListsANetworkWithoutAFile) {
 }
 
 TEST(Describe, MeasuresLatencyWhereItIsAsked) {
-  const auto& run = tiny_runs().finetuned;
+  const auto& run = tiny_runs().finetuned();
   const auto file = run.file("best_bin.h5");
   EXPECT_FALSE(described(file).contains("latency_ms"));
   for (const auto& path : {file, run.folder}) {
@@ -147,7 +147,7 @@ TEST(Describe, MeasuresLatencyWhereItIsAsked) {
 }
 
 TEST(Describe, SaysWhyLatencyCannotBeMeasured) {
-  const auto in_planes = tiny_runs().bsq.file("model_best.h5");
+  const auto in_planes = tiny_runs().bsq().file("model_best.h5");
   const std::string of_pytorch = BSQ_SOURCE "/tests/cases/00-base/plain.pth";
   for (const auto& [arguments, status, words] :
        {std::tuple{in_planes, 1, std::string("expected codes, as in best_bin.h5")},
@@ -162,7 +162,7 @@ TEST(Describe, SaysWhyLatencyCannotBeMeasured) {
 }
 
 TEST(Describe, RefusesANetworkBesideAFile) {
-  const auto file = tiny_runs().bsq.file("checkpoint.h5");
+  const auto file = tiny_runs().bsq().file("checkpoint.h5");
   for (const auto& [arguments, words] :
        std::map<std::string, std::string>{{"-a resnet " + file, "-a resnet: cannot go with "},
                                           {"--depth 20 " + file, "--depth: needs -a NAME"},

@@ -8,7 +8,7 @@ namespace {
 class EarlierRun : public testing::Test {
  protected:
   void SetUp() override {
-    std::filesystem::copy(tiny_runs().finetuned.folder, run_, std::filesystem::copy_options::recursive);
+    std::filesystem::copy(tiny_runs().finetuned().folder, run_, std::filesystem::copy_options::recursive);
   }
 
   void expect_refused(const std::string& tool, const std::string& arguments, const std::string& part) {
@@ -21,12 +21,12 @@ class EarlierRun : public testing::Test {
 
   TemporaryFolder folder_;
   std::string run_ = folder_.file("run");
-  std::string full_ = tiny_runs().full.file("model_best.h5");
+  std::string full_ = tiny_runs().full().file("model_best.h5");
 };
 
 TEST_F(EarlierRun, IsNotWrittenOverUnasked) {
   expect_refused("bsq_train", "--L1 --model " + full_, "holds a run at epoch");
-  expect_refused("finetune", "--model " + tiny_runs().bsq.file("checkpoint.h5"), "or --overwrite");
+  expect_refused("finetune", "--model " + tiny_runs().bsq().file("checkpoint.h5"), "or --overwrite");
   expect_refused("convert", "--model " + full_, "holds a run at epoch");
 }
 

@@ -30,16 +30,16 @@ TEST(Export, ComesBackWithBitsRangesAndNetwork) {
   for (const char* name : {"export.pth", "export.safetensors"}) {
     const auto file = folder.file(name);
     run_tiny("convert", "--bits 3 --layer-bits conv1=5 --keep-float fc --model " +
-                            tiny_runs().full.file("model_best.h5") + " --export-pth " + file + " --out " +
+                            tiny_runs().full().file("model_best.h5") + " --export-pth " + file + " --out " +
                             folder.file(std::string("run-") + name));
     expect_same_model(file, folder.file(std::string("run-") + name + "/model_best.h5"));
   }
-  expect_same_model(tiny_runs().exported, tiny_runs().finetuned.file("best_bin.h5"));
+  expect_same_model(tiny_runs().exported(), tiny_runs().finetuned().file("best_bin.h5"));
 }
 
 TEST(Export, AFloatModelComesBack) {
   TemporaryFolder folder;
-  const auto model = tiny_runs().full.file("model_best.h5");
+  const auto model = tiny_runs().full().file("model_best.h5");
   for (const char* name : {"export.pth", "export.safetensors"}) {
     run_tiny("finetune", "--evaluate --model " + model + " --export-pth " + folder.file(name));
     expect_same_model(folder.file(name), model);
@@ -48,7 +48,7 @@ TEST(Export, AFloatModelComesBack) {
 
 TEST(Export, AFileWhoseWeightsWereChangedIsRefused) {
   TemporaryFolder folder;
-  auto file = read_pytorch(tiny_runs().exported);
+  auto file = read_pytorch(tiny_runs().exported());
   ASSERT_TRUE(file.extras);
   for (auto& [name, tensor] : file.state) {
     if (name == "conv1.weight") {
@@ -63,7 +63,8 @@ TEST(Export, AFileWhoseWeightsWereChangedIsRefused) {
 
 TEST(Export, AnEvaluationWritesWhatItEvaluated) {
   TemporaryFolder folder;
-  for (const auto& model : {tiny_runs().bsq.file("checkpoint.h5"), tiny_runs().full.file("model_best.h5")}) {
+  for (const auto& model :
+       {tiny_runs().bsq().file("checkpoint.h5"), tiny_runs().full().file("model_best.h5")}) {
     const auto file = folder.file("export.pth");
     EXPECT_NE(evaluated_count(model, "--overwrite --export-pth " + file), "");
     EXPECT_EQ(described(file)["top1"], described(model)["top1"]);
@@ -72,7 +73,7 @@ TEST(Export, AnEvaluationWritesWhatItEvaluated) {
 
 TEST(Export, RangesThatTheFileLacksAreCalibratedAndSaidSo) {
   TemporaryFolder folder;
-  auto file = read_pytorch(tiny_runs().exported);
+  auto file = read_pytorch(tiny_runs().exported());
   file.extras.reset();
   write_pytorch(folder.file("plain.pth"), file);
   const auto out = run_tiny("finetune", "--evaluate --depth 8 --model " + folder.file("plain.pth"));

@@ -15,7 +15,7 @@ using cli::UsageError;
 
 const std::string kFlags = " --Nbits 8 --layer-bits 'conv1=7,layer1.*=6,layer1.0.conv2=5' --keep-float fc ";
 
-std::string full() { return tiny_runs().full.file("model_best.h5"); }
+std::string full() { return tiny_runs().full().file("model_best.h5"); }
 
 // The widths that describe tells of the weights: layer name to bits.
 std::map<std::string, int64_t> widths_in(const std::string& file) {
@@ -95,7 +95,7 @@ TEST(LayerFlags, WhatDoesNotFitIsOneLineAndWritesNothing) {
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
     EXPECT_FALSE(std::filesystem::exists(out)) << arguments;
   };
-  const auto eight_bits = tiny_runs().eight_bits.file("model_best.h5");
+  const auto eight_bits = tiny_runs().eight_bits().file("model_best.h5");
   for (const std::string tool : {"convert", "bsq_train", "finetune"}) {
     refused(tool, "--model " + full() + " --layer-bits conv1=", "--layer-bits conv1=: expected PATTERN=BITS");
     refused(tool, "--model " + full() + " --layer-bits nosuch=4",

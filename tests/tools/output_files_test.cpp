@@ -82,7 +82,7 @@ TEST_F(OutputFiles, FoldersWithModelsAreNotWrittenOverUnasked) {
   fs::create_directory(folder_.file("models"));
   for (const char* name : {"model_best.h5", "best_bin.h5", "best_float.h5"}) {
     const auto file = folder_.file(std::string("models/") + name);
-    fs::copy_file(tiny_runs().eight_bits.file("model_best.h5"), file);
+    fs::copy_file(tiny_runs().eight_bits().file("model_best.h5"), file);
     for (const char* tool : {"bsq_train", "convert", "finetune"}) {
       expect_refused(tool, flags, std::string("holds ") + name);
     }
@@ -107,7 +107,7 @@ TEST_F(OutputFiles, FilesThatNoRunHasMadeStay) {
 TEST_F(OutputFiles, ASchemeFileIsAnInputToo) {
   const auto scheme = folder_.file("scheme");
   fs::create_directory(scheme);
-  fs::copy_file(tiny_runs().eight_bits.file("model_best.h5"), scheme + "/model_best.h5");
+  fs::copy_file(tiny_runs().eight_bits().file("model_best.h5"), scheme + "/model_best.h5");
   expect_refused("convert",
                  "--overwrite --depth 8 --act 0 --model " + plain_ + " --dict " + scheme +
                      "/model_best.h5 --out " + scheme,

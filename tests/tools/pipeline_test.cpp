@@ -38,7 +38,7 @@ void expect_log(const ToolRun& run, const std::vector<std::string>& columns, siz
 }
 
 TEST(Pipeline, FullPrecisionWritesItsFolder) {
-  const auto& run = tiny_runs().full;
+  const auto& run = tiny_runs().full();
   EXPECT_EQ(names_in(run.folder), (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "final.h5",
                                          "log.txt", "results.csv", "config.cfg", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Epoch", "Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
@@ -47,14 +47,14 @@ TEST(Pipeline, FullPrecisionWritesItsFolder) {
 }
 
 TEST(Pipeline, FullPrecisionLearns) {
-  const auto log = read_log(tiny_runs().full.file("log.txt"));
+  const auto log = read_log(tiny_runs().full().file("log.txt"));
   EXPECT_LT(std::stod(log.at(2).at(1)), std::stod(log.at(1).at(1)));
 }
 
 TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
-  const auto& run = tiny_runs().eight_bits;
+  const auto& run = tiny_runs().eight_bits();
   EXPECT_EQ(names_in(run.folder), (Names{"model_best.h5", "config.cfg", "summary.json"}));
-  EXPECT_EQ(correct_count(run.out, "before:"), evaluated_count(tiny_runs().full.file("model_best.h5")));
+  EXPECT_EQ(correct_count(run.out, "before:"), evaluated_count(tiny_runs().full().file("model_best.h5")));
   EXPECT_EQ(correct_count(run.out, "after:"), evaluated_count(run.file("model_best.h5")));
   const auto json = described(run.file("model_best.h5"));
   EXPECT_EQ(json["method"], "frozen");
@@ -65,7 +65,7 @@ TEST(Pipeline, ConversionGivesEveryLayerEightBits) {
 }
 
 TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
-  const auto& run = tiny_runs().bsq;
+  const auto& run = tiny_runs().bsq();
   EXPECT_EQ(names_in(run.folder),
             (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "final.h5", "log.txt",
                    "results.csv", "config.cfg", "adjustments.csv", "layers.csv", "summary.json"}));
@@ -79,7 +79,7 @@ TEST(Pipeline, BitTrainingWritesItsFolderAndShrinks) {
 }
 
 TEST(Pipeline, TheFinalAdjustmentIsPrintedBeforeTheFinalLine) {
-  const auto& out = tiny_runs().bsq.out;
+  const auto& out = tiny_runs().bsq().out;
   EXPECT_LT(out.find("\nfinal precision adjustment\n"), out.find("\nfinal: top-1 "));
 }
 
@@ -90,28 +90,29 @@ std::string last_line(std::string text) {
 
 TEST(Pipeline, TheLastLineNamesTheModelForTheNextStep) {
   const auto& runs = tiny_runs();
-  const auto start = "wrote " + runs.bsq.file("final.h5") + ": comp ";
+  const auto start = "wrote " + runs.bsq().file("final.h5") + ": comp ";
   const auto next =
-      "; next: finetune --model " + runs.bsq.file("final.h5") + " --data " + tiny_data() + " --out FOLDER";
-  const auto line = last_line(runs.bsq.out);
+      "; next: finetune --model " + runs.bsq().file("final.h5") + " --data " + tiny_data() + " --out FOLDER";
+  const auto line = last_line(runs.bsq().out);
   EXPECT_EQ(line.rfind(start, 0), 0U) << line;
   EXPECT_TRUE(holds(line, next)) << line;
-  EXPECT_TRUE(holds(line, "(" + evaluated_count(runs.bsq.file("final.h5")) + ")")) << line;
-  EXPECT_TRUE(
-      holds(last_line(runs.full.out), "; next: convert --model " + runs.full.file("final.h5") + " --bits 8"))
-      << last_line(runs.full.out);
+  EXPECT_TRUE(holds(line, "(" + evaluated_count(runs.bsq().file("final.h5")) + ")")) << line;
+  EXPECT_TRUE(holds(last_line(runs.full().out),
+                    "; next: convert --model " + runs.full().file("final.h5") + " --bits 8"))
+      << last_line(runs.full().out);
 }
 
 TEST(Pipeline, TheFinalModelIsThatOfTheCheckpointOrTheBestEpoch) {
   const auto& runs = tiny_runs();
-  EXPECT_EQ(described(runs.bsq.file("final.h5"))["comp"], described(runs.bsq.file("checkpoint.h5"))["comp"]);
-  EXPECT_EQ(evaluated_count(runs.bsq.file("final.h5")), evaluated_count(runs.bsq.file("checkpoint.h5")));
-  expect_same_state(read_checkpoint(runs.full.file("final.h5")).network,
-                    read_checkpoint(runs.full.file("model_best.h5")).network);
+  EXPECT_EQ(described(runs.bsq().file("final.h5"))["comp"],
+            described(runs.bsq().file("checkpoint.h5"))["comp"]);
+  EXPECT_EQ(evaluated_count(runs.bsq().file("final.h5")), evaluated_count(runs.bsq().file("checkpoint.h5")));
+  expect_same_state(read_checkpoint(runs.full().file("final.h5")).network,
+                    read_checkpoint(runs.full().file("model_best.h5")).network);
   TemporaryFolder folder;
   for (const char* file : {"final.h5", "checkpoint.h5"}) {
     run_tiny("finetune",
-             "--epochs 1 --lr 0.01 --model " + runs.bsq.file(file) + " --out " + folder.file(file));
+             "--epochs 1 --lr 0.01 --model " + runs.bsq().file(file) + " --out " + folder.file(file));
   }
   expect_same_state(read_checkpoint(folder.file("final.h5/checkpoint.h5")).network,
                     read_checkpoint(folder.file("checkpoint.h5/checkpoint.h5")).network);
@@ -119,7 +120,7 @@ TEST(Pipeline, TheFinalModelIsThatOfTheCheckpointOrTheBestEpoch) {
 
 double final_size(const std::string& flags, const std::string& measure) {
   TemporaryFolder folder;
-  run_tiny("bsq_train", "--model " + tiny_runs().full.file("final.h5") + " --epochs 3 --lr 0.02 " + flags +
+  run_tiny("bsq_train", "--model " + tiny_runs().full().file("final.h5") + " --epochs 3 --lr 0.02 " + flags +
                             " --out " + folder.file("run"));
   return described(folder.file("run/final.h5"))[measure].get<double>();
 }
@@ -135,11 +136,11 @@ TEST(Pipeline, ARunArrivesAtTheSizeThatIsAskedFor) {
 TEST(Pipeline, ATeacherIsLearntFrom) {
   TemporaryFolder folder;
   const std::string flags =
-      "--method lsq --act 2 --epochs 1 --lr 0.02 --model " + tiny_runs().full.file("final.h5") + " ";
+      "--method lsq --act 2 --epochs 1 --lr 0.02 --model " + tiny_runs().full().file("final.h5") + " ";
   run_tiny("bsq_train", flags + "--out " + folder.file("alone"));
   run_tiny("bsq_train", flags + "--teacher self --out " + folder.file("self"));
   run_tiny("bsq_train",
-           flags + "--teacher " + tiny_runs().full.file("final.h5") + " --out " + folder.file("file"));
+           flags + "--teacher " + tiny_runs().full().file("final.h5") + " --out " + folder.file("file"));
   const auto network_in = [&](const std::string& name) {
     return read_checkpoint(folder.file(name + "/final.h5")).network;
   };
@@ -170,7 +171,7 @@ TEST(Pipeline, ARunSaysWhatItsUserMayNotExpect) {
   EXPECT_TRUE(holds(read_bytes(folder.file("a/config.cfg")), "schedule = 5\n"));
   EXPECT_TRUE(holds(out, "bits 598480, comp 4.00")) << "8 bits by default: " << out;
   const auto quiet =
-      run_tiny("bsq_train", "--epochs 3 --adjust-every 2 --model " + tiny_runs().full.file("final.h5") +
+      run_tiny("bsq_train", "--epochs 3 --adjust-every 2 --model " + tiny_runs().full().file("final.h5") +
                                 " --out " + folder.file("b"));
   EXPECT_FALSE(holds(quiet, "--schedule")) << quiet;
   EXPECT_FALSE(holds(quiet, "--adjust-every")) << quiet;
@@ -194,12 +195,12 @@ TEST(Pipeline, ValidationKeepsUpWithTraining) {
 }
 
 TEST(Pipeline, FinetuningWritesItsFolderAndKeepsTheScheme) {
-  const auto& run = tiny_runs().finetuned;
+  const auto& run = tiny_runs().finetuned();
   EXPECT_EQ(names_in(run.folder),
             (Names{"checkpoint.h5", "checkpoint.prev.h5", "model_best.h5", "log.txt", "results.csv",
                    "config.cfg", "best_bin.h5", "best_float.h5", "layers.csv", "summary.json"}));
   expect_log(run, with_more(kFirstColumns, {"Epoch", "Comp Stored", "Seconds", "Wait %"}), /*epochs=*/2);
-  const auto before = described(tiny_runs().bsq.file("checkpoint.h5"))["tensors"];
+  const auto before = described(tiny_runs().bsq().file("checkpoint.h5"))["tensors"];
   const auto after = described(run.file("best_bin.h5"))["tensors"];
   ASSERT_EQ(before.size(), after.size());
   for (size_t i = 0; i < before.size(); ++i) {
@@ -211,18 +212,18 @@ TEST(Pipeline, FinetuningWritesItsFolderAndKeepsTheScheme) {
 
 TEST(Pipeline, EvaluationAgreesWithTheRunThatWroteTheFile) {
   const auto& runs = tiny_runs();
-  for (const auto* run : {&runs.full, &runs.bsq, &runs.finetuned}) {
+  for (const auto* run : {&runs.full(), &runs.bsq(), &runs.finetuned()}) {
     EXPECT_EQ(evaluated_count(run->file("checkpoint.h5")), correct_count(run->out, "final:")) << run->folder;
   }
-  const auto best = correct_count(runs.finetuned.out, "best:");
-  EXPECT_EQ(evaluated_count(runs.finetuned.file("best_bin.h5")), best);
-  EXPECT_EQ(evaluated_count(runs.finetuned.file("best_float.h5")), best);
-  const auto out = run_tiny("bsq_train", "--evaluate --model " + runs.bsq.file("checkpoint.h5"));
-  EXPECT_EQ(correct_count(out, "start:"), correct_count(runs.bsq.out, "final:"));
+  const auto best = correct_count(runs.finetuned().out, "best:");
+  EXPECT_EQ(evaluated_count(runs.finetuned().file("best_bin.h5")), best);
+  EXPECT_EQ(evaluated_count(runs.finetuned().file("best_float.h5")), best);
+  const auto out = run_tiny("bsq_train", "--evaluate --model " + runs.bsq().file("checkpoint.h5"));
+  EXPECT_EQ(correct_count(out, "start:"), correct_count(runs.bsq().out, "final:"));
 }
 
 TEST(Pipeline, TheBinaryFileIsAsSmallAsCompStoredSays) {
-  const auto file = tiny_runs().finetuned.file("best_bin.h5");
+  const auto file = tiny_runs().finetuned().file("best_bin.h5");
   const auto checkpoint = read_checkpoint(file);
   const auto sizes = sizes_of(checkpoint.network);
   EXPECT_DOUBLE_EQ(checkpoint.comp, sizes.comp());
@@ -235,8 +236,8 @@ TEST(Pipeline, TheBinaryFileIsAsSmallAsCompStoredSays) {
 TEST(Pipeline, ConversionTakesTheSchemeOfAnotherFile) {
   const auto& runs = tiny_runs();
   TemporaryFolder folder;
-  const auto scheme = runs.finetuned.file("best_bin.h5");
-  const auto out = run_tiny("convert", "--model " + runs.full.file("model_best.h5") + " --dict " + scheme +
+  const auto scheme = runs.finetuned().file("best_bin.h5");
+  const auto out = run_tiny("convert", "--model " + runs.full().file("model_best.h5") + " --dict " + scheme +
                                            " --checkpoint " + folder.file("mixed"));
   const auto wanted = described(scheme)["tensors"];
   const auto found = described(folder.file("mixed/model_best.h5"))["tensors"];
@@ -265,10 +266,10 @@ void expect_reruns(const std::string& tool, const ToolRun& run, const std::vecto
 
 TEST(Pipeline, TheWrittenConfigurationRerunsTheRun) {
   const auto& runs = tiny_runs();
-  expect_reruns("bsq_train", runs.full, {"checkpoint.h5", "model_best.h5"});
-  expect_reruns("convert", runs.eight_bits, {"model_best.h5"});
-  expect_reruns("bsq_train", runs.bsq, {"checkpoint.h5", "model_best.h5"});
-  expect_reruns("finetune", runs.finetuned, {"checkpoint.h5", "best_bin.h5", "best_float.h5"});
+  expect_reruns("bsq_train", runs.full(), {"checkpoint.h5", "model_best.h5"});
+  expect_reruns("convert", runs.eight_bits(), {"model_best.h5"});
+  expect_reruns("bsq_train", runs.bsq(), {"checkpoint.h5", "model_best.h5"});
+  expect_reruns("finetune", runs.finetuned(), {"checkpoint.h5", "best_bin.h5", "best_float.h5"});
 }
 
 TEST(Pipeline, TheSeedDecides) {
@@ -285,7 +286,7 @@ TEST(Pipeline, TheSeedDecides) {
 TEST(Pipeline, AFixedWidthBaselineComesFromTheFloatFileAlone) {
   TemporaryFolder folder;
   const auto out =
-      run_tiny("finetune", "--Nbits 3 --epochs 1 --model " + tiny_runs().full.file("model_best.h5") +
+      run_tiny("finetune", "--Nbits 3 --epochs 1 --model " + tiny_runs().full().file("model_best.h5") +
                                " --checkpoint " + folder.file("fixed"));
   const auto file = described(folder.file("fixed/best_bin.h5"));
   for (const auto& tensor : file["tensors"]) {

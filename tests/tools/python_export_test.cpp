@@ -51,14 +51,14 @@ std::string scheme_text(const NetworkState& network) {
 }
 
 TEST(PythonExport, PythonLoadsTheWeightsAndTheScheme) {
-  const auto& run = tiny_runs().finetuned;
+  const auto& run = tiny_runs().finetuned();
   if (!has_python_torch()) {
     GTEST_SKIP() << "no Python with torch at '" BSQ_PYTHON "'";
   }
   TemporaryFolder folder;
   write_bytes(folder.file("dump.py"), kDump);
-  const auto result = run_command("'" BSQ_PYTHON "' " + folder.file("dump.py") + " " + tiny_runs().exported +
-                                  " " + folder.path().string());
+  const auto result = run_command("'" BSQ_PYTHON "' " + folder.file("dump.py") + " " +
+                                  tiny_runs().exported() + " " + folder.path().string());
   ASSERT_EQ(result.status, 0) << result.err;
   std::string names;
   std::string bytes;

@@ -35,7 +35,7 @@ void expect_goes_on(const std::string& tool, const std::string& flags,
 
 std::string bit_flags() {
   return "--bin --L1 --step-rule published --decay 4 --Prun_Int 2 --lr 0.05 --schedule 3 --model " +
-         tiny_runs().eight_bits.file("model_best.h5");
+         tiny_runs().eight_bits().file("model_best.h5");
 }
 
 TEST(Resume, MoreEpochsOfBitsAreBitForBitThoseOfOneRun) {
@@ -50,7 +50,8 @@ TEST(Resume, MoreEpochsOfFullPrecisionAreBitForBitThoseOfOneRun) {
 }
 
 TEST(Resume, MoreEpochsOfFinetuningAreBitForBitThoseOfOneRun) {
-  expect_goes_on("finetune", "--bin --lr 0.01 --schedule 3 --model " + tiny_runs().bsq.file("checkpoint.h5"),
+  expect_goes_on("finetune",
+                 "--bin --lr 0.01 --schedule 3 --model " + tiny_runs().bsq().file("checkpoint.h5"),
                  {"checkpoint.h5", "model_best.h5", "best_bin.h5", "best_float.h5"});
 }
 
@@ -59,7 +60,7 @@ TEST(Resume, InBfloat16TooMoreEpochsAreBitForBitThoseOfOneRun) {
   expect_goes_on("bsq_train", "--float --depth 8 --lr 0.05 --schedule 3 --precision bf16", {"checkpoint.h5"});
   expect_goes_on(
       "finetune",
-      "--bin --lr 0.01 --schedule 3 --precision bf16 --model " + tiny_runs().bsq.file("checkpoint.h5"),
+      "--bin --lr 0.01 --schedule 3 --precision bf16 --model " + tiny_runs().bsq().file("checkpoint.h5"),
       {"checkpoint.h5", "best_bin.h5", "best_float.h5"});
 }
 
@@ -127,12 +128,13 @@ void expect_survives(const std::string& tool, const std::string& flags, const st
 TEST(Resume, SigtermInMidEpochLeavesNoTrace) {
   expect_survives("bsq_train",
                   "--bin --L1 --decay 1 --Prun_Int 1 --target-comp 6 --lr 0.02 --model " +
-                      tiny_runs().eight_bits.file("model_best.h5"),
+                      tiny_runs().eight_bits().file("model_best.h5"),
                   "TERM", 143);
 }
 
 TEST(Resume, CtrlCInMidEpochOfFinetuningLeavesNoTrace) {
-  expect_survives("finetune", "--bin --lr 0.01 --model " + tiny_runs().bsq.file("checkpoint.h5"), "INT", 130);
+  expect_survives("finetune", "--bin --lr 0.01 --model " + tiny_runs().bsq().file("checkpoint.h5"), "INT",
+                  130);
 }
 
 TEST(Resume, SigtermInMidEpochOfEightBitTrainingLeavesNoTrace) {
@@ -147,7 +149,7 @@ std::string copied(const ToolRun& run, const TemporaryFolder& folder) {
 
 TEST(Resume, AFlagThatContradictsTheRunIsRefused) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   const auto before = folder_bytes(run);
   for (const std::string flag : {"--lr 0.3", "--decay 1", "--depth 20", "--float", "--act 8",
                                  "--manualSeed 5", "--dataset cifar100", "--schedule 1 2"}) {
@@ -162,7 +164,7 @@ TEST(Resume, AFlagThatContradictsTheRunIsRefused) {
 
 TEST(Resume, EveryDifferenceIsShownAtOnce) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   const auto result = run_tool("bsq_train", "--resume --lr 0.3 --decay 1 --wd 1e-4 --checkpoint " + run);
   EXPECT_EQ(result.status, 2);
   EXPECT_EQ(result.err,
@@ -172,7 +174,7 @@ TEST(Resume, EveryDifferenceIsShownAtOnce) {
 
 TEST(Resume, AFlagIsOverriddenByItsName) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   run_tiny("bsq_train",
            "--resume --epochs 4 --lr 0.3 --decay 1 --override-resume lr,decay --checkpoint " + run);
   EXPECT_EQ(read_log(run + "/log.txt").back().front(), "0.300000");
@@ -183,7 +185,7 @@ TEST(Resume, AFlagIsOverriddenByItsName) {
 
 TEST(Resume, WhatCannotBeOverriddenIsRefused) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   const auto before = folder_bytes(run);
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"--resume --lr 0.3 --override-resume decay", "--override-resume decay: expected --decay with"},
@@ -201,18 +203,18 @@ TEST(Resume, WhatCannotBeOverriddenIsRefused) {
 
 TEST(Resume, FlagsThatRepeatWhatTheRunHadAreFine) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   const auto out = run_tiny("bsq_train",
                             "--resume --arch resnet --depth 8 --act 4 --dataset cifar10 --lr 0.05 --L1 --bin "
                             "--schedule 10 --checkpoint " +
                                 run);
-  EXPECT_EQ(correct_count(out, "final:"), correct_count(tiny_runs().bsq.out, "final:"));
-  expect_same_checkpoint(run + "/checkpoint.h5", tiny_runs().bsq.file("checkpoint.h5"));
+  EXPECT_EQ(correct_count(out, "final:"), correct_count(tiny_runs().bsq().out, "final:"));
+  expect_same_checkpoint(run + "/checkpoint.h5", tiny_runs().bsq().file("checkpoint.h5"));
 }
 
 TEST(Resume, FewerEpochsThanTrainedAreRefused) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   const auto before = folder_bytes(run);
   const auto trained = std::to_string(read_checkpoint(run + "/checkpoint.h5").training->next_epoch);
   const auto fewer = run_tool("bsq_train", "--resume --epochs 1 --checkpoint " + run);
@@ -225,20 +227,20 @@ TEST(Resume, FewerEpochsThanTrainedAreRefused) {
 TEST(Resume, TheFolderAtHandCountsNotTheOneThatTheRunBeganIn) {
   TemporaryFolder folder;
   std::filesystem::create_directories(folder.file("checkpoints"));
-  std::filesystem::copy(tiny_runs().bsq.folder, folder.file("checkpoints/bsq"),
+  std::filesystem::copy(tiny_runs().bsq().folder, folder.file("checkpoints/bsq"),
                         std::filesystem::copy_options::recursive);
-  const auto before = folder_bytes(tiny_runs().bsq.folder);
+  const auto before = folder_bytes(tiny_runs().bsq().folder);
   const auto result = run_command("cd '" + folder.path().string() + "' && '" + program("bsq_train") +
                                   "' --resume" + " --threads 1");
   EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_EQ(folder_bytes(tiny_runs().bsq.folder), before);
+  EXPECT_EQ(folder_bytes(tiny_runs().bsq().folder), before);
   EXPECT_TRUE(holds(read_bytes(folder.file("checkpoints/bsq/config.cfg")), "out = checkpoints/bsq\n"));
 }
 
 // The configuration of a run of before the option table, as its checkpoint holds it.
 TEST(Resume, ARunWithPublishedNamesGoesOn) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   auto file = read_checkpoint(run + "/checkpoint.h5");
   file.configuration =
       "L1 = true\nNbits = 4\nPrun_Int = 1\nact = 4\nbin = true\ncheckpoint = elsewhere\n"
@@ -252,7 +254,7 @@ TEST(Resume, ARunWithPublishedNamesGoesOn) {
   write_checkpoint(run + "/checkpoint.h5", file);
   run_tiny("bsq_train", "--resume --L1 --Nbits 4 --epochs 4 --checkpoint " + run);
   const auto straight = folder.file("straight");
-  std::filesystem::copy(tiny_runs().bsq.folder, straight, std::filesystem::copy_options::recursive);
+  std::filesystem::copy(tiny_runs().bsq().folder, straight, std::filesystem::copy_options::recursive);
   run_tiny("bsq_train", "--resume --epochs 4 --out " + straight);
   expect_same_checkpoint(run + "/checkpoint.h5", straight + "/checkpoint.h5");
   const auto configuration = read_checkpoint(run + "/checkpoint.h5").configuration;
@@ -262,18 +264,18 @@ TEST(Resume, ARunWithPublishedNamesGoesOn) {
 
 TEST(Resume, TheOtherProgramsRunIsRefused) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   const auto result = run_tool("finetune", "--resume --checkpoint " + run);
   EXPECT_EQ(result.status, 1);
   EXPECT_EQ(result.err,
             "finetune: " + run + "/checkpoint.h5: a run of the method bsq; expected one of frozen\n");
-  const auto other = run_tool("bsq_train", "--resume --checkpoint " + tiny_runs().finetuned.folder);
+  const auto other = run_tool("bsq_train", "--resume --checkpoint " + tiny_runs().finetuned().folder);
   EXPECT_TRUE(holds(other.err, "a run of the method frozen; expected one of bsq")) << other.err;
 }
 
 TEST(Resume, ADamagedRecordOfAdjustmentsIsBegunAnew) {
   TemporaryFolder folder;
-  const auto run = copied(tiny_runs().bsq, folder);
+  const auto run = copied(tiny_runs().bsq(), folder);
   write_bytes(run + "/adjustments.csv", "garbage");
   const auto result = run_tool("bsq_train", "--resume --threads 1 --checkpoint " + run);
   EXPECT_EQ(result.status, 0) << result.err;
@@ -296,7 +298,8 @@ TEST(Resume, WhatAConfigurationCannotHoldIsRefusedFirst) {
 TEST(Resume, AFileWithoutTrainingStateIsRefused) {
   TemporaryFolder folder;
   std::filesystem::create_directories(folder.file("run"));
-  std::filesystem::copy_file(tiny_runs().eight_bits.file("model_best.h5"), folder.file("run/checkpoint.h5"));
+  std::filesystem::copy_file(tiny_runs().eight_bits().file("model_best.h5"),
+                             folder.file("run/checkpoint.h5"));
   const auto before = folder_bytes(folder.file("run"));
   const auto result = run_tool("bsq_train", "--resume --checkpoint " + folder.file("run"));
   EXPECT_EQ(result.status, 1);

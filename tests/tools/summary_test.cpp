@@ -10,7 +10,7 @@ namespace {
 
 TEST(Summary, ATrainingSaysAllOfItself) {
   const auto& runs = tiny_runs();
-  const auto run = read_summary(runs.bsq.folder);
+  const auto run = read_summary(runs.bsq().folder);
   EXPECT_EQ(run.program, "bsq_train");
   EXPECT_EQ(run.method, "bsq");
   EXPECT_EQ(run.architecture, "resnet");
@@ -18,30 +18,30 @@ TEST(Summary, ATrainingSaysAllOfItself) {
   EXPECT_EQ(run.dataset, "cifar10");
   EXPECT_EQ(run.epochs, 3);
   EXPECT_EQ(run.epochs_done, 3);
-  EXPECT_EQ(run.started_from, runs.eight_bits.file("model_best.h5"));
+  EXPECT_EQ(run.started_from, runs.eight_bits().file("model_best.h5"));
   EXPECT_EQ(run.kept.file, "final.h5");
-  EXPECT_EQ(run.kept.top1, read_checkpoint(runs.bsq.file("checkpoint.h5")).top1);
+  EXPECT_EQ(run.kept.top1, read_checkpoint(runs.bsq().file("checkpoint.h5")).top1);
   EXPECT_EQ(run.best.file, "model_best.h5");
   EXPECT_EQ(run.best.split, "test");
-  EXPECT_EQ(run.best.top1, read_checkpoint(runs.bsq.file("model_best.h5")).top1);
+  EXPECT_EQ(run.best.top1, read_checkpoint(runs.bsq().file("model_best.h5")).top1);
   EXPECT_TRUE(std::isfinite(run.start.loss));
   EXPECT_GT(run.seconds, 0);
   EXPECT_EQ(run.threads, 1);
   EXPECT_EQ(run.precision, "fp32");
   EXPECT_EQ(run.versions.count("libtorch"), 1U);
   EXPECT_TRUE(holds(run.command.at(0), "bsq_train"));
-  const auto log = read_log(runs.bsq.file("log.txt"));
+  const auto log = read_log(runs.bsq().file("log.txt"));
   EXPECT_EQ(run.metrics.at(0).first, log[0][0]);
 }
 
 TEST(Summary, EveryProgramNamesTheModelToUse) {
   const auto& runs = tiny_runs();
-  EXPECT_EQ(read_summary(runs.full.folder).kept.file, "final.h5");
-  EXPECT_EQ(read_summary(runs.eight_bits.folder).kept.file, "model_best.h5");
-  const auto finetuned = read_summary(runs.finetuned.folder);
+  EXPECT_EQ(read_summary(runs.full().folder).kept.file, "final.h5");
+  EXPECT_EQ(read_summary(runs.eight_bits().folder).kept.file, "model_best.h5");
+  const auto finetuned = read_summary(runs.finetuned().folder);
   EXPECT_EQ(finetuned.method, "frozen");
   EXPECT_EQ(finetuned.kept.file, "best_bin.h5");
-  EXPECT_EQ(finetuned.kept.top1, read_checkpoint(runs.finetuned.file("best_bin.h5")).top1);
+  EXPECT_EQ(finetuned.kept.top1, read_checkpoint(runs.finetuned().file("best_bin.h5")).top1);
 }
 
 TEST(Summary, AStoppedRunSaysSoAndAResumedOneKeepsItsStart) {
@@ -77,7 +77,7 @@ TEST(Summary, OneThatCannotBeWrittenIsSaidAndTriedAgain) {
 }
 
 TEST(Summary, DescribeShowsAFolder) {
-  const auto& run = tiny_runs().bsq;
+  const auto& run = tiny_runs().bsq();
   const auto result = run_tool("describe", run.folder);
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_TRUE(holds(result.out, run.folder + ": a run of bsq_train, done\nmethod: bsq\n")) << result.out;

@@ -35,7 +35,7 @@ TEST(Tensorboard, ReadsARunThatWasResumed) {
   const auto run = folder.file("run");
   run_tiny("bsq_train",
            "--bin --L1 --decay 4 --Prun_Int 2 --lr 0.05 --schedule 10 --epochs 2 --tensorboard --model " +
-               tiny_runs().eight_bits.file("model_best.h5") + " --checkpoint " + run);
+               tiny_runs().eight_bits().file("model_best.h5") + " --checkpoint " + run);
   run_tiny("bsq_train", "--resume --epochs 4 --tensorboard --checkpoint " + run);
   const auto events = events_in(reader, run);
   const auto log = read_log(run + "/log.txt");
@@ -63,7 +63,7 @@ TEST(Tensorboard, ReadsFinetuning) {
   }
   TemporaryFolder folder;
   run_tiny("finetune", "--bin --lr 0.01 --epochs 1 --schedule 1 --tensorboard --model " +
-                           tiny_runs().bsq.file("checkpoint.h5") + " --checkpoint " + folder.file("run"));
+                           tiny_runs().bsq().file("checkpoint.h5") + " --checkpoint " + folder.file("run"));
   const auto events = events_in(reader, folder.file("run"));
   EXPECT_EQ(events["scalars"]["top1/valid"].size(), 1U);
   EXPECT_EQ(events["scalars"].count("penalty"), 0U);

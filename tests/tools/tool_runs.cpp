@@ -23,20 +23,7 @@ ToolRun run_into(const std::string& name, const std::string& tool, const std::st
   return {folder, run_tiny(tool, arguments + " --checkpoint " + folder)};
 }
 
-TinyRuns make_tiny_runs() {
-  TinyRuns runs;
-  runs.full = run_into("full", "bsq_train", "--float --depth 8 --epochs 2 --lr 0.05 --schedule 10");
-  runs.eight_bits = run_into("eight-bits", "convert", "--Nbits 8 --model " + runs.full.file("model_best.h5"));
-  runs.bsq = run_into("bsq", "bsq_train",
-                      "--bin --L1 --step-rule published --decay 4 --Prun_Int 1 --epochs 3 --lr 0.05 "
-                      "--schedule 10 --wd 1e-4 --model " +
-                          runs.eight_bits.file("model_best.h5"));
-  runs.exported = workshop().file("best.pth");
-  runs.finetuned = run_into("finetuned", "finetune",
-                            "--bin --epochs 2 --lr 0.01 --schedule 1 --export-pth " + runs.exported +
-                                " --model " + runs.bsq.file("checkpoint.h5"));
-  return runs;
-}
+std::string exported_file() { return workshop().file("best.pth"); }
 
 // The words of a shell's command line; nothing where it is more than one command's words.
 std::optional<std::vector<std::string>> words_of(const std::string& arguments) {
@@ -54,6 +41,40 @@ bool same(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 }  // namespace
+
+const ToolRun& TinyRuns::full() const {
+  static const auto run =
+      run_into("full", "bsq_train", "--float --depth 8 --epochs 2 --lr 0.05 --schedule 10");
+  return run;
+}
+
+const ToolRun& TinyRuns::eight_bits() const {
+  static const auto run =
+      run_into("eight-bits", "convert", "--Nbits 8 --model " + full().file("model_best.h5"));
+  return run;
+}
+
+const ToolRun& TinyRuns::bsq() const {
+  static const auto run =
+      run_into("bsq", "bsq_train",
+               "--bin --L1 --step-rule published --decay 4 --Prun_Int 1 --epochs 3 --lr 0.05 "
+               "--schedule 10 --wd 1e-4 --model " +
+                   eight_bits().file("model_best.h5"));
+  return run;
+}
+
+const ToolRun& TinyRuns::finetuned() const {
+  static const auto run = run_into("finetuned", "finetune",
+                                   "--bin --epochs 2 --lr 0.01 --schedule 1 --export-pth " + exported_file() +
+                                       " --model " + bsq().file("checkpoint.h5"));
+  return run;
+}
+
+const std::string& TinyRuns::exported() const {
+  finetuned();
+  static const auto file = exported_file();
+  return file;
+}
 
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -161,7 +182,7 @@ void expect_same_checkpoint(const std::string& a, const std::string& b) {
 }
 
 const TinyRuns& tiny_runs() {
-  static const TinyRuns runs = make_tiny_runs();
+  static const TinyRuns runs;
   return runs;
 }
 

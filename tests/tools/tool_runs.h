@@ -50,10 +50,16 @@ struct ToolRun {
   std::string file(const std::string& name) const { return folder + "/" + name; }
 };
 
-/// The whole way, once for all tests of a program: full precision, eight bits, BSQ, finetuning; ResNet-8.
-struct TinyRuns {
-  ToolRun full, eight_bits, bsq, finetuned;
-  std::string exported;  ///< what finetuning wrote with --export-pth
+/// The whole way: full precision, eight bits, BSQ, finetuning; ResNet-8. Each run is made when a test first
+/// asks for it, once for all tests of a program.
+class TinyRuns {
+ public:
+  const ToolRun& full() const;
+  const ToolRun& eight_bits() const;
+  const ToolRun& bsq() const;
+  const ToolRun& finetuned() const;
+  /// What finetuning wrote with --export-pth.
+  const std::string& exported() const;
 };
 const TinyRuns& tiny_runs();
 

@@ -20,10 +20,10 @@ namespace {
 using test::tiny_runs;
 
 TEST(RunRecord, HoldsTheHistoryTheAdjustmentsAndTheModel) {
-  const auto run = read_run(tiny_runs().bsq.folder);
+  const auto run = read_run(tiny_runs().bsq().folder);
   EXPECT_EQ(run.summary.method, "bsq");
   EXPECT_EQ(run.log.history.size(), 3U);
-  EXPECT_EQ(run.log.columns, read_checkpoint(tiny_runs().bsq.file("checkpoint.h5")).training->columns);
+  EXPECT_EQ(run.log.columns, read_checkpoint(tiny_runs().bsq().file("checkpoint.h5")).training->columns);
   ASSERT_EQ(run.adjustments.size(), 4U) << "epochs 0, 1, 2 and the final one";
   EXPECT_EQ(run.adjustments.back().epoch, 3);
   ASSERT_EQ(run.summary.tensors.size(), 9U);
@@ -40,7 +40,7 @@ TEST(RunRecord, HoldsTheHistoryTheAdjustmentsAndTheModel) {
 
 // The best epoch and the last one are told apart by an accuracy that no epoch has.
 TEST(RunRecord, AFloatRunIsItsBestEpochWhichSweepsBeginWith) {
-  const auto& full = tiny_runs().full;
+  const auto& full = tiny_runs().full();
   const auto run = read_run(full.folder);
   EXPECT_EQ(run.summary.kept.file, "final.h5");
   EXPECT_EQ(run.summary.kept.top1, read_checkpoint(full.file("model_best.h5")).top1);
@@ -55,7 +55,7 @@ TEST(RunRecord, TheSizesAreThatOfTheModel) {
   const test::TemporaryFolder folder;
   const auto run = folder.file("kept");
   test::run_tiny("convert", "--Nbits 2 --keep-float 'layer3*' --model " +
-                                tiny_runs().full.file("model_best.h5") + " --checkpoint " + run);
+                                tiny_runs().full().file("model_best.h5") + " --checkpoint " + run);
   const auto found = read_run(run).summary;
   const auto json = test::described(run + "/model_best.h5");
   EXPECT_EQ(found.sizes().comp(), json["comp"]);
@@ -74,7 +74,7 @@ std::string without_summary(const test::TemporaryFolder& folder, const test::Too
 
 TEST(RunRecord, ARunOfAnOlderVersionTellsTheSame) {
   const auto& runs = tiny_runs();
-  for (const auto* run : {&runs.full, &runs.bsq, &runs.finetuned}) {
+  for (const auto* run : {&runs.full(), &runs.bsq(), &runs.finetuned()}) {
     SCOPED_TRACE(run->folder);
     const test::TemporaryFolder folder;
     const auto old = read_run(without_summary(folder, *run));
@@ -98,47 +98,48 @@ TEST(RunRecord, ARunOfAnOlderVersionTellsTheSame) {
 
 TEST(RunRecord, ADamagedSummaryGivesWayToTheCheckpoints) {
   const test::TemporaryFolder folder;
-  const auto run = without_summary(folder, tiny_runs().bsq);
+  const auto run = without_summary(folder, tiny_runs().bsq());
   test::write_bytes(run + "/summary.json", "{");
   const auto found = read_run(run);
-  EXPECT_EQ(found.summary.sizes().comp(), read_run(tiny_runs().bsq.folder).summary.sizes().comp());
+  EXPECT_EQ(found.summary.sizes().comp(), read_run(tiny_runs().bsq().folder).summary.sizes().comp());
   EXPECT_NE(found.note.find(run + "/summary.json"), std::string::npos);
 }
 
 // Its own folder written anew would be the end of the run that the page describes.
 TEST(Collection, ARunAgainGoesToANewFolder) {
-  const auto& run = tiny_runs().finetuned;
+  const auto& run = tiny_runs().finetuned();
   const auto again = run.folder + "-again";
   const auto expected = "finetune --config " + run.folder + "/config.cfg --checkpoint " + again +
                         " --export-pth " + again + ".pth";
   EXPECT_EQ(collect({run.folder}).points[0].commands, std::vector<std::string>{expected});
-  const auto slash = collect({tiny_runs().eight_bits.folder + "/"}).points[0].commands[0];
-  EXPECT_EQ(slash.substr(slash.rfind(' ') + 1), tiny_runs().eight_bits.folder + "-again");
+  const auto slash = collect({tiny_runs().eight_bits().folder + "/"}).points[0].commands[0];
+  EXPECT_EQ(slash.substr(slash.rfind(' ') + 1), tiny_runs().eight_bits().folder + "-again");
 }
 
 TEST(Collection, JoinsATrainingAndItsFinetuning) {
   const auto points =
-      collect({tiny_runs().full.folder, tiny_runs().bsq.folder, tiny_runs().finetuned.folder}).points;
+      collect({tiny_runs().full().folder, tiny_runs().bsq().folder, tiny_runs().finetuned().folder}).points;
   ASSERT_EQ(points.size(), 2U);
   EXPECT_EQ(points[0].method(), "float");
   EXPECT_EQ(points[0].label, "float");
   EXPECT_EQ(points[0].comp(), 1);
   EXPECT_EQ(points[1].method(), "bsq → frozen");
   ASSERT_EQ(points[1].runs.size(), 2U);
-  EXPECT_EQ(points[1].top1(), read_checkpoint(tiny_runs().finetuned.file("best_bin.h5")).top1);
-  EXPECT_EQ(points[1].top1_before(), read_checkpoint(tiny_runs().bsq.file("checkpoint.h5")).top1);
+  EXPECT_EQ(points[1].top1(), read_checkpoint(tiny_runs().finetuned().file("best_bin.h5")).top1);
+  EXPECT_EQ(points[1].top1_before(), read_checkpoint(tiny_runs().bsq().file("checkpoint.h5")).top1);
   EXPECT_EQ(points[1].commands.size(), 2U);
 }
 
 TEST(Collection, TheOrderOfItsRunsDoesNotMatter) {
   const auto points =
-      collect({tiny_runs().finetuned.folder, tiny_runs().bsq.folder, tiny_runs().full.folder}).points;
+      collect({tiny_runs().finetuned().folder, tiny_runs().bsq().folder, tiny_runs().full().folder}).points;
   ASSERT_EQ(points.size(), 2U);
   EXPECT_EQ(points[0].method(), "bsq → frozen");
 }
 
 TEST(Collection, AFolderOfRunsIsItsRuns) {
-  const auto above = std::filesystem::path(tiny_runs().full.folder).parent_path().string();
+  tiny_runs().finetuned();  // the last that is made: all are there
+  const auto above = std::filesystem::path(tiny_runs().full().folder).parent_path().string();
   const auto points = collect({above}).points;
   ASSERT_EQ(points.size(), 3U);
   EXPECT_EQ(points[1].label, "8 bit");
@@ -152,7 +153,7 @@ TEST(Collection, RunsOfOneLabelAreCalledByTheirNames) {
   std::vector<std::string> folders;
   for (const auto& name : names) {
     folders.push_back(folder.file(name));
-    std::filesystem::copy(tiny_runs().eight_bits.folder, folders.back());
+    std::filesystem::copy(tiny_runs().eight_bits().folder, folders.back());
   }
   const auto points = collect(folders).points;
   ASSERT_EQ(points.size(), 4U);
@@ -179,9 +180,9 @@ std::string running_run(const test::TemporaryFolder& folder, const test::ToolRun
 }
 
 TEST(Collection, ARunGoesOnAsLongAsItsProcessLives) {
-  EXPECT_FALSE(collect({tiny_runs().full.folder}).is_running);
+  EXPECT_FALSE(collect({tiny_runs().full().folder}).is_running);
   const test::TemporaryFolder folder;
-  const auto run = running_run(folder, tiny_runs().full);
+  const auto run = running_run(folder, tiny_runs().full());
   {
     const FolderLock lock(run);
     const auto all = collect({run});
@@ -197,12 +198,12 @@ TEST(Collection, ARunGoesOnAsLongAsItsProcessLives) {
 // The last epoch is done, what comes after it is not.
 TEST(Collection, ARunOfAnOlderVersionIsOverWithItsLastFile) {
   const test::TemporaryFolder folder;
-  const auto trained = without_summary(folder, tiny_runs().bsq);
+  const auto trained = without_summary(folder, tiny_runs().bsq());
   auto file = read_checkpoint(trained + "/checkpoint.h5");
   file.training->network.clear();
   write_checkpoint(trained + "/checkpoint.h5", file);
   EXPECT_EQ(collect({trained}).points.at(0).status, "stopped");
-  const auto finetuned = without_summary(folder, tiny_runs().finetuned);
+  const auto finetuned = without_summary(folder, tiny_runs().finetuned());
   EXPECT_EQ(collect({finetuned}).points.at(0).status, "done");
   std::filesystem::remove(finetuned + "/best_bin.h5");
   EXPECT_EQ(collect({finetuned}).points.at(0).status, "stopped");
@@ -210,9 +211,9 @@ TEST(Collection, ARunOfAnOlderVersionIsOverWithItsLastFile) {
 
 TEST(Collection, AFinetuningThatRunsMakesItsPointRun) {
   const test::TemporaryFolder folder;
-  const auto finetuned = running_run(folder, tiny_runs().finetuned);
+  const auto finetuned = running_run(folder, tiny_runs().finetuned());
   const FolderLock lock(finetuned);
-  const auto all = collect({tiny_runs().bsq.folder, finetuned});
+  const auto all = collect({tiny_runs().bsq().folder, finetuned});
   ASSERT_EQ(all.points.size(), 1U);
   EXPECT_EQ(all.points[0].status, "running");
   EXPECT_TRUE(all.is_running);
@@ -279,7 +280,7 @@ void damage(const std::string& file) {
 TEST(Collection, ADamagedCheckpointIsReadFromTheOneBefore) {
   const test::TemporaryFolder folder;
   const auto run = folder.file("run");
-  std::filesystem::copy(tiny_runs().bsq.folder, run);
+  std::filesystem::copy(tiny_runs().bsq().folder, run);
   // As of a run that was stopped.
   auto summary = test::read_bytes(run + "/summary.json");
   summary.replace(summary.find("final.h5"), 8, "checkpoint.h5");
@@ -291,7 +292,7 @@ TEST(Collection, ADamagedCheckpointIsReadFromTheOneBefore) {
   EXPECT_TRUE(before.damage.empty());
 
   damage(run + "/checkpoint.prev.h5");
-  const auto none = collect({run, tiny_runs().full.folder});
+  const auto none = collect({run, tiny_runs().full().folder});
   ASSERT_EQ(none.points.size(), 2U);
   EXPECT_EQ(none.points[0].status, "failed");
   EXPECT_NE(none.points[0].error.find(run + "/checkpoint.h5"), std::string::npos);
@@ -300,7 +301,7 @@ TEST(Collection, ADamagedCheckpointIsReadFromTheOneBefore) {
 }
 
 std::string copy_of_bsq(const test::TemporaryFolder& folder, const std::string& name) {
-  std::filesystem::copy(tiny_runs().bsq.folder, folder.file(name));
+  std::filesystem::copy(tiny_runs().bsq().folder, folder.file(name));
   return folder.file(name);
 }
 
@@ -329,7 +330,7 @@ TEST(Collection, AFileThatIsNoneIsAFailedPointOrComesFromTheCheckpoints) {
       const test::TemporaryFolder folder;
       const auto run = copy_of_bsq(folder, "run");
       spoil(run + "/" + name, how);
-      const auto all = collect({run, tiny_runs().full.folder});
+      const auto all = collect({run, tiny_runs().full().folder});
       ASSERT_EQ(all.points.size(), 2U);
       EXPECT_EQ(all.points[1].status, "done");
       const bool is_replaced = name == "log.txt" || name == "summary.json";
@@ -364,12 +365,12 @@ TEST(Collection, WhatIsTooLongIsThinnedOrRefused) {
 }
 
 TEST(Collection, AConversionIsNotCalledFinetuned) {
-  const auto found = collect({tiny_runs().eight_bits.folder}).points.at(0);
+  const auto found = collect({tiny_runs().eight_bits().folder}).points.at(0);
   EXPECT_EQ(found.method(), "converted");
   const test::TemporaryFolder folder;
   const auto again = folder.file("again");
-  test::run_tiny("convert", "--Nbits 3 --model " + tiny_runs().full.file("model_best.h5") + " --dict " +
-                                tiny_runs().finetuned.file("best_bin.h5") + " --checkpoint " + again);
+  test::run_tiny("convert", "--Nbits 3 --model " + tiny_runs().full().file("model_best.h5") + " --dict " +
+                                tiny_runs().finetuned().file("best_bin.h5") + " --checkpoint " + again);
   EXPECT_EQ(collect({again}).points.at(0).method(), "converted");
   std::filesystem::remove(again + "/summary.json");
   EXPECT_EQ(collect({again}).points.at(0).method(), "converted");
@@ -387,7 +388,7 @@ TEST(Collection, RunsThatDifferOnlyInTheSeedAreAGroup) {
   };
   const auto seed = configured("seed = 1234", "seed = 7");
   test::write_bytes(two + "/config.cfg", seed);
-  const auto all = collect({one, two, tiny_runs().full.folder});
+  const auto all = collect({one, two, tiny_runs().full().folder});
   ASSERT_EQ(all.seeds.size(), 1U);
   EXPECT_EQ(all.seeds[0].points, (std::vector<size_t>{0, 1}));
   test::write_bytes(two + "/config.cfg", seed + "momentum = 0.5\n");
@@ -412,7 +413,7 @@ TEST(Collection, ANameInAWreckedSweepLeadsNowhereElse) {
 
 TEST(Collection, AFolderWithoutRunsIsAFailedPointAmongOthers) {
   const test::TemporaryFolder folder;
-  const auto all = collect({folder.file("none"), tiny_runs().full.folder});
+  const auto all = collect({folder.file("none"), tiny_runs().full().folder});
   ASSERT_EQ(all.points.size(), 2U);
   EXPECT_EQ(all.points[1].status, "failed");
   EXPECT_NE(all.points[1].error.find("holds no run"), std::string::npos);
@@ -422,7 +423,7 @@ TEST(Collection, ADamagedRunOfASweepLeavesTheOthers) {
   const test::TemporaryFolder folder;
   std::filesystem::create_directories(folder.file("a/bsq"));
   test::write_bytes(folder.file("a/bsq/checkpoint.h5"), "not a model");
-  std::filesystem::copy(tiny_runs().finetuned.folder, folder.file("a/finetune"));
+  std::filesystem::copy(tiny_runs().finetuned().folder, folder.file("a/finetune"));
   test::write_bytes(folder.file("results.json"),
                     R"({"points":[{"name":"a","folder":"a","status":"done","flags":{"alpha":"4"}}]})");
   const auto all = collect({folder.path().string()});
@@ -432,7 +433,7 @@ TEST(Collection, ADamagedRunOfASweepLeavesTheOthers) {
   EXPECT_EQ(all.damage.size(), 1U);
   for (const std::string broken : {"{", R"({"points":[1]})", R"({"points":[{"name":1}]})"}) {
     test::write_bytes(folder.file("results.json"), broken);
-    const auto with = collect({folder.path().string(), tiny_runs().full.folder});
+    const auto with = collect({folder.path().string(), tiny_runs().full().folder});
     ASSERT_EQ(with.points.size(), 2U) << broken;
     EXPECT_EQ(with.points[0].status, "failed");
     EXPECT_NE(with.points[0].error.find("results.json"), std::string::npos);

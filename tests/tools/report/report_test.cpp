@@ -20,7 +20,7 @@ size_t count_of(const std::string& text, const std::string& part) {
 }
 
 std::string runs() {
-  return tiny_runs().full.folder + " " + tiny_runs().bsq.folder + " " + tiny_runs().finetuned.folder;
+  return tiny_runs().full().folder + " " + tiny_runs().bsq().folder + " " + tiny_runs().finetuned().folder;
 }
 
 // What the page's script draws.
@@ -47,7 +47,7 @@ TEST(Report, ThePageHoldsAllAndNeedsNothing) {
   EXPECT_EQ(model["runs"].size(), 2U);
   EXPECT_EQ(model["runs"][0]["history"].size(), 3U);
   EXPECT_EQ(model["runs"][0]["adjustments"].size(), 4U);
-  const auto& trained = tiny_runs().bsq.folder;
+  const auto& trained = tiny_runs().bsq().folder;
   EXPECT_EQ(model["commands"][0],
             "bsq_train --config " + trained + "/config.cfg --checkpoint " + trained + "-again");
 }
@@ -56,7 +56,7 @@ TEST(Report, LatencyIsMeasuredWhereItIsAsked) {
   TemporaryFolder folder;
   const auto refused = folder.file("refused");
   fs::create_directories(refused);
-  fs::copy(tiny_runs().bsq.file("model_best.h5"), refused);  // planes, not codes
+  fs::copy(tiny_runs().bsq().file("model_best.h5"), refused);  // planes, not codes
   const auto models_of = [&](const std::string& flags, const std::string& err) {
     const auto result =
         run_tool("report", flags + "--out " + folder.file("page") + " " + refused + " " + runs());
@@ -82,7 +82,7 @@ TEST(Report, HostileNamesStayInsideTheData) {
   TemporaryFolder folder;
   const auto run = folder.file("<img src=x onerror=alert(1)>&\"'\xff");
   fs::create_directories(run);
-  fs::copy(tiny_runs().bsq.folder, run, fs::copy_options::recursive);
+  fs::copy(tiny_runs().bsq().folder, run, fs::copy_options::recursive);
   write_bytes(run + "/log.txt", "</script><b>\tEpoch\n1\t0\n");
   const auto result = run_tool("report", "--out " + folder.file("page") + " " + folder.path().string());
   ASSERT_EQ(result.status, 0) << result.err;
@@ -112,7 +112,7 @@ TEST(Report, HostileNamesOfFoldersAreOnlyNames) {
     SCOPED_TRACE(name);
     const auto place = folder.file("in/" + name);
     fs::create_directories(fs::path(place).parent_path());
-    fs::copy(tiny_runs().bsq.folder, place);
+    fs::copy(tiny_runs().bsq().folder, place);
     const auto result = run_command("cd " + folder.path().string() + " && '" + program("report") +
                                     "' --out=" + quoted("out-" + name) + " " + quoted("in/" + name));
     ASSERT_EQ(result.status, 0) << result.err;
@@ -140,7 +140,7 @@ TEST(Report, AFileThatNoReportWroteStays) {
   const auto out = folder.file("page"), file = out + "/index.html";
   const auto refused = [&](const std::string& flags) {
     const auto before = fs::is_regular_file(file) ? read_bytes(file) : "";
-    const auto result = run_tool("report", flags + "--out " + out + " " + tiny_runs().full.folder);
+    const auto result = run_tool("report", flags + "--out " + out + " " + tiny_runs().full().folder);
     EXPECT_EQ(result.status, 1);
     EXPECT_EQ(result.err.find("report: " + file + ": not a page of report; expected another folder"), 0U)
         << result.err;
@@ -148,7 +148,7 @@ TEST(Report, AFileThatNoReportWroteStays) {
     return holds(result.err, "--overwrite");
   };
   const auto written = [&](const std::string& flags) {
-    EXPECT_EQ(run_tool("report", flags + "--out " + out + " " + tiny_runs().full.folder).status, 0);
+    EXPECT_EQ(run_tool("report", flags + "--out " + out + " " + tiny_runs().full().folder).status, 0);
     return holds(read_bytes(file), "\n<meta name=\"generator\" content=\"BSQ report\">\n");
   };
   EXPECT_TRUE(written(""));
@@ -167,7 +167,7 @@ TEST(Report, AFileThatNoReportWroteStays) {
 TEST(Report, AFileInAFolderThatIsReadStays) {
   TemporaryFolder folder;
   const auto run = folder.file("run");
-  fs::copy(tiny_runs().bsq.folder, run);
+  fs::copy(tiny_runs().bsq().folder, run);
   write_bytes(run + "/index.html", "notes\n");
   for (const std::string& in : {run, folder.path().string(), run + "/"}) {
     const auto result = run_tool("report", "--overwrite --out " + run + " " + in);
@@ -181,7 +181,7 @@ TEST(Report, ASignalEndsReading) {
   TemporaryFolder folder;
   fs::create_directories(folder.file("run"));
   const auto file = folder.file("run/checkpoint.h5");
-  fs::copy(tiny_runs().bsq.file("checkpoint.h5"), file);
+  fs::copy(tiny_runs().bsq().file("checkpoint.h5"), file);
   fs::resize_file(file, uintmax_t{200} << 30);  // minutes, to see that its checksum is wrong
   for (const auto& [signal, status] : {std::pair{"TERM", 143}, {"INT", 130}}) {
     const auto result =
@@ -222,7 +222,7 @@ TEST(Report, WhatTheAccuracyIsOfIsSaid) {
   run_tiny("bsq_train", "--float --depth 8 --epochs 1 --lr 0.05 --schedule 10 --val-split 20 --checkpoint " +
                             folder.file("held-out"));
   ASSERT_EQ(run_tool("report", "--out " + folder.file("page") + " " + folder.file("held-out") + " " +
-                                   tiny_runs().eight_bits.folder + " " + tiny_runs().bsq.folder)
+                                   tiny_runs().eight_bits().folder + " " + tiny_runs().bsq().folder)
                 .status,
             0);
   const auto models = data_in(read_bytes(folder.file("page/index.html")))["models"];
@@ -233,7 +233,7 @@ TEST(Report, WhatTheAccuracyIsOfIsSaid) {
 
 TEST(Report, NumbersThatAreNotKnownAreNull) {
   TemporaryFolder folder;
-  fs::copy(tiny_runs().full.folder, folder.file("run"), fs::copy_options::recursive);
+  fs::copy(tiny_runs().full().folder, folder.file("run"), fs::copy_options::recursive);
   write_bytes(folder.file("run/log.txt"), "Valid Loss\tEpoch\nnan\t0\ninf\t1\n1e308\t2\n");
   ASSERT_EQ(run_tool("report", "--out " + folder.file("page") + " " + folder.file("run")).status, 0);
   const auto model = data_in(read_bytes(folder.file("page/index.html")))["models"][0];
@@ -275,7 +275,7 @@ TEST(Report, WatchRewritesThePageUntilTheSweepIsDone) {
   TemporaryFolder folder;
   const auto sweep = folder.file("sweep");
   fs::create_directories(sweep + "/a");
-  fs::copy(tiny_runs().bsq.folder, sweep + "/a/bsq", fs::copy_options::recursive);
+  fs::copy(tiny_runs().bsq().folder, sweep + "/a/bsq", fs::copy_options::recursive);
   const std::string head = R"({"points":[{"name":"a","folder":"a","status":"done","flags":{"alpha":"4"}},)";
   const std::string waits = R"({"name":"b","folder":"b","status":")";
   const std::string tail = R"(","flags":{"alpha":"5"}}]})";
@@ -314,7 +314,7 @@ TEST(Report, ADamagedRunIsAFailedOneOnThePage) {
 CommandResult watch_until(const TemporaryFolder& folder, const std::string& file, const std::string& signal) {
   const auto sweep = folder.file("sweep");
   fs::create_directories(sweep + "/a/finetune");
-  fs::copy(tiny_runs().bsq.folder, sweep + "/a/bsq");
+  fs::copy(tiny_runs().bsq().folder, sweep + "/a/bsq");
   write_bytes(sweep + "/a/finetune/best_bin.h5", "not a model\n");
   write_bytes(sweep + "/results.json",
               R"({"status":"running","points":[{"name":"a","folder":"a","flags":{"alpha":"4"}}]})");

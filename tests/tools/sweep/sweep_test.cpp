@@ -29,7 +29,7 @@ class Sweep : public testing::Test {
            " --both train-batch=25 test-batch=50 --threads 1 --checkpoint " + folder_.file(folder);
   }
   std::string flags(const std::string& folder) const {
-    return base(folder) + " --model " + tiny_runs().eight_bits.file("model_best.h5");
+    return base(folder) + " --model " + tiny_runs().eight_bits().file("model_best.h5");
   }
   // Two points whose runs are long enough to be stopped.
   std::string slow_flags(const std::string& folder) const {
@@ -311,7 +311,7 @@ TEST_F(Sweep, FilesOfAnotherMakingStay) {
 TEST_F(Sweep, NamesThatAreNoTextAreRefusedBeforeAnythingRuns) {
   const auto with = [&](const std::string& end) {
     return run_tool("sweep", "--alpha 1 --seed 3" + base("n") + end + " --model " +
-                                 tiny_runs().eight_bits.file("model_best.h5"));
+                                 tiny_runs().eight_bits().file("model_best.h5"));
   };
   const auto result = with("$(printf '\\377')");
   EXPECT_EQ(result.status, 2);

@@ -115,7 +115,7 @@ TEST(SawbTools, AFusedNetworkComputesTheSame) {
 
 TEST(SawbTools, AFusedBsqNetworkComputesTheSame) {
   const TemporaryFolder folder;
-  const auto model = tiny_runs().bsq.file("checkpoint.h5");
+  const auto model = tiny_runs().bsq().file("checkpoint.h5");
   run_tiny("convert", "--fuse --model " + model + " --out " + folder.file("fused"));
   expect_same_logits(model, folder.file("fused/model_best.h5"));
 }
