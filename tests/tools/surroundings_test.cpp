@@ -28,7 +28,7 @@ TEST(Surroundings, OutOfMemoryNamesTheBatchSizeAndKeepsTheCheckpoint) {
   run_tiny("bsq_train", "--float --depth 8 --epochs 1 --schedule 1 --out " + out);
   const auto before = read_bytes(out + "/checkpoint.h5");
   const auto result = run_command(
-      "prlimit --as=800000000 '" + program("bsq_train") +
+      "prlimit --data=800000000 '" + program("bsq_train") +
       "' --dataset synthetic --float --depth 56 --batch-size 2048 --epochs 2 --schedule 1 --threads 1 "
       "--workers 0 --overwrite --out " +
       out);
