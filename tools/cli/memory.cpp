@@ -1,6 +1,8 @@
 #include "tools/cli/memory.h"
 
 #include <c10/util/Exception.h>
+#include <sys/mman.h>
+#include <torch/types.h>
 
 #include <new>
 #include <string>
@@ -26,10 +28,25 @@ bool is_memory_error(const std::string& what) {
               " (test) images; smaller --batch-size and --test-batch need less");
 }
 
+// OpenBLAS takes a buffer at its first product and keeps it. Where it gets none it tries again for ever. So
+// it takes it first, while there is memory. Throws std::bad_alloc where there is none.
+void take_blas_buffer() {
+  constexpr size_t kRoom = size_t{256} << 20;  // the buffer has 160 MB on x86
+  void* const room = mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) {
+    throw std::bad_alloc();
+  }
+  munmap(room, kRoom);
+  constexpr int64_t kSide = 128;  // small matrices take other ways
+  const auto ones = torch::ones({kSide, kSide});
+  ones.mm(ones);
+}
+
 }  // namespace
 
 int with_memory_errors(const DataFlags& flags, const std::function<int()>& work) {
   try {
+    take_blas_buffer();
     return work();
   } catch (const std::bad_alloc&) {
     fail(flags);
