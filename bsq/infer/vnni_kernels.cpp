@@ -29,10 +29,30 @@ void halve(const __m512i& sum, __m256i (&halves)[kVectors]) {
   halves[1] = _mm512_extracti64x4_epi64(sum, 1);
 }
 
-template <int kCount>
-struct WideBytes {
+/// Codes times int8, four products a sum.
+struct WideByteProducts {
   using In = uint8_t;
   using Weight = int8_t;
+  static constexpr int64_t kTogether = 4;
+  static __m512i added(const __m512i& sum, const __m512i& a, const __m512i& w) {
+    return _mm512_dpbusd_epi32(sum, a, w);
+  }
+};
+
+/// int16 times int16, two products a sum.
+struct WideWordProducts {
+  using In = int16_t;
+  using Weight = int16_t;
+  static constexpr int64_t kTogether = 2;
+  static __m512i added(const __m512i& sum, const __m512i& a, const __m512i& w) {
+    return _mm512_dpwssd_epi32(sum, a, w);
+  }
+};
+
+template <typename Products, int kCount>
+struct WideIntegers {
+  using In = typename Products::In;
+  using Weight = typename Products::Weight;
 
   static void compute(const LayerTask& task, const Windows<In, kCount>& in, const Weight* weights,
                       int64_t block, __m256 (&result)[kCount][kVectors]) {
@@ -42,53 +62,31 @@ struct WideBytes {
     }
     for (int64_t tap = 0; tap < task.taps; ++tap) {
       const int64_t at = task.offsets[tap];
-      for (int64_t i = at; i < at + task.run; i += 4) {
+      for (int64_t i = at; i < at + task.run; i += Products::kTogether) {
         const __m512i w = _mm512_loadu_si512(weights);
         for (int t = 0; t < kCount; ++t) {
-          sums[t] = _mm512_dpbusd_epi32(sums[t], wide_broadcast(in[t] + i), w);
+          sums[t] = Products::added(sums[t], wide_broadcast(in[t] + i), w);
         }
-        weights += 4 * kBlock;
+        weights += Products::kTogether * kBlock;
       }
     }
     __m256i halves[kCount][kVectors];
     for (int t = 0; t < kCount; ++t) {
       halve(sums[t], halves[t]);
     }
-    if (task.corrections.first != nullptr) {
-      correct<kCount>(task, in, block, halves);
+    if constexpr (std::is_same_v<In, uint8_t>) {
+      if (task.corrections.first != nullptr) {
+        correct<kCount>(task, in, block, halves);
+      }
     }
     to_reals<kCount>(halves, result);
   }
 };
 
 template <int kCount>
-struct WideWords {
-  using In = int16_t;
-  using Weight = int16_t;
-
-  static void compute(const LayerTask& task, const Windows<In, kCount>& in, const Weight* weights,
-                      int64_t /*block*/, __m256 (&result)[kCount][kVectors]) {
-    __m512i sums[kCount];
-    for (auto& sum : sums) {
-      sum = _mm512_setzero_si512();
-    }
-    for (int64_t tap = 0; tap < task.taps; ++tap) {
-      const int64_t at = task.offsets[tap];
-      for (int64_t i = at; i < at + task.run; i += 2) {
-        const __m512i w = _mm512_loadu_si512(weights);
-        for (int t = 0; t < kCount; ++t) {
-          sums[t] = _mm512_dpwssd_epi32(sums[t], wide_broadcast(in[t] + i), w);
-        }
-        weights += 2 * kBlock;
-      }
-    }
-    __m256i halves[kCount][kVectors];
-    for (int t = 0; t < kCount; ++t) {
-      halve(sums[t], halves[t]);
-    }
-    to_reals<kCount>(halves, result);
-  }
-};
+using WideBytes = WideIntegers<WideByteProducts, kCount>;
+template <int kCount>
+using WideWords = WideIntegers<WideWordProducts, kCount>;
 
 template <int kCount>
 struct WideReals {
